@@ -1,0 +1,23 @@
+# Options for every target, our own and third-party, and `rwkv_warnings` for ours.
+
+# Build paths do not belong in a shipped library.
+add_compile_options(-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
+add_compile_options(-fvisibility=hidden $<$<COMPILE_LANGUAGE:CXX>:-fvisibility-inlines-hidden>)
+
+if(RWKV_SANITIZER STREQUAL "address")
+  add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=address,undefined)
+elseif(RWKV_SANITIZER STREQUAL "thread")
+  add_compile_options(-fsanitize=thread -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=thread)
+elseif(RWKV_SANITIZER)
+  message(FATAL_ERROR "RWKV_SANITIZER is '${RWKV_SANITIZER}', expected 'address', 'thread' or nothing")
+endif()
+
+if(CMAKE_SYSTEM_NAME STREQUAL "Linux" AND NOT RWKV_SANITIZER)
+  add_link_options(-Wl,-z,noexecstack -Wl,-z,relro -Wl,-z,now)
+endif()
+
+add_library(rwkv_warnings INTERFACE)
+target_compile_options(rwkv_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion
+                                               -Wnon-virtual-dtor -Wold-style-cast -Woverloaded-virtual -Werror)

@@ -1,0 +1,73 @@
+# llama.cpp and ggml, built from pinned source as static libraries.
+#
+# The source is a git bundle inside an npm package; npm checks the package against the integrity value in
+# third_party/package-lock.json and git checks the commit. Set LLAMA_CPP_DIR to use a checkout of your own instead.
+
+set(LLAMA_CPP_DIR "" CACHE PATH "A llama.cpp source tree to use instead of the pinned one")
+set(RWKV_LLAMA_CPP_COMMIT de3ff815ea7d559ee917f063901b8986f038abc6)
+set(RWKV_LLAMA_CPP_VERSION 0.5.0)
+
+# The presets share one copy of the source, so that it is fetched once.
+set(RWKV_THIRD_PARTY_DIR "${CMAKE_SOURCE_DIR}/build/third_party")
+
+function(rwkv_run)
+  execute_process(COMMAND ${ARGN} RESULT_VARIABLE code OUTPUT_VARIABLE out ERROR_VARIABLE out)
+  if(code)
+    string(REPLACE ";" " " command "${ARGN}")
+    message(FATAL_ERROR "'${command}' failed (${code}):\n${out}")
+  endif()
+endfunction()
+
+function(rwkv_fetch_llama_cpp)
+  set(source "${RWKV_THIRD_PARTY_DIR}/llama.cpp")
+  set(stamp "${source}/.fetched-${RWKV_LLAMA_CPP_COMMIT}")
+  if(NOT EXISTS "${stamp}")
+    find_program(RWKV_NPM npm)
+    find_program(RWKV_GIT git)
+    if(NOT RWKV_NPM OR NOT RWKV_GIT)
+      message(FATAL_ERROR "Fetching llama.cpp needs npm and git; install them or set -DLLAMA_CPP_DIR=<checkout>")
+    endif()
+    message(STATUS "Fetching llama.cpp ${RWKV_LLAMA_CPP_VERSION}")
+    set(npm_dir "${RWKV_THIRD_PARTY_DIR}/npm")
+    file(MAKE_DIRECTORY "${npm_dir}")
+    configure_file("${CMAKE_SOURCE_DIR}/third_party/package.json" "${npm_dir}/package.json" COPYONLY)
+    configure_file("${CMAKE_SOURCE_DIR}/third_party/package-lock.json" "${npm_dir}/package-lock.json" COPYONLY)
+    rwkv_run("${RWKV_NPM}" ci --prefix "${npm_dir}" --ignore-scripts --no-audit --no-fund)
+    file(REMOVE_RECURSE "${source}")
+    rwkv_run("${RWKV_GIT}" clone -q --no-checkout
+             "${npm_dir}/node_modules/node-llama-cpp/llama/gitRelease.bundle" "${source}")
+    rwkv_run("${RWKV_GIT}" -C "${source}" sparse-checkout set --cone cmake include src ggml vendor)
+    rwkv_run("${RWKV_GIT}" -C "${source}" checkout -q "${RWKV_LLAMA_CPP_COMMIT}")
+    file(WRITE "${stamp}" "")
+  endif()
+  set(LLAMA_CPP_SOURCE "${source}" PARENT_SCOPE)
+endfunction()
+
+if(LLAMA_CPP_DIR)
+  set(LLAMA_CPP_SOURCE "${LLAMA_CPP_DIR}")
+else()
+  rwkv_fetch_llama_cpp()
+endif()
+
+foreach(part COMMON TESTS TOOLS EXAMPLES SERVER APP)
+  set(LLAMA_BUILD_${part} OFF CACHE INTERNAL "")
+endforeach()
+set(BUILD_SHARED_LIBS OFF CACHE INTERNAL "")
+set(LLAMA_OPENSSL OFF CACHE INTERNAL "")
+set(GGML_CCACHE OFF CACHE INTERNAL "") # CompilerCache.cmake has set the launcher already
+# ggml's own threads: OpenMP would add a run-time dependency and its barriers spin as well.
+set(GGML_OPENMP OFF CACHE INTERNAL "")
+set(GGML_NATIVE ${RWKV_NATIVE} CACHE INTERNAL "")
+if(NOT RWKV_NATIVE AND CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|i.86)$")
+  # The baseline is x86-64-v3 (2013 and later); the backend checks the processor before it runs any of this.
+  foreach(feature SSE42 AVX AVX2 FMA F16C)
+    set(GGML_${feature} ON CACHE INTERNAL "")
+  endforeach()
+  # 32-bit code has no 64-bit BMI2 intrinsics.
+  if(RWKV_IA32)
+    set(GGML_BMI2 OFF CACHE INTERNAL "")
+  else()
+    set(GGML_BMI2 ON CACHE INTERNAL "")
+  endif()
+endif()
+add_subdirectory("${LLAMA_CPP_SOURCE}" "${CMAKE_BINARY_DIR}/llama.cpp" EXCLUDE_FROM_ALL)

@@ -1,0 +1,52 @@
+// A backend opens model files; the registry lists the backends that this library was built with.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/cancel.h"
+#include "engine/model.h"
+
+namespace rwkv {
+
+struct LoadOptions {
+  int threads = 0;           // 0: chosen from the machine
+  int gpu_layers = -1;       // -1: the backend's default, 0: none, more than the model has: all
+  int max_sequences = 16;    // slots to provide, 1 to 16
+  /// Called with 0..1, not decreasing, from the loading thread.
+  std::function<void(float)> progress;
+  CancelToken cancel;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  /// The name clients use, for example "llama.cpp".
+  virtual std::string_view name() const noexcept = 0;
+  /// Version and what it was built with, for people.
+  virtual std::string description() const = 0;
+  /// Why it cannot run on this machine, or nothing when it can.
+  virtual std::optional<std::string> unavailable_reason() const = 0;
+  /// Whether the file looks like one of this backend's, by content and not by name. Never throws for a bad file.
+  virtual bool recognises(const std::string& path) const noexcept = 0;
+  /// Checks the whole file first, then loads it. Throws Error(kNotFound, kIo, kBadFile, kUnsupported, kOutOfMemory,
+  /// kCancelled).
+  virtual std::unique_ptr<Model> load(const std::string& path, const LoadOptions& options) const = 0;
+};
+
+/// All backends of this build, available or not, best first.
+const std::vector<std::unique_ptr<Backend>>& backends();
+
+/// The backend with this name. Throws Error(kUnsupported) naming the ones there are.
+const Backend& backend_by_name(std::string_view name);
+
+/// The first available backend that recognises the file. Throws Error(kNotFound) when the file does not exist and
+/// Error(kBadFile) when none recognises it.
+const Backend& backend_for_file(const std::string& path);
+
+}  // namespace rwkv

@@ -1,0 +1,84 @@
+// The contract between the runtime and whatever computes a model. Nothing here names a backend.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/cancel.h"
+#include "base/token.h"
+#include "engine/state.h"
+#include "text/vocabulary.h"
+
+namespace rwkv {
+
+/// What a loaded model is. Filled once at load.
+struct ModelInfo {
+  std::string backend;       // name of the backend that runs it
+  std::string architecture;  // "rwkv6" or "rwkv7"
+  std::string name;          // the file's own name for the model, may be empty
+  std::string weight_type;   // dominant tensor type, for example "F16"
+  int layers = 0;
+  int width = 0;  // embedding length C
+  int heads = 0;
+  int head_size = 0;
+  int vocabulary = 0;              // rows of the embedding = number of logits
+  std::uint64_t parameters = 0;
+  std::uint64_t file_bytes = 0;
+  std::uint64_t state_bytes = 0;   // one sequence's state, as the backend keeps it
+  std::vector<int> batch_sizes;    // numbers of sequences one evaluate() call can step together, ascending
+  int threads = 0;
+};
+
+/// One stream of tokens with its own recurrent state, living in a slot of a Model. Must not outlive its Model. Used by
+/// one thread at a time.
+class Sequence {
+ public:
+  virtual ~Sequence() = default;
+
+  /// Number of tokens absorbed since the zero state.
+  virtual std::int64_t position() const noexcept = 0;
+  /// Back to the zero state.
+  virtual void reset() = 0;
+  /// An exact copy of the state: restore() followed by the same tokens gives the same logits, bit for bit.
+  virtual State save() const = 0;
+  /// Takes a state that save() of any sequence of the same model gave. Throws Error(kInvalidArgument) on any other,
+  /// leaving the sequence reset.
+  virtual void restore(const State& state) = 0;
+};
+
+/// A sequence's share of one evaluation.
+struct EvalItem {
+  Sequence* sequence = nullptr;
+  std::span<const TokenId> tokens;  // at least one, each in [0, vocabulary)
+  bool wants_logits = true;         // of the last token
+  /// Set by evaluate() when wanted: ModelInfo::vocabulary values in the backend's memory, valid until its next call.
+  std::span<const float> logits;
+};
+
+/// A loaded model. Methods are called by one thread at a time, except info() and embedded_vocabulary().
+class Model {
+ public:
+  virtual ~Model() = default;
+
+  virtual const ModelInfo& info() const noexcept = 0;
+
+  /// The token list inside the model file, or null when it carries none.
+  virtual const Vocabulary* embedded_vocabulary() const noexcept = 0;
+
+  /// A sequence at the zero state. Throws Error(kOutOfMemory) when all slots (the largest batch size) are taken.
+  virtual std::unique_ptr<Sequence> create_sequence() = 0;
+
+  /// Feeds each item's tokens to its sequence; items name different sequences of this model and may differ in length.
+  /// Looks at `cancel` at least every few milliseconds. On any Error (kCancelled, kEvaluation, kInvalidArgument for bad
+  /// tokens) the sequences whose tokens had been handed to the backend are reset; validation errors change nothing.
+  virtual void evaluate(std::span<EvalItem> items, const CancelToken& cancel) = 0;
+
+  /// Number of threads evaluate() uses from now on, 1 or more.
+  virtual void set_threads(int threads) = 0;
+};
+
+}  // namespace rwkv

@@ -1,0 +1,46 @@
+// Text <-> tokens: greedy longest match over bytes, the World scheme.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/token.h"
+#include "text/vocabulary.h"
+
+namespace rwkv {
+
+/// Immutable and safe to share between threads.
+class Tokenizer {
+ public:
+  explicit Tokenizer(Vocabulary vocabulary);
+
+  /// What encode() could not encode: a byte no token begins with.
+  struct Gap {
+    std::size_t offset;  // in bytes from the start of the text
+    unsigned char byte;
+  };
+
+  /// Appends the tokens of `text` to `out` (which is all that can allocate). Bytes without a token are skipped; the first
+  /// one is returned. The literal text `<EOD>` is ordinary text here.
+  std::optional<Gap> encode(std::string_view text, Tokens& out) const;
+
+  /// The tokens of `text`. Throws Error(kInvalidArgument) with offset and byte when a byte has no token.
+  Tokens encode(std::string_view text) const;
+
+  /// Concatenated bytes; may begin or end inside a UTF-8 character. Unknown ids give nothing.
+  std::string decode(std::span<const TokenId> tokens) const;
+  std::string_view bytes(TokenId id) const noexcept { return vocabulary_.bytes(id); }
+
+  const Vocabulary& vocabulary() const noexcept { return vocabulary_; }
+
+ private:
+  // private layout is the implementer's choice
+  Vocabulary vocabulary_;
+};
+
+}  // namespace rwkv
