@@ -25,7 +25,10 @@ class Utf8Stream {
 /// Whether `text` is well-formed UTF-8 (no overlong forms, no surrogates, nothing above U+10FFFF).
 bool is_valid_utf8(std::string_view text) noexcept;
 
-/// `text` with every invalid part replaced by U+FFFD.
+/// `text` with every invalid part replaced by U+FFFD, one per maximal invalid part.
 std::string to_valid_utf8(std::string_view text);
+
+/// Appends `code_point` in UTF-8. False, and nothing appended, for surrogates and values above U+10FFFF.
+bool append_code_point(char32_t code_point, std::string& out);
 
 }  // namespace rwkv
