@@ -2,31 +2,30 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
-#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/token.h"
+#include "text/byte_trie.h"
 #include "text/vocabulary.h"
 
 namespace rwkv {
 
-/// Immutable and safe to share between threads.
+/// Immutable and safe to share between threads. For the World vocabulary it takes less than 2 MB.
 class Tokenizer {
  public:
   explicit Tokenizer(Vocabulary vocabulary);
 
-  /// What encode() could not encode: a byte no token begins with.
+  /// What encode() could not encode: a byte at a place where no token matches.
   struct Gap {
     std::size_t offset;  // in bytes from the start of the text
     unsigned char byte;
   };
 
-  /// Appends the tokens of `text` to `out` (which is all that can allocate). Bytes without a token are skipped; the first
-  /// one is returned. The literal text `<EOD>` is ordinary text here.
+  /// Appends the tokens of `text` to `out` (which is all that can allocate). Bytes without a token are skipped; the
+  /// first one is returned. The literal text `<EOD>` is ordinary text here.
   std::optional<Gap> encode(std::string_view text, Tokens& out) const;
 
   /// The tokens of `text`. Throws Error(kInvalidArgument) with offset and byte when a byte has no token.
@@ -39,8 +38,8 @@ class Tokenizer {
   const Vocabulary& vocabulary() const noexcept { return vocabulary_; }
 
  private:
-  // private layout is the implementer's choice
   Vocabulary vocabulary_;
+  ByteTrie trie_;
 };
 
 }  // namespace rwkv
