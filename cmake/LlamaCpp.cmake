@@ -71,3 +71,8 @@ if(NOT RWKV_NATIVE AND CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|i.86)$")
   endif()
 endif()
 add_subdirectory("${LLAMA_CPP_SOURCE}" "${CMAKE_BINARY_DIR}/llama.cpp" EXCLUDE_FROM_ALL)
+# Its headers are not held to our warnings.
+foreach(target llama ggml ggml-base ggml-cpu)
+  get_target_property(directories ${target} INTERFACE_INCLUDE_DIRECTORIES)
+  set_target_properties(${target} PROPERTIES INTERFACE_SYSTEM_INCLUDE_DIRECTORIES "${directories}")
+endforeach()
