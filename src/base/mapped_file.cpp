@@ -1,0 +1,134 @@
+#include "base/mapped_file.h"
+
+#include <cstdint>
+#include <limits>
+#include <utility>
+
+#include "base/error.h"
+
+#ifdef _WIN32
+#define WIN32_LEAN_AND_MEAN
+#define NOMINMAX
+#include <windows.h>
+#else
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#endif
+
+namespace rwkv {
+namespace {
+
+void check_size(const std::string& path, std::uint64_t size) {
+  if (size > std::numeric_limits<std::size_t>::max() / 2) {
+    throw Error(ErrorCode::kUnsupported, "'" + path + "' has " + std::to_string(size) +
+                                             " bytes, more than a program of this word size can map");
+  }
+}
+
+#ifdef _WIN32
+
+std::wstring wide(const std::string& path) {
+  const int length = static_cast<int>(path.size());
+  const int size = MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, path.data(), length, nullptr, 0);
+  std::wstring result(static_cast<std::size_t>(size), L'\0');
+  MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, path.data(), length, result.data(), size);
+  return result;
+}
+
+struct Handle {
+  HANDLE value;
+  ~Handle() {
+    if (value != nullptr && value != INVALID_HANDLE_VALUE) CloseHandle(value);
+  }
+};
+
+std::span<const std::byte> map(const std::string& path) {
+  const Handle file{CreateFileW(wide(path).c_str(), GENERIC_READ, FILE_SHARE_READ, nullptr, OPEN_EXISTING,
+                                FILE_ATTRIBUTE_NORMAL, nullptr)};
+  if (file.value == INVALID_HANDLE_VALUE) {
+    const DWORD code = GetLastError();
+    const bool missing = code == ERROR_FILE_NOT_FOUND || code == ERROR_PATH_NOT_FOUND;
+    throw Error(missing ? ErrorCode::kNotFound : ErrorCode::kIo,
+                "cannot open '" + path + "' (system error " + std::to_string(code) + ")");
+  }
+  LARGE_INTEGER size{};
+  if (!GetFileSizeEx(file.value, &size)) throw Error(ErrorCode::kIo, "cannot read the size of '" + path + "'");
+  check_size(path, static_cast<std::uint64_t>(size.QuadPart));
+  if (size.QuadPart == 0) return {};
+  const Handle mapping{CreateFileMappingW(file.value, nullptr, PAGE_READONLY, 0, 0, nullptr)};
+  const void* data = mapping.value ? MapViewOfFile(mapping.value, FILE_MAP_READ, 0, 0, 0) : nullptr;
+  if (data == nullptr) throw Error(ErrorCode::kIo, "cannot map '" + path + "'");
+  return {static_cast<const std::byte*>(data), static_cast<std::size_t>(size.QuadPart)};
+}
+
+void release(std::span<const std::byte> bytes) noexcept { UnmapViewOfFile(bytes.data()); }
+
+#else
+
+struct Descriptor {
+  int value;
+  ~Descriptor() {
+    if (value >= 0) close(value);
+  }
+};
+
+std::span<const std::byte> map(const std::string& path) {
+  const Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (file.value < 0) {
+    const int code = errno;
+    const bool missing = code == ENOENT || code == ENOTDIR;
+    throw Error(missing ? ErrorCode::kNotFound : ErrorCode::kIo,
+                "cannot open '" + path + "': " + std::strerror(code));
+  }
+  struct stat status {};
+  if (fstat(file.value, &status) != 0) throw Error(ErrorCode::kIo, "cannot read the size of '" + path + "'");
+  if (S_ISDIR(status.st_mode)) throw Error(ErrorCode::kIo, "'" + path + "' is a folder, not a file");
+  if (!S_ISREG(status.st_mode)) throw Error(ErrorCode::kIo, "'" + path + "' is not an ordinary file");
+  check_size(path, static_cast<std::uint64_t>(status.st_size));
+  if (status.st_size == 0) return {};
+  const auto size = static_cast<std::size_t>(status.st_size);
+  void* data = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.value, 0);
+  if (data == MAP_FAILED) throw Error(ErrorCode::kIo, "cannot map '" + path + "': " + std::strerror(errno));
+  return {static_cast<const std::byte*>(data), size};
+}
+
+void release(std::span<const std::byte> bytes) noexcept {
+  // munmap takes a pointer to non-const although it does not write.
+  munmap(const_cast<std::byte*>(bytes.data()), bytes.size());
+}
+
+#endif
+
+}  // namespace
+
+MappedFile::MappedFile(const std::string& path) : path_(path) {
+  if (path.find('\0') != std::string::npos) {
+    throw Error(ErrorCode::kInvalidArgument, "a file path must not contain a NUL character");
+  }
+  bytes_ = map(path);
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : path_(std::move(other.path_)), bytes_(std::exchange(other.bytes_, {})) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  if (this != &other) {
+    unmap();
+    path_ = std::move(other.path_);
+    bytes_ = std::exchange(other.bytes_, {});
+  }
+  return *this;
+}
+
+MappedFile::~MappedFile() { unmap(); }
+
+void MappedFile::unmap() noexcept {
+  if (!bytes_.empty()) release(bytes_);
+}
+
+}  // namespace rwkv

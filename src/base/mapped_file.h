@@ -1,0 +1,30 @@
+// A file as memory, read-only.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+
+namespace rwkv {
+
+/// Maps a whole file. Pages are read when touched and can be dropped by the system; nothing is locked.
+class MappedFile {
+ public:
+  /// `path` is UTF-8 on every system. Throws Error(kNotFound, kIo, kUnsupported, kInvalidArgument) naming the path; a folder is kIo, a file
+  /// larger than the address space kUnsupported.
+  explicit MappedFile(const std::string& path);
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  ~MappedFile();
+
+  const std::string& path() const noexcept { return path_; }
+  std::span<const std::byte> bytes() const noexcept { return bytes_; }
+
+ private:
+  void unmap() noexcept;
+
+  std::string path_;
+  std::span<const std::byte> bytes_;
+};
+
+}  // namespace rwkv

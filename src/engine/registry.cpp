@@ -1,0 +1,34 @@
+#include "engine/registry.h"
+
+#include <filesystem>
+
+namespace rwkv {
+
+const std::vector<std::unique_ptr<Backend>>& backends() {
+  // Never destroyed: models may outlive the statics of the host.
+  static const auto* all = new std::vector<std::unique_ptr<Backend>>(builtin_backends());
+  return *all;
+}
+
+const Backend& backend_by_name(std::string_view name) {
+  std::string names;
+  for (const auto& backend : backends()) {
+    if (backend->name() == name) return *backend;
+    names.append(names.empty() ? "" : ", ").append(backend->name());
+  }
+  throw Error(ErrorCode::kUnsupported, "this build has no backend '" + std::string(name) + "'; it has " + names);
+}
+
+const Backend& backend_for_file(const std::string& path) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(std::filesystem::path(std::u8string(path.begin(), path.end())), ignored)) {
+    throw Error(ErrorCode::kNotFound, "there is no file '" + path + "'");
+  }
+  for (const auto& backend : backends()) {
+    if (backend->recognises(path)) return *backend;
+  }
+  throw Error(ErrorCode::kBadFile, "'" + path + "' is not a model file that this build can run; it runs RWKV models in "
+                                       "GGUF form");
+}
+
+}  // namespace rwkv
