@@ -1,0 +1,54 @@
+#include "backends/llama_cpp/library.h"
+
+#include <ggml.h>
+#include <llama.h>
+
+#include <mutex>
+#include <string_view>
+
+#include "base/log.h"
+
+namespace rwkv::llama_cpp {
+namespace {
+
+thread_local std::string line;
+thread_local std::string errors;
+
+// llama.cpp hands out pieces of lines; a line is kept when its newline comes. What it calls info is detail to us.
+void on_log(ggml_log_level level, const char* text, void*) {
+  line += text;
+  const std::size_t end = line.rfind('\n');
+  if (end == std::string::npos) return;
+  const std::string whole = line.substr(0, end);
+  line.erase(0, end + 1);
+  if (level == GGML_LOG_LEVEL_ERROR) {
+    errors.append(errors.empty() ? "" : "; ").append(whole);
+    log::error("llama.cpp: " + whole);
+  } else if (level == GGML_LOG_LEVEL_WARN) {
+    log::warn("llama.cpp: " + whole);
+  } else {
+    log::debug("llama.cpp: " + whole);
+  }
+}
+
+// ggml ends the process after this; at least the reason is in the log of a host that writes it out.
+void on_abort(const char* message) { log::error(std::string("ggml aborts: ") + message); }
+
+}  // namespace
+
+void ensure_library() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    llama_log_set(on_log, nullptr);
+    ggml_set_abort_callback(on_abort);
+    llama_backend_init();
+  });
+}
+
+std::string take_errors() {
+  std::string taken;
+  taken.swap(errors);
+  return taken;
+}
+
+}  // namespace rwkv::llama_cpp

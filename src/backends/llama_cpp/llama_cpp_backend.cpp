@@ -1,0 +1,66 @@
+#include "backends/llama_cpp/llama_cpp_backend.h"
+
+#include <cstring>
+#include <new>
+
+#include "backends/llama_cpp/library.h"
+#include "backends/llama_cpp/llama_cpp_model.h"
+#include "backends/llama_cpp/processor.h"
+#include "base/mapped_file.h"
+
+namespace rwkv {
+namespace {
+
+constexpr int kMaxSequences = 16;
+
+class LlamaCppBackend final : public Backend {
+ public:
+  std::string_view name() const noexcept override { return "llama.cpp"; }
+
+  std::string description() const override { return "llama.cpp " RWKV_LLAMA_CPP_VERSION ", RWKV-6 and RWKV-7 GGUF files"; }
+
+  std::optional<std::string> unavailable_reason() const override {
+    if (const auto missing = llama_cpp::missing_instructions()) {
+      return "this processor lacks " + *missing + ", which this build needs; build with -DRWKV_NATIVE=ON on this machine";
+    }
+    return std::nullopt;
+  }
+
+  bool recognises(const std::string& path) const noexcept override {
+    try {
+      const MappedFile file(path);
+      return file.bytes().size() >= 4 && std::memcmp(file.bytes().data(), "GGUF", 4) == 0;
+    } catch (...) {
+      return false;
+    }
+  }
+
+  std::unique_ptr<Model> load(const std::string& path, const LoadOptions& options) const override {
+    if (const auto reason = unavailable_reason()) throw Error(ErrorCode::kUnsupported, "llama.cpp: " + *reason);
+    if (options.max_sequences < 1 || options.max_sequences > kMaxSequences) {
+      throw Error(ErrorCode::kInvalidArgument, "the number of sequences is " + std::to_string(options.max_sequences) +
+                                                   ", not 1 to " + std::to_string(kMaxSequences));
+    }
+    options.cancel.check();
+    const MappedFile file(path);
+    const GgufFile gguf = GgufFile::parse(file.bytes(), path);
+    const RwkvPassport passport = check_rwkv_model(gguf);
+    if (const int step = llama_cpp::head_size_step(); passport.head_size % step != 0) {
+      throw Error(ErrorCode::kUnsupported, "'" + path + "' has heads of " + std::to_string(passport.head_size) +
+                                               " values; llama.cpp on this processor needs a multiple of " +
+                                               std::to_string(step));
+    }
+    llama_cpp::ensure_library();
+    try {
+      return std::make_unique<llama_cpp::LlamaCppModel>(path, passport, file.bytes().size(), options);
+    } catch (const std::bad_alloc&) {
+      throw Error(ErrorCode::kOutOfMemory, "not enough memory to load '" + path + "'");
+    }
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> make_llama_cpp_backend() { return std::make_unique<LlamaCppBackend>(); }
+
+}  // namespace rwkv

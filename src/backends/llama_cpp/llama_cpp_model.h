@@ -1,0 +1,80 @@
+// A model in llama.cpp and its sequences.
+#pragma once
+
+#include <ggml-cpu.h>
+#include <llama.h>
+
+#include <memory>
+#include <vector>
+
+#include "engine/backend.h"
+#include "formats/rwkv_passport.h"
+
+namespace rwkv::llama_cpp {
+
+struct ModelDeleter {
+  void operator()(llama_model* model) const noexcept { llama_model_free(model); }
+};
+struct ContextDeleter {
+  void operator()(llama_context* context) const noexcept { llama_free(context); }
+};
+struct ThreadPoolDeleter {
+  void operator()(ggml_threadpool* pool) const noexcept { ggml_threadpool_free(pool); }
+};
+
+class LlamaCppModel final : public Model {
+ public:
+  LlamaCppModel(const std::string& path, const RwkvPassport& passport, std::uint64_t file_bytes,
+                const LoadOptions& options);
+  ~LlamaCppModel() override;
+
+  const ModelInfo& info() const noexcept override { return info_; }
+  const Vocabulary* embedded_vocabulary() const noexcept override { return &vocabulary_; }
+  std::unique_ptr<Sequence> create_sequence() override;
+  void evaluate(std::span<EvalItem> items, const CancelToken& cancel) override;
+  void set_threads(int threads) override;
+
+ private:
+  friend class LlamaCppSequence;
+
+  void load(const std::string& path, const LoadOptions& options);
+  void create_context();
+  void validate(std::span<const EvalItem> items) const;
+  void decode(std::span<EvalItem> items, std::span<std::size_t> done);
+  void throw_decode_error(int code) const;
+
+  ModelInfo info_;
+  Vocabulary vocabulary_;
+  std::uint64_t fingerprint_ = 0;
+  std::unique_ptr<llama_model, ModelDeleter> model_;
+  std::unique_ptr<ggml_threadpool, ThreadPoolDeleter> pool_;  // outlives the context that uses it
+  std::unique_ptr<llama_context, ContextDeleter> context_;
+  llama_batch batch_{};
+  std::vector<bool> slots_;               // which sequence ids are taken
+  std::vector<std::size_t> outputs_;      // of the last decode: items whose logits are in llama.cpp's buffer, in order
+  std::vector<std::vector<float>> kept_;  // logits of items that ended in an earlier decode of the same evaluation
+  const CancelToken* cancel_ = nullptr;   // of the running evaluation
+};
+
+/// A sequence id of the context.
+class LlamaCppSequence final : public Sequence {
+ public:
+  LlamaCppSequence(LlamaCppModel& model, llama_seq_id id) : model_(model), id_(id) {}
+  ~LlamaCppSequence() override;
+
+  std::int64_t position() const noexcept override { return position_; }
+  void reset() override;
+  State save() const override;
+  void restore(const State& state) override;
+
+  LlamaCppModel& model() const noexcept { return model_; }
+  llama_seq_id id() const noexcept { return id_; }
+  void advance(std::int64_t tokens) noexcept { position_ += tokens; }
+
+ private:
+  LlamaCppModel& model_;
+  llama_seq_id id_;
+  std::int64_t position_ = 0;
+};
+
+}  // namespace rwkv::llama_cpp

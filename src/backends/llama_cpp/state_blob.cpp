@@ -1,0 +1,65 @@
+#include "backends/llama_cpp/state_blob.h"
+
+#include <cstring>
+#include <utility>
+
+#include "base/error.h"
+
+namespace rwkv::llama_cpp {
+namespace {
+
+struct Header {
+  std::uint32_t magic;
+  std::uint32_t version;
+  std::uint64_t fingerprint;
+  std::int64_t position;
+  std::uint64_t payload_bytes;
+  std::uint64_t checksum;  // of the payload
+};
+
+constexpr std::uint32_t kMagic = 0x534C4B52;  // "RKLS"
+constexpr std::uint32_t kVersion = 1;
+
+// FNV-1a over words: fast enough not to be noticed beside the copy, and any flipped bit changes it.
+std::uint64_t checksum(std::span<const std::byte> bytes) {
+  std::uint64_t hash = 0xCBF29CE484222325u;
+  std::size_t i = 0;
+  for (; i + 8 <= bytes.size(); i += 8) {
+    std::uint64_t word;
+    std::memcpy(&word, bytes.data() + i, 8);
+    hash = (hash ^ word) * 0x100000001B3u;
+    hash ^= hash >> 29;
+  }
+  for (; i < bytes.size(); ++i) hash = (hash ^ static_cast<std::uint64_t>(bytes[i])) * 0x100000001B3u;
+  return hash;
+}
+
+}  // namespace
+
+std::size_t state_header_bytes() noexcept { return sizeof(Header); }
+
+State wrap_state(std::vector<std::byte> payload, std::uint64_t fingerprint, std::int64_t position) {
+  const std::span<const std::byte> body = std::span<const std::byte>(payload).subspan(sizeof(Header));
+  const Header header{kMagic, kVersion, fingerprint, position, body.size(), checksum(body)};
+  std::memcpy(payload.data(), &header, sizeof header);
+  return State(std::move(payload), position);
+}
+
+std::span<const std::byte> unwrap_state(const State& state, std::uint64_t fingerprint) {
+  const std::span<const std::byte> bytes = state.bytes();
+  Header header{};
+  if (bytes.size() >= sizeof header) std::memcpy(&header, bytes.data(), sizeof header);
+  if (header.magic != kMagic || header.version != kVersion) {
+    throw Error(ErrorCode::kInvalidArgument, "the state was not saved by this backend");
+  }
+  if (header.fingerprint != fingerprint) {
+    throw Error(ErrorCode::kInvalidArgument, "the state belongs to another model");
+  }
+  const std::span<const std::byte> body = bytes.subspan(sizeof header);
+  if (header.payload_bytes != body.size() || header.position != state.position() || header.checksum != checksum(body)) {
+    throw Error(ErrorCode::kInvalidArgument, "the state is damaged");
+  }
+  return body;
+}
+
+}  // namespace rwkv::llama_cpp

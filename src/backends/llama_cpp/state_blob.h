@@ -1,0 +1,22 @@
+// The bytes of a saved sequence: a header of ours, then llama.cpp's own form.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "engine/state.h"
+
+namespace rwkv::llama_cpp {
+
+/// Wraps `payload` (llama.cpp's sequence state after `position` tokens) for the model with this fingerprint.
+State wrap_state(std::vector<std::byte> payload, std::uint64_t fingerprint, std::int64_t position);
+
+/// The number of bytes that wrap_state expects free at the start of `payload`.
+std::size_t state_header_bytes() noexcept;
+
+/// llama.cpp's part of a state. Throws Error(kInvalidArgument) when the state is of another model or has been damaged.
+std::span<const std::byte> unwrap_state(const State& state, std::uint64_t fingerprint);
+
+}  // namespace rwkv::llama_cpp

@@ -1,0 +1,98 @@
+#include "backends/scripted/script.h"
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+
+namespace rwkv {
+namespace {
+
+constexpr std::uintmax_t kMaxBytes = 1u << 20;
+constexpr int kMaxMicroseconds = 10'000'000;
+
+using Json = nlohmann::json;
+
+int bounded(const Json& json, const char* field, int highest) {
+  const auto it = json.find(field);
+  if (it == json.end()) return 0;
+  if (!it->is_number_integer() || it->get<std::int64_t>() < 0 || it->get<std::int64_t>() > highest) {
+    throw Error(ErrorCode::kBadFile, std::string("'") + field + "' must be a whole number from 0 to " +
+                                         std::to_string(highest));
+  }
+  return it->get<int>();
+}
+
+std::string text(const Json& json, const char* field, const std::string& otherwise) {
+  const auto it = json.find(field);
+  if (it == json.end()) return otherwise;
+  if (!it->is_string()) throw Error(ErrorCode::kBadFile, std::string("'") + field + "' must be a string");
+  return it->get<std::string>();
+}
+
+Script parse(const Json& json) {
+  if (!json.is_object() || json.value("rwkv_script", 0) != 1) {
+    throw Error(ErrorCode::kBadFile, "'rwkv_script' must be 1");
+  }
+  Script script;
+  script.name = text(json, "name", script.name);
+  script.load_error = text(json, "load_error", "");
+  script.load_ms = bounded(json, "load_ms", kMaxMicroseconds / 1000);
+  script.prefill_us = bounded(json, "prefill_us", kMaxMicroseconds);
+  script.decode_us = bounded(json, "decode_us", kMaxMicroseconds);
+  if (json.contains("fail_after")) script.fail_after = bounded(json, "fail_after", 1 << 30);
+  if (const auto replies = json.find("replies"); replies != json.end()) {
+    if (!replies->is_array()) throw Error(ErrorCode::kBadFile, "'replies' must be a list");
+    for (const Json& reply : *replies) {
+      if (!reply.is_object()) throw Error(ErrorCode::kBadFile, "each of 'replies' must be an object");
+      script.replies.push_back({text(reply, "when", ""), text(reply, "say", "")});
+    }
+  }
+  return script;
+}
+
+}  // namespace
+
+Script Script::from_file(const std::string& path) {
+  const std::filesystem::path file(std::u8string(path.begin(), path.end()));
+  std::error_code ignored;
+  if (!std::filesystem::exists(file, ignored)) throw Error(ErrorCode::kNotFound, "there is no file '" + path + "'");
+  if (std::filesystem::file_size(file, ignored) > kMaxBytes) {
+    throw Error(ErrorCode::kBadFile, "'" + path + "' is too large for a script");
+  }
+  std::ifstream stream(file, std::ios::binary);
+  if (!stream) throw Error(ErrorCode::kIo, "cannot read '" + path + "'");
+  const std::string content((std::istreambuf_iterator<char>(stream)), {});
+  const Json json = Json::parse(content, nullptr, false);
+  try {
+    return parse(json);
+  } catch (const Error& error) {
+    throw Error(error.code(), "'" + path + "' is not a script: " + error.what());
+  } catch (const Json::exception&) {
+    throw Error(ErrorCode::kBadFile, "'" + path + "' is not a script: 'rwkv_script' must be 1");
+  }
+}
+
+int Script::next_byte(std::string_view whole) const {
+  // The answer begins after the last role marker; what came before it is the question.
+  const std::size_t turn = whole.rfind("\n\n");
+  const std::size_t colon = whole.find(':', turn == std::string_view::npos ? 0 : turn);
+  const std::size_t begin = colon == std::string_view::npos ? whole.size() : colon + 1;
+  std::string_view said = whole.substr(begin);
+  if (colon != std::string_view::npos && said.empty()) return ' ';  // as real models begin
+  if (said.starts_with(' ')) said.remove_prefix(1);
+  const std::string_view before = whole.substr(0, turn == std::string_view::npos ? 0 : turn);
+  const std::size_t question_at = before.rfind("\n\n");
+  const std::string_view question =
+      question_at == std::string_view::npos ? before : before.substr(question_at + 2);
+  for (const Reply& reply : replies) {
+    if (!reply.when.empty() && question.find(reply.when) == std::string_view::npos) continue;
+    if (!std::string_view(reply.say).starts_with(said) || said.size() == reply.say.size()) return -1;
+    return static_cast<unsigned char>(reply.say[said.size()]);
+  }
+  return -1;
+}
+
+}  // namespace rwkv

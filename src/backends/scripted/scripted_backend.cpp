@@ -1,0 +1,195 @@
+#include "backends/scripted/scripted_backend.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <set>
+#include <thread>
+#include <utility>
+
+#include "backends/scripted/script.h"
+
+namespace rwkv {
+namespace {
+
+constexpr int kMaxSequences = 16;
+constexpr TokenId kBlankLine = 257;
+constexpr int kRows = 258;
+constexpr float kCertain = 1000.0f;  // beyond what any penalty takes away
+
+// Every byte is a token; a blank line is one as well.
+Vocabulary byte_vocabulary() {
+  std::string text;
+  constexpr const char* digits = "0123456789abcdef";
+  for (int b = 0; b < 256; ++b) {
+    text += std::to_string(b + 1) + " b'\\x" + digits[b / 16] + digits[b % 16] + "' 1\n";
+  }
+  text += std::to_string(kBlankLine) + " '\\n\\n' 2\n";
+  return Vocabulary::from_text(text, "scripted vocabulary");
+}
+
+// Sleeps in small pieces, so that a cancel takes effect at once.
+void wait(std::chrono::microseconds time, const CancelToken& cancel) {
+  const auto end = std::chrono::steady_clock::now() + time;
+  cancel.check();
+  for (auto now = std::chrono::steady_clock::now(); now < end; now = std::chrono::steady_clock::now()) {
+    std::this_thread::sleep_for(std::min(std::chrono::duration_cast<std::chrono::microseconds>(end - now),
+                                         std::chrono::microseconds(5000)));
+    cancel.check();
+  }
+}
+
+class ScriptedModel;
+
+// Its state is the text it has absorbed.
+class ScriptedSequence final : public Sequence {
+ public:
+  explicit ScriptedSequence(ScriptedModel& model) : model_(model) {}
+  ~ScriptedSequence() override;
+
+  std::int64_t position() const noexcept override { return position_; }
+  void reset() override {
+    text_.clear();
+    position_ = 0;
+  }
+  State save() const override {
+    std::vector<std::byte> bytes(text_.size());
+    if (!text_.empty()) std::memcpy(bytes.data(), text_.data(), text_.size());
+    return State(std::move(bytes), position_);
+  }
+  void restore(const State& state) override {
+    text_.resize(state.bytes().size());
+    if (!text_.empty()) std::memcpy(text_.data(), state.bytes().data(), text_.size());
+    position_ = state.position();
+  }
+
+  ScriptedModel& model() const noexcept { return model_; }
+  const std::string& text() const noexcept { return text_; }
+  void absorb(std::string_view bytes) {
+    text_ += bytes;
+    ++position_;
+  }
+
+ private:
+  ScriptedModel& model_;
+  std::string text_;
+  std::int64_t position_ = 0;
+};
+
+class ScriptedModel final : public Model {
+ public:
+  ScriptedModel(Script script, int max_sequences) : script_(std::move(script)), vocabulary_(byte_vocabulary()) {
+    info_.backend = "scripted";
+    info_.architecture = "script";
+    info_.name = script_.name;
+    info_.weight_type = "none";
+    info_.vocabulary = kRows;
+    info_.threads = 1;
+    for (int size = 1; size <= std::clamp(max_sequences, 1, kMaxSequences); ++size) info_.batch_sizes.push_back(size);
+  }
+
+  const ModelInfo& info() const noexcept override { return info_; }
+  const Vocabulary* embedded_vocabulary() const noexcept override { return &vocabulary_; }
+  void set_threads(int) override {}
+
+  std::unique_ptr<Sequence> create_sequence() override {
+    if (sequences_ >= info_.batch_sizes.back()) {
+      throw Error(ErrorCode::kOutOfMemory, "all " + std::to_string(sequences_) + " sequences are in use");
+    }
+    ++sequences_;
+    return std::make_unique<ScriptedSequence>(*this);
+  }
+  void forget_sequence() noexcept { --sequences_; }
+
+  void evaluate(std::span<EvalItem> items, const CancelToken& cancel) override {
+    validate(items);
+    try {
+      spend_time(items, cancel);
+      rows_.assign(items.size() * kRows, 0.0f);
+      for (std::size_t i = 0; i < items.size(); ++i) {
+        auto& sequence = static_cast<ScriptedSequence&>(*items[i].sequence);
+        for (const TokenId token : items[i].tokens) sequence.absorb(vocabulary_.bytes(token));
+        if (script_.fail_after >= 0 && sequence.position() >= script_.fail_after) {
+          throw Error(ErrorCode::kEvaluation, "the script fails here (fail_after)");
+        }
+        if (!items[i].wants_logits) continue;
+        float* row = rows_.data() + i * kRows;
+        const int byte = script_.next_byte(sequence.text());
+        row[byte < 0 ? kBlankLine : byte + 1] = kCertain;
+        // An answer that must not begin with a blank line (an empty reply) may still end.
+        if (byte < 0) row[' ' + 1] = kCertain / 2;
+        items[i].logits = std::span<const float>(row, kRows);
+      }
+    } catch (const Error&) {
+      for (EvalItem& item : items) item.sequence->reset();
+      throw;
+    }
+  }
+
+ private:
+  void validate(std::span<const EvalItem> items) const {
+    std::set<const Sequence*> seen;
+    for (const EvalItem& item : items) {
+      const auto* sequence = dynamic_cast<const ScriptedSequence*>(item.sequence);
+      if (sequence == nullptr || &sequence->model() != this || !seen.insert(sequence).second || item.tokens.empty()) {
+        throw Error(ErrorCode::kInvalidArgument, "evaluate needs different sequences of this model, each with tokens");
+      }
+      for (const TokenId token : item.tokens) {
+        if (token < 0 || token >= kRows) {
+          throw Error(ErrorCode::kInvalidArgument, "token " + std::to_string(token) + " is outside the vocabulary of " +
+                                                       std::to_string(kRows));
+        }
+      }
+    }
+  }
+
+  void spend_time(std::span<const EvalItem> items, const CancelToken& cancel) const {
+    std::size_t longest = 0;
+    for (const EvalItem& item : items) longest = std::max(longest, item.tokens.size());
+    const auto a_token = longest > 1 || !items.front().wants_logits ? script_.prefill_us : script_.decode_us;
+    wait(std::chrono::microseconds(static_cast<std::int64_t>(longest) * a_token), cancel);
+  }
+
+  Script script_;
+  Vocabulary vocabulary_;
+  ModelInfo info_;
+  int sequences_ = 0;
+  std::vector<float> rows_;
+};
+
+ScriptedSequence::~ScriptedSequence() { model_.forget_sequence(); }
+
+class ScriptedBackend final : public Backend {
+ public:
+  std::string_view name() const noexcept override { return "scripted"; }
+  std::string description() const override { return "replies from a script instead of a model, for tests"; }
+  std::optional<std::string> unavailable_reason() const override { return std::nullopt; }
+
+  bool recognises(const std::string& path) const noexcept override {
+    try {
+      Script::from_file(path);
+      return true;
+    } catch (...) {
+      return false;
+    }
+  }
+
+  std::unique_ptr<Model> load(const std::string& path, const LoadOptions& options) const override {
+    Script script = Script::from_file(path);
+    constexpr int kSteps = 20;
+    for (int step = 0; step < kSteps; ++step) {
+      if (options.progress) options.progress(static_cast<float>(step) / kSteps);
+      wait(std::chrono::microseconds(script.load_ms * 1000 / kSteps), options.cancel);
+    }
+    if (!script.load_error.empty()) throw Error(ErrorCode::kBadFile, "'" + path + "': " + script.load_error);
+    if (options.progress) options.progress(1.0f);
+    return std::make_unique<ScriptedModel>(std::move(script), options.max_sequences);
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> make_scripted_backend() { return std::make_unique<ScriptedBackend>(); }
+
+}  // namespace rwkv
