@@ -1,0 +1,53 @@
+// The text a chat becomes before it is tokenised.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace rwkv {
+
+struct ChatMessage {
+  /// "user", "assistant" and "system" stand for the roles of ChatFormat; any other word is written as it is.
+  std::string role;
+  std::string content;
+};
+
+/// How a model wants its conversations written. The defaults are those of the RWKV World models.
+struct ChatFormat {
+  std::string prompt;  // stands verbatim before the first message
+  std::string user_role = "User";
+  std::string response_role = "Assistant";
+  std::string system_role = "System";
+  std::string bos;            // before each role
+  std::string eos = "\n\n";   // after each message; also ends an answer
+  std::string thinking_token = "<think";
+  bool space_after_roles = true;
+};
+
+struct ChatText {
+  std::string text;
+  /// text[reply_offset..] is the part of the reply that is there already: empty, the thinking token, or the partial
+  /// answer that is being resumed.
+  std::size_t reply_offset = 0;
+  /// Bytes at the start that the host wrote (the prompt), in which `<EOD>` stands for token 0.
+  std::size_t prompt_bytes = 0;
+};
+
+/// Roles for a plain list of contents: user first, then taking turns.
+std::vector<ChatMessage> alternate_roles(std::span<const std::string> contents);
+
+/// With `generation_prompt` the text ends where the other side begins to answer (after a user message the assistant,
+/// after an assistant message the user); without it the last message is left open to be continued. `reasoning` adds the
+/// thinking token where the assistant begins. In user and system contents CR LF becomes LF and each
+/// pair of newlines one, since a blank line ends a message.
+ChatText format_chat(const ChatFormat& format, std::span<const ChatMessage> messages, bool generation_prompt,
+                     bool reasoning);
+
+/// What ends an answer in this format, as bytes: the eos text and, where a blank line is the eos, the role markers that
+/// a model writes when it goes on with the other side. Empty for an empty eos text.
+std::vector<std::string> stop_strings(const ChatFormat& format);
+
+}  // namespace rwkv

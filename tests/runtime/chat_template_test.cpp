@@ -1,0 +1,107 @@
+#include "runtime/chat_template.h"
+
+#include <gtest/gtest.h>
+
+namespace rwkv {
+namespace {
+
+std::string chat(const std::vector<std::string>& contents, bool generation_prompt = true, bool reasoning = false,
+                 const ChatFormat& format = {}) {
+  return format_chat(format, alternate_roles(contents), generation_prompt, reasoning).text;
+}
+
+std::string reply_part(const std::vector<std::string>& contents, bool generation_prompt, bool reasoning = false) {
+  const ChatText text = format_chat({}, alternate_roles(contents), generation_prompt, reasoning);
+  return text.text.substr(text.reply_offset);
+}
+
+// Expected texts are worked out by hand from the published template.
+
+TEST(ChatTemplate, OddHistoryWithGenerationPromptAsksTheAssistant) {
+  EXPECT_EQ(chat({"hello"}), "User: hello\n\nAssistant:");
+  EXPECT_EQ(chat({"a", "b", "c"}), "User: a\n\nAssistant: b\n\nUser: c\n\nAssistant:");
+}
+
+TEST(ChatTemplate, ReasoningAddsTheThinkingToken) {
+  EXPECT_EQ(chat({"hi"}, true, true), "User: hi\n\nAssistant: <think");
+  ChatFormat format;
+  format.thinking_token = "";
+  EXPECT_EQ(chat({"hi"}, true, true, format), "User: hi\n\nAssistant:");
+}
+
+TEST(ChatTemplate, WithoutGenerationPromptTheLastMessageStaysOpen) {
+  EXPECT_EQ(chat({"q", "partial"}, false), "User: q\n\nAssistant: partial");
+  EXPECT_EQ(chat({"q"}, false), "User: q");
+}
+
+TEST(ChatTemplate, EvenHistoryWithGenerationPromptAsksTheUser) {
+  EXPECT_EQ(chat({"q", "a"}), "User: q\n\nAssistant: a\n\nUser:");
+}
+
+TEST(ChatTemplate, ReplyPartIsWhatTheAnswerAlreadyHas) {
+  EXPECT_EQ(reply_part({"hi"}, true), "");
+  EXPECT_EQ(reply_part({"hi"}, true, true), " <think");
+  EXPECT_EQ(reply_part({"q", "partial"}, false), " partial");
+  EXPECT_EQ(reply_part({"q"}, false), " q");
+  EXPECT_EQ(reply_part({"q", "a"}, true), "");
+}
+
+TEST(ChatTemplate, ReplyPartIsNotFooledByRoleMarkersInContents) {
+  EXPECT_EQ(reply_part({"q", "I say Assistant: hello"}, false), " I say Assistant: hello");
+}
+
+TEST(ChatTemplate, PromptStandsFirstAndVerbatim) {
+  ChatFormat format;
+  format.prompt = "System: Be brief.\n\n";
+  const ChatText text = format_chat(format, alternate_roles(std::vector<std::string>{"hi"}), true, false);
+  EXPECT_EQ(text.text, "System: Be brief.\n\nUser: hi\n\nAssistant:");
+  EXPECT_EQ(text.prompt_bytes, format.prompt.size());
+}
+
+TEST(ChatTemplate, PairsOfNewlinesInAUserMessageBecomeOneInASinglePass) {
+  EXPECT_EQ(chat({"a\n\nb"}), "User: a\nb\n\nAssistant:");
+  EXPECT_EQ(chat({"a\n\n\nb\r\n\r\nc"}), "User: a\n\nb\nc\n\nAssistant:");
+  EXPECT_EQ(chat({"a\n\n\n\nb"}), "User: a\n\nb\n\nAssistant:");
+}
+
+TEST(ChatTemplate, AssistantContentIsUnchanged) {
+  EXPECT_EQ(chat({"q", "a\n\nb", "r"}), "User: q\n\nAssistant: a\n\nb\n\nUser: r\n\nAssistant:");
+}
+
+TEST(ChatTemplate, RolesBosEosAndSpaceFollowTheFormat) {
+  ChatFormat format;
+  format.user_role = "English";
+  format.response_role = "Chinese";
+  format.bos = "\x16";
+  format.eos = "\x17";
+  format.space_after_roles = false;
+  EXPECT_EQ(chat({"hi"}, true, true, format), "\x16" "English:hi\x17\x16" "Chinese:<think");
+}
+
+TEST(ChatTemplate, ATurnOfAnEmptyRoleIsItsContentAlone) {
+  ChatFormat format;
+  format.user_role = "";
+  format.bos = "\x16";
+  format.eos = "\x17";
+  EXPECT_EQ(chat({"hi"}, true, false, format), "hi\x17\x16" "Assistant:");
+}
+
+TEST(ChatTemplate, NamedRolesMapAndOthersAreVerbatim) {
+  const std::vector<ChatMessage> messages{{"system", "s"}, {"user", "u"}, {"Narrator", "n"}};
+  EXPECT_EQ(format_chat({}, messages, true, false).text, "System: s\n\nUser: u\n\nNarrator: n\n\n");
+}
+
+TEST(ChatTemplate, StopsAreTheEndTextAndTheRoleMarkers) {
+  EXPECT_EQ(stop_strings({}), (std::vector<std::string>{"\n\n", "\nUser:", "\nAssistant:"}));
+  ChatFormat format;
+  format.eos = "\x17";
+  EXPECT_EQ(stop_strings(format), (std::vector<std::string>{"\x17"}));
+  format.eos = "";
+  EXPECT_TRUE(stop_strings(format).empty());
+  format.eos = "\n\n";
+  format.user_role = "";
+  EXPECT_EQ(stop_strings(format), (std::vector<std::string>{"\n\n", "\nAssistant:"}));
+}
+
+}  // namespace
+}  // namespace rwkv
