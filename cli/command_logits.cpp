@@ -1,0 +1,62 @@
+// rwkv logits: the model's raw output after some tokens, for checks against references.
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+
+#include "options.h"
+#include "terminal.h"
+
+namespace rwkv::cli {
+namespace {
+
+struct LogitsCommand {
+  ModelOptions model_options;
+  std::vector<TokenId> tokens;
+  std::string text;
+  int top = 0;
+  bool json = false;
+
+  void run() {
+    const std::unique_ptr<LanguageModel> model = model_options.load();
+    if (!text.empty()) model->tokenizer().encode(text, tokens);
+    const std::vector<float> logits = model->logits(tokens, interrupt());
+    const auto argmax = std::max_element(logits.begin(), logits.end()) - logits.begin();
+    if (top == 0) return print_json({{"logits", logits}, {"argmax", argmax}});
+    print_most_likely(*model, logits);
+  }
+
+  void print_most_likely(const LanguageModel& model, const std::vector<float>& logits) const {
+    std::vector<TokenId> best(logits.size());
+    for (std::size_t i = 0; i < best.size(); ++i) best[i] = static_cast<TokenId>(i);
+    const auto count = std::min(best.size(), static_cast<std::size_t>(top));
+    std::partial_sort(best.begin(), best.begin() + static_cast<std::ptrdiff_t>(count), best.end(),
+                      [&](TokenId a, TokenId b) { return logits[static_cast<std::size_t>(a)] > logits[static_cast<std::size_t>(b)]; });
+    Json list = Json::array();
+    for (std::size_t i = 0; i < count; ++i) {
+      const float logit = logits[static_cast<std::size_t>(best[i])];
+      const Json piece = std::string(model.tokenizer().bytes(best[i]));
+      if (json) {
+        list.push_back({{"token", best[i]}, {"logit", logit}, {"text", piece}});
+      } else {
+        std::printf("%8d %10.4f %s\n", best[i], static_cast<double>(logit),
+                    piece.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+      }
+    }
+    if (json) print_json(list);
+  }
+};
+
+}  // namespace
+
+void add_logits(CLI::App& app) {
+  auto command = std::make_shared<LogitsCommand>();
+  CLI::App* sub = app.add_subcommand("logits", "Print the logits after the last token, as JSON");
+  command->model_options.add_to(*sub);
+  auto* tokens = sub->add_option("--tokens", command->tokens, "Token ids, separated by commas")->delimiter(',');
+  sub->add_option("-p,--prompt", command->text, "A text instead of token ids")->excludes(tokens);
+  sub->add_option("--top", command->top, "Print only the n most likely tokens, as a table")->check(CLI::PositiveNumber);
+  sub->add_flag("--json", command->json, "Print JSON (what it does anyway, without --top)");
+  sub->callback([command] { command->run(); });
+}
+
+}  // namespace rwkv::cli

@@ -1,0 +1,77 @@
+#include "options.h"
+
+#include <cstdio>
+
+#include "terminal.h"
+
+namespace rwkv::cli {
+
+int exit_code(const Error& error) noexcept {
+  switch (error.code()) {
+    case ErrorCode::kNotFound:
+    case ErrorCode::kIo:
+    case ErrorCode::kBadFile: return kExitBadFile;
+    case ErrorCode::kInvalidArgument: return kExitUsage;
+    case ErrorCode::kCancelled: return kExitInterrupted;
+    default: return kExitFailure;
+  }
+}
+
+int& result_code() {
+  static int code = kExitOk;
+  return code;
+}
+
+void print_json(const Json& json) {
+  const std::string line = json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  std::printf("%s\n", line.c_str());
+}
+
+void ModelOptions::add_to(CLI::App& app) {
+  app.add_option("-m,--model", model, "Model file (GGUF)")->required()->envname("RWKV_MODEL");
+  app.add_option("--backend", backend, "Backend to use instead of the one that recognises the file");
+  app.add_option("--vocab", vocabulary, "World vocabulary file to use instead of the model's own token list");
+  app.add_option("-t,--threads", threads, "Threads (0: chosen from the machine)")->check(CLI::Range(0, 1024));
+  app.add_option("--gpu-layers", gpu_layers, "Layers on the GPU (-1: the backend's default)")->check(CLI::Range(-1, 100000));
+}
+
+std::unique_ptr<LanguageModel> ModelOptions::load(int max_sequences) const {
+  ModelRequest request;
+  request.model_path = model;
+  request.backend = backend;
+  request.tokenizer_path = vocabulary;
+  request.options.threads = threads;
+  request.options.gpu_layers = gpu_layers;
+  request.options.max_sequences = max_sequences;
+  request.options.cancel = interrupt();
+  ProgressLine line;
+  request.options.progress = [&line](float part) {
+    line.show("loading " + std::to_string(static_cast<int>(part * 100)) + " %");
+  };
+  return LanguageModel::load(request);
+}
+
+void SamplingOptions::add_to(CLI::App& app) {
+  app.add_option("--temp", sampler.temperature, "Temperature, 0.1 to 5")->capture_default_str();
+  app.add_option("--top-k", sampler.top_k, "Choose among the k most likely tokens (0: all)")->capture_default_str();
+  app.add_option("--top-p", sampler.top_p, "Choose among the most likely tokens of this total probability")
+      ->capture_default_str();
+  app.add_option("--presence", penalties.presence, "Penalty for tokens that occurred")->capture_default_str();
+  app.add_option("--frequency", penalties.frequency, "Penalty for each time a token occurred")->capture_default_str();
+  app.add_option("--decay", penalties.decay, "How fast occurrences are forgotten, a factor a token")
+      ->capture_default_str();
+  seed_option = app.add_option("--seed", seed, "The same seed gives the same text");
+  app.add_flag("--greedy", greedy, "Always the most likely token, no penalties");
+}
+
+void SamplingOptions::apply(GenerationOptions& options) const {
+  options.sampler = sampler;
+  options.penalties = penalties;
+  if (greedy) {
+    options.sampler.top_k = 1;
+    options.penalties = {0, 0, 0};
+  }
+  if (seed_option && seed_option->count() > 0) options.seed = seed;
+}
+
+}  // namespace rwkv::cli

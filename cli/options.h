@@ -1,0 +1,67 @@
+// Options that several commands share, and how commands report.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include <memory>
+#include <string>
+
+#include "runtime/language_model.h"
+
+namespace rwkv::cli {
+
+/// Exit codes of the program; part of its interface.
+enum ExitCode : int {
+  kExitOk = 0,
+  kExitFailure = 1,
+  kExitUsage = 2,
+  kExitBadFile = 3,
+  kExitInterrupted = 130,
+};
+
+/// The exit code that an error leads to.
+int exit_code(const Error& error) noexcept;
+
+using Json = nlohmann::ordered_json;
+
+/// Prints one line of JSON; invalid UTF-8 in strings is replaced.
+void print_json(const Json& json);
+
+struct ModelOptions {
+  std::string model;
+  std::string backend;
+  std::string vocabulary;
+  int threads = 0;
+  int gpu_layers = -1;
+
+  void add_to(CLI::App& app);
+  /// Loads with a progress line on a terminal; Ctrl-C cancels.
+  std::unique_ptr<LanguageModel> load(int max_sequences = 1) const;
+};
+
+struct SamplingOptions {
+  SamplerParams sampler;
+  PenaltyParams penalties;
+  std::uint64_t seed = 0;
+  bool greedy = false;
+  CLI::Option* seed_option = nullptr;
+
+  void add_to(CLI::App& app);
+  void apply(GenerationOptions& options) const;
+};
+
+/// Each adds its command to `app`; the callbacks throw rwkv::Error and set the exit code through the returned reference.
+void add_info(CLI::App& app);
+void add_chat(CLI::App& app);
+void add_generate(CLI::App& app);
+void add_tokenize(CLI::App& app);
+void add_logits(CLI::App& app);
+void add_bench(CLI::App& app);
+void add_backends(CLI::App& app);
+void add_eval(CLI::App& app);
+
+/// What the program returns when a command ends without an error. Default kExitOk.
+int& result_code();
+
+}  // namespace rwkv::cli

@@ -1,0 +1,96 @@
+#include "terminal.h"
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#ifdef _WIN32
+#include <io.h>
+#else
+#include <unistd.h>
+#endif
+
+namespace rwkv::cli {
+namespace {
+
+#ifdef _WIN32
+int is_terminal(int fd) { return _isatty(fd); }
+long read_bytes(char* buffer, unsigned size) { return _read(0, buffer, size); }
+#else
+int is_terminal(int fd) { return isatty(fd); }
+long read_bytes(char* buffer, unsigned size) { return static_cast<long>(read(0, buffer, size)); }
+#endif
+
+// The handler may touch nothing that is made on first use.
+const CancelToken* caught = nullptr;
+
+extern "C" void on_interrupt(int signal) {
+  if (caught->cancelled()) std::_Exit(128 + signal);
+  caught->cancel();
+}
+
+}  // namespace
+
+bool stdout_is_terminal() { return is_terminal(1) != 0; }
+bool stdin_is_terminal() { return is_terminal(0) != 0; }
+
+CancelToken interrupt() {
+  static const CancelToken token;
+  return token;
+}
+
+void catch_interrupts() {
+  static const CancelToken token = interrupt();
+  caught = &token;
+#ifdef _WIN32
+  std::signal(SIGINT, on_interrupt);
+#else
+  struct sigaction action {};
+  action.sa_handler = on_interrupt;
+  sigemptyset(&action.sa_mask);
+  // Without SA_RESTART a read at the prompt returns, so that Ctrl-C is seen at once.
+  sigaction(SIGINT, &action, nullptr);
+#endif
+}
+
+bool read_line(std::string& line) {
+  static std::string buffered;
+  line.clear();
+  while (true) {
+    const std::size_t end = buffered.find('\n');
+    if (end != std::string::npos) {
+      line = buffered.substr(0, end);
+      buffered.erase(0, end + 1);
+      if (!line.empty() && line.back() == '\r') line.pop_back();
+      return true;
+    }
+    char chunk[4096];
+    const long n = read_bytes(chunk, sizeof chunk);
+    if (n > 0) {
+      buffered.append(chunk, static_cast<std::size_t>(n));
+      continue;
+    }
+    if (n < 0 || buffered.empty()) return false;
+    line.swap(buffered);
+    buffered.clear();
+    return true;
+  }
+}
+
+void ProgressLine::show(const std::string& text) {
+  if (is_terminal(2) == 0) return;
+  const auto now = std::chrono::steady_clock::now();
+  if (visible_ && now - shown_ < std::chrono::milliseconds(100)) return;
+  shown_ = now;
+  visible_ = true;
+  std::fprintf(stderr, "\r\033[K%s", text.c_str());
+  std::fflush(stderr);
+}
+
+void ProgressLine::clear() {
+  if (!visible_) return;
+  std::fputs("\r\033[K", stderr);
+  std::fflush(stderr);
+  visible_ = false;
+}
+
+}  // namespace rwkv::cli

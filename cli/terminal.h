@@ -1,0 +1,40 @@
+// The terminal: progress lines, Ctrl-C, reading lines.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "base/cancel.h"
+
+namespace rwkv::cli {
+
+bool stdout_is_terminal();
+bool stdin_is_terminal();
+
+/// Raised by Ctrl-C. A command that goes on afterwards clears it.
+CancelToken interrupt();
+/// Makes Ctrl-C raise interrupt() instead of ending the program; a second one within the same work ends it.
+void catch_interrupts();
+
+/// Reads one line from standard input without its line end. False at the end of input or on Ctrl-C (then interrupt() is
+/// raised).
+bool read_line(std::string& line);
+
+/// One line on standard error that is rewritten in place, at most ten times a second; nothing where standard error is
+/// not a terminal. Disappears with the object.
+class ProgressLine {
+ public:
+  ProgressLine() = default;
+  ProgressLine(const ProgressLine&) = delete;
+  ProgressLine& operator=(const ProgressLine&) = delete;
+  ~ProgressLine() { clear(); }
+
+  void show(const std::string& text);
+  void clear();
+
+ private:
+  std::chrono::steady_clock::time_point shown_{};
+  bool visible_ = false;
+};
+
+}  // namespace rwkv::cli
