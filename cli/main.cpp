@@ -19,6 +19,7 @@ int main(int argc, char** argv) {
   add_bench(app);
   add_eval(app);
   add_backends(app);
+  add_bridge(app);
   catch_interrupts();
   try {
     app.parse(argc, argv);

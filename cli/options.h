@@ -60,6 +60,7 @@ void add_logits(CLI::App& app);
 void add_bench(CLI::App& app);
 void add_backends(CLI::App& app);
 void add_eval(CLI::App& app);
+void add_bridge(CLI::App& app);
 
 /// What the program returns when a command ends without an error. Default kExitOk.
 int& result_code();

@@ -1,5 +1,6 @@
 #include "terminal.h"
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -52,27 +53,30 @@ void catch_interrupts() {
 #endif
 }
 
-bool read_line(std::string& line) {
+bool read_line(std::string& line, std::size_t max_bytes) {
   static std::string buffered;
   line.clear();
+  bool started = false;
+  const auto take = [&](std::size_t bytes) {
+    started = true;
+    line.append(buffered, 0, std::min(bytes, max_bytes - line.size()));
+  };
   while (true) {
-    const std::size_t end = buffered.find('\n');
-    if (end != std::string::npos) {
-      line = buffered.substr(0, end);
+    if (const std::size_t end = buffered.find('\n'); end != std::string::npos) {
+      take(end);
       buffered.erase(0, end + 1);
       if (!line.empty() && line.back() == '\r') line.pop_back();
       return true;
     }
-    char chunk[4096];
+    if (!buffered.empty()) take(buffered.size());
+    buffered.clear();
+    char chunk[65536];
     const long n = read_bytes(chunk, sizeof chunk);
     if (n > 0) {
-      buffered.append(chunk, static_cast<std::size_t>(n));
-      continue;
+      buffered.assign(chunk, static_cast<std::size_t>(n));
+    } else {
+      return n == 0 && started;
     }
-    if (n < 0 || buffered.empty()) return false;
-    line.swap(buffered);
-    buffered.clear();
-    return true;
   }
 }
 

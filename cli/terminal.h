@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <string>
 
 #include "base/cancel.h"
@@ -17,8 +18,8 @@ CancelToken interrupt();
 void catch_interrupts();
 
 /// Reads one line from standard input without its line end. False at the end of input or on Ctrl-C (then interrupt() is
-/// raised).
-bool read_line(std::string& line);
+/// raised). Of a longer line than `max_bytes` the rest is skipped.
+bool read_line(std::string& line, std::size_t max_bytes = std::size_t{1} << 30);
 
 /// One line on standard error that is rewritten in place, at most ten times a second; nothing where standard error is
 /// not a terminal. Disappears with the object.

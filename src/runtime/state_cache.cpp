@@ -55,12 +55,12 @@ StateCache::Stats StateCache::stats() const {
   return stats_;
 }
 
-std::vector<Tokens> StateCache::keys() const {
+std::vector<StateCache::Node> StateCache::nodes() const {
   const std::lock_guard lock(mutex_);
-  std::vector<Tokens> keys;
-  keys.reserve(entries_.size());
-  for (const Entry& entry : entries_) keys.push_back(entry.tokens);
-  return keys;
+  std::vector<Node> nodes;
+  nodes.reserve(entries_.size());
+  for (const Entry& entry : entries_) nodes.push_back({entry.tokens, entry.bytes()});
+  return nodes;
 }
 
 void StateCache::evict_to_limit() {

@@ -37,8 +37,13 @@ class StateCache {
   void clear();
   void set_limit(std::uint64_t bytes);
   Stats stats() const;
-  /// The token lists of all entries, most recently used first.
-  std::vector<Tokens> keys() const;
+
+  struct Node {
+    Tokens tokens;
+    std::uint64_t bytes = 0;
+  };
+  /// All entries, most recently used first.
+  std::vector<Node> nodes() const;
 
  private:
   struct Entry {

@@ -21,7 +21,7 @@ const std::map<std::string, std::set<std::string>> kMayInclude{
     {"backends", {"base", "formats", "text", "engine"}},
     {"runtime", {"base", "formats", "text", "engine"}},
     {"protocol", {"base"}},
-    {"bridge", {"base", "text", "engine", "runtime", "protocol"}},
+    {"bridge", {"base", "formats", "text", "engine", "runtime", "protocol"}},
     {"capi", {"base", "text", "engine", "runtime", "protocol", "bridge"}},
 };
 

@@ -1,0 +1,93 @@
+/* The bridge: typed JSON messages between an app and the process-wide RWKV runtime.
+ *
+ * A port is one client's end. Requests go in with rwkv_bridge_send, responses come out through the function or the Dart
+ * port given at opening. docs/PROTOCOL.md lists all messages.
+ *
+ * Lifetime contract
+ *  - A runtime is found by its name, made when first asked for, and shared by all ports opened under that name. It owns
+ *    the loaded models and the running generations; ports come and go.
+ *  - Closing the last open port ends the runtime: generations are cancelled, models released. A Dart port whose isolate
+ *    has died (hot restart) is noticed at the next message and dropped, but does not end the runtime: a new port attaches
+ *    under the same name, asks GetModels, and goes on (SubscribeGeneration).
+ *  - Everything passed in is copied before the call returns. Strings handed out are static, or freed as said.
+ *
+ * Threads
+ *  - Every function may be called from any thread at any time and returns within a few milliseconds. The work happens on
+ *    threads of the runtime.
+ *  - Callbacks come from one thread of the runtime, one after another. They may send requests and open or close ports; they
+ *    should not wait for anything. After rwkv_bridge_close has returned no callback of that port begins, and none is
+ *    running unless the closing call was made from within it.
+ *
+ * No function throws, aborts, exits or prints.
+ */
+#ifndef RWKV_BRIDGE_H
+#define RWKV_BRIDGE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(_WIN32)
+#define RWKV_BRIDGE_API __declspec(dllexport)
+#else
+#define RWKV_BRIDGE_API __attribute__((visibility("default")))
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Raised when a function or the meaning of one changes. A binding compares it with rwkv_bridge_abi_version() before
+ * anything else and names both numbers and rwkv_bridge_version() when they differ. */
+#define RWKV_BRIDGE_ABI_VERSION 1
+
+RWKV_BRIDGE_API int32_t rwkv_bridge_abi_version(void);
+
+/* The library's version, "MAJOR.MINOR.PATCH". Static. */
+RWKV_BRIDGE_API const char* rwkv_bridge_version(void);
+
+/* A port, above 0. Errors are negative. */
+typedef int64_t rwkv_bridge_port;
+
+enum {
+  RWKV_BRIDGE_BAD_ARGUMENT = -1, /* a null pointer, or options that are not what docs/PROTOCOL.md says */
+  RWKV_BRIDGE_NO_MEMORY = -2,
+  RWKV_BRIDGE_CLOSED = -3, /* no such port, or it is closed */
+  RWKV_BRIDGE_INTERNAL = -4
+};
+
+/* Receives one message: `length` bytes of UTF-8, valid during the call, not NUL-terminated. */
+typedef void (*rwkv_bridge_on_message)(const char* json, size_t length, void* user_data);
+
+/* Attaches to the runtime `name` (null: "default"). `options`: null or a JSON object of the port's options:
+ *   "push": true                  every generation this port starts is pushed to it (GenerationDelta, ...)
+ *   "notifyGenerationEnd": true   GenerateStop is sent at a natural end too
+ *   "stopOnDeath": true           generations this port started are stopped when it is found dead or closed
+ * Returns the port. */
+RWKV_BRIDGE_API rwkv_bridge_port rwkv_bridge_open(const char* name, const char* options,
+                                                  rwkv_bridge_on_message on_message, void* user_data);
+
+/* The same for a Dart isolate. `native_port` is SendPort.nativePort, `post_cobject` NativeApi.postCObject of dart:ffi.
+ * Each message arrives as a Uint8List that is not copied. */
+RWKV_BRIDGE_API rwkv_bridge_port rwkv_bridge_open_dart(const char* name, const char* options, int64_t native_port,
+                                                       void* post_cobject);
+
+/* Queues one request: a JSON object of `length` bytes. What is wrong with its content is answered by a message. Returns 0
+ * or an error above. */
+RWKV_BRIDGE_API int32_t rwkv_bridge_send(rwkv_bridge_port port, const char* json, size_t length);
+
+/* Closes a port. If it was the runtime's last, the runtime ends in the background; with `wait` not 0 the call returns
+ * when it has ended (not to be used in a callback). Returns 0 or RWKV_BRIDGE_CLOSED. */
+RWKV_BRIDGE_API int32_t rwkv_bridge_close(rwkv_bridge_port port, int32_t wait);
+
+/* Memory for bindings that have no allocator of their own. Null when there is none; free(null) does nothing. */
+RWKV_BRIDGE_API void* rwkv_bridge_alloc(size_t bytes);
+RWKV_BRIDGE_API void rwkv_bridge_free(void* memory);
+
+/* How many objects of the bridge are alive in this process: runtimes, ports, models, messages not yet freed by a Dart
+ * VM. 0 after everything was closed with `wait`; for leak checks. */
+RWKV_BRIDGE_API int64_t rwkv_bridge_live_objects(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

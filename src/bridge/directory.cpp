@@ -1,0 +1,129 @@
+#include "bridge/directory.h"
+
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "bridge/runtime.h"
+
+namespace rwkv::bridge {
+namespace {
+
+struct Entry {
+  std::string runtime_name;
+  std::shared_ptr<Runtime> runtime;
+};
+
+// Never destroyed: other threads may still use it while statics are torn down.
+struct Directory {
+  std::mutex mutex;
+  std::map<std::string, std::shared_ptr<Runtime>> runtimes;
+  std::map<PortId, Entry> ports;
+  PortId next_id = 1;
+  int ending = 0;  // runtimes that are no longer found but not yet gone
+  std::condition_variable ended;
+};
+
+Directory& directory() {
+  static auto* instance = new Directory;
+  return *instance;
+}
+
+// A runtime waits for its threads when it goes, so the last one to let go of it, which may be such a thread, only starts
+// that.
+std::shared_ptr<Runtime> make_runtime() {
+  return std::shared_ptr<Runtime>(new Runtime, [](Runtime* runtime) {
+    std::thread([runtime] {
+      delete runtime;
+      Directory& d = directory();
+      // Notified under the lock: who waits may be the last to run in this process.
+      const std::lock_guard lock(d.mutex);
+      --d.ending;
+      d.ended.notify_all();
+    }).detach();
+  });
+}
+
+// Null when there is no such port.
+std::shared_ptr<Runtime> runtime_of(PortId id) {
+  Directory& d = directory();
+  const std::lock_guard lock(d.mutex);
+  const auto it = d.ports.find(id);
+  return it == d.ports.end() ? nullptr : it->second.runtime;
+}
+
+bool has_ports(const Directory& d, const std::string& name) {
+  for (const auto& [id, entry] : d.ports) {
+    if (entry.runtime_name == name) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+PortId open_port(const std::string& name, std::unique_ptr<Port> port, const protocol::PortOptions& options) {
+  Directory& d = directory();
+  const std::lock_guard lock(d.mutex);
+  std::shared_ptr<Runtime>& runtime = d.runtimes[name];
+  if (!runtime) runtime = make_runtime();
+  const PortId id = d.next_id++;
+  d.ports[id] = {name, runtime};
+  runtime->open(id, std::move(port), options);
+  return id;
+}
+
+bool send(PortId id, std::string json) {
+  const std::shared_ptr<Runtime> runtime = runtime_of(id);
+  if (!runtime) return false;
+  runtime->receive(id, std::move(json));
+  return true;
+}
+
+bool when_idle(PortId id, std::function<void()> then) {
+  const std::shared_ptr<Runtime> runtime = runtime_of(id);
+  if (!runtime) return false;
+  runtime->when_idle(std::move(then));
+  return true;
+}
+
+bool close_port(PortId id, bool wait) {
+  Directory& d = directory();
+  std::shared_ptr<Runtime> runtime;
+  bool last = false;
+  {
+    const std::lock_guard lock(d.mutex);
+    const auto it = d.ports.find(id);
+    if (it == d.ports.end()) return false;
+    runtime = std::move(it->second.runtime);
+    const std::string name = it->second.runtime_name;
+    d.ports.erase(it);
+    last = !has_ports(d, name);
+    if (last) {
+      d.runtimes.erase(name);
+      ++d.ending;
+    }
+  }
+  runtime->close(id);
+  runtime.reset();
+  if (last && wait) {
+    std::unique_lock lock(d.mutex);
+    d.ended.wait(lock, [&d] { return d.ending == 0; });
+  }
+  return true;
+}
+
+void forget_dead_port(PortId id) {
+  Directory& d = directory();
+  const std::lock_guard lock(d.mutex);
+  d.ports.erase(id);
+}
+
+std::int64_t live_objects() {
+  Directory& d = directory();
+  const std::lock_guard lock(d.mutex);
+  return static_cast<std::int64_t>(d.runtimes.size() + d.ports.size()) + d.ending;
+}
+
+}  // namespace rwkv::bridge

@@ -1,0 +1,132 @@
+#include "bridge/generation_stream.h"
+
+#include <chrono>
+#include <utility>
+
+namespace rwkv::bridge {
+namespace {
+
+constexpr std::size_t kMostEvents = 4096;
+
+}  // namespace
+
+void GenerationStream::start(std::size_t slot, std::string text, Tokens tokens) {
+  const std::lock_guard lock(mutex_);
+  slots_[slot].start_bytes = text.size();
+  slots_[slot].text = std::move(text);
+  slots_[slot].tokens = std::move(tokens);
+}
+
+void GenerationStream::append(std::size_t slot, const Generation& generation, const CancelToken& cancel) {
+  std::unique_lock lock(mutex_);
+  Slot& to = slots_[slot];
+  const std::size_t text_begin = to.text.size();
+  to.text.append(generation.text(), to.taken_text, std::string::npos);
+  to.taken_text = generation.text().size();
+  const Tokens& tokens = generation.tokens();
+  if (keep_events_ && tokens.size() > to.taken_tokens) events_.push_back({tokens.back(), text_begin, to.text.size()});
+  to.tokens.insert(to.tokens.end(), tokens.begin() + static_cast<std::ptrdiff_t>(to.taken_tokens), tokens.end());
+  to.taken_tokens = tokens.size();
+  // An error is told by finish(), which knows what happened.
+  if (generation.ended() && !to.end && *generation.reason() != EndReason::kError) {
+    to.end = End{*generation.reason(), static_cast<std::int64_t>(generation.prompt().tokens.size()),
+                 static_cast<std::int64_t>(tokens.size()), ""};
+  }
+  while (events_.size() > kMostEvents && !cancel.cancelled()) {
+    events_taken_.wait_for(lock, std::chrono::milliseconds(10));
+  }
+}
+
+void GenerationStream::finish(EndReason reason, const std::string& error) {
+  const std::lock_guard lock(mutex_);
+  for (Slot& slot : slots_) {
+    if (!slot.end) slot.end = End{reason, 0, static_cast<std::int64_t>(slot.taken_tokens), ""};
+    if (slot.end->reason == EndReason::kError) slot.end->error = error;
+  }
+}
+
+void GenerationStream::set_prefill(std::uint64_t done, std::uint64_t total) {
+  const std::lock_guard lock(mutex_);
+  prefill_ = total > 0 ? static_cast<double>(done) / static_cast<double>(total) : 1;
+}
+
+std::string GenerationStream::text(std::size_t slot) const {
+  const std::lock_guard lock(mutex_);
+  return slot < slots_.size() ? slots_[slot].text : std::string();
+}
+
+std::string GenerationStream::start_text(std::size_t slot) const {
+  const std::lock_guard lock(mutex_);
+  return slots_[slot].text.substr(0, slots_[slot].start_bytes);
+}
+
+Tokens GenerationStream::tokens(std::size_t slot) const {
+  const std::lock_guard lock(mutex_);
+  return slot < slots_.size() ? slots_[slot].tokens : Tokens();
+}
+
+std::size_t GenerationStream::token_count(std::size_t slot) const {
+  const std::lock_guard lock(mutex_);
+  return slot < slots_.size() ? slots_[slot].tokens.size() : 0;
+}
+
+bool GenerationStream::eos_found(std::size_t slot) const {
+  const std::lock_guard lock(mutex_);
+  if (slot >= slots_.size() || !slots_[slot].end) return false;
+  const EndReason reason = slots_[slot].end->reason;
+  return reason == EndReason::kEos || reason == EndReason::kStop;
+}
+
+std::optional<GenerationStream::Delta> GenerationStream::take_delta(std::size_t slot) {
+  const std::lock_guard lock(mutex_);
+  Slot& from = slots_[slot];
+  const Mark last = from.mark(static_cast<std::int64_t>(from.marks.size()));
+  if (from.text.size() == last.text && from.tokens.size() == last.tokens) return std::nullopt;
+  from.marks.push_back({from.text.size(), from.tokens.size()});
+  return Delta{static_cast<std::int64_t>(from.marks.size()), from.text.substr(last.text),
+               Tokens(from.tokens.begin() + static_cast<std::ptrdiff_t>(last.tokens), from.tokens.end())};
+}
+
+GenerationStream::Snapshot GenerationStream::snapshot(std::size_t slot, std::int64_t after) const {
+  const std::lock_guard lock(mutex_);
+  if (slot >= slots_.size()) return {};
+  const Slot& from = slots_[slot];
+  const auto sequence = static_cast<std::int64_t>(from.marks.size());
+  const Mark begin = from.mark(after);
+  const Mark end = from.mark(sequence);
+  return {sequence, from.text.substr(begin.text, end.text - begin.text),
+          Tokens(from.tokens.begin() + static_cast<std::ptrdiff_t>(begin.tokens),
+                 from.tokens.begin() + static_cast<std::ptrdiff_t>(end.tokens))};
+}
+
+std::int64_t GenerationStream::last_sequence(std::size_t slot) const {
+  const std::lock_guard lock(mutex_);
+  return static_cast<std::int64_t>(slots_[slot].marks.size());
+}
+
+std::optional<double> GenerationStream::take_prefill_progress() {
+  const std::lock_guard lock(mutex_);
+  if (prefill_ == prefill_told_) return std::nullopt;
+  prefill_told_ = prefill_;
+  return prefill_;
+}
+
+std::vector<GenerationStream::TokenEvent> GenerationStream::take_events() {
+  const std::lock_guard lock(mutex_);
+  events_taken_.notify_all();
+  return std::exchange(events_, {});
+}
+
+std::optional<GenerationStream::End> GenerationStream::end(std::size_t slot) const {
+  const std::lock_guard lock(mutex_);
+  return slot < slots_.size() ? slots_[slot].end : std::nullopt;
+}
+
+std::optional<GenerationStream::End> GenerationStream::take_end(std::size_t slot) {
+  const std::lock_guard lock(mutex_);
+  if (slots_[slot].end_taken || !slots_[slot].end) return std::nullopt;
+  slots_[slot].end_taken = true;
+  return slots_[slot].end;
+}
+
+}  // namespace rwkv::bridge

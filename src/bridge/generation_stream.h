@@ -1,0 +1,110 @@
+// What a running generation has written, between the thread that writes it and those who read it.
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "runtime/language_model.h"
+
+namespace rwkv::bridge {
+
+/// One generation with its slots. The worker appends, the runtime thread reads; every method is safe from any thread.
+/// Texts and token lists only grow. Each take_delta() of a slot gets the next number, from 1 on, so that a reader can tell
+/// that it has everything.
+class GenerationStream {
+ public:
+  struct Delta {
+    std::int64_t sequence = 0;
+    std::string text;  // what came since the previous number
+    Tokens tokens;
+  };
+  struct Snapshot {
+    std::int64_t sequence = 0;  // up to and including this number
+    std::string text;
+    Tokens tokens;
+  };
+  /// A token with the part of text() that it brought.
+  struct TokenEvent {
+    TokenId token = 0;
+    std::size_t text_begin = 0;
+    std::size_t text_end = 0;
+  };
+  struct End {
+    EndReason reason = EndReason::kError;
+    std::int64_t prompt_tokens = 0;
+    std::int64_t generated_tokens = 0;
+    std::string error;  // with kError: what happened
+  };
+
+  /// `keep_events`: each token of slot 0 is kept for take_events().
+  GenerationStream(std::size_t slots, bool keep_events) : slots_(slots), keep_events_(keep_events) {}
+
+  std::size_t slots() const noexcept { return slots_.size(); }
+
+  /// The text a slot begins with, before anything is generated (a prompt, a partial answer), and its tokens.
+  void start(std::size_t slot, std::string text, Tokens tokens);
+  /// Takes over what `generation` has written since the last call, and its end. With kept events it waits while
+  /// thousands of them have not been taken, so that a fast model does not fill the memory; `cancel` ends that.
+  void append(std::size_t slot, const Generation& generation, const CancelToken& cancel);
+  /// Ends each slot that has not ended, for example when the model failed.
+  void finish(EndReason reason, const std::string& error);
+  void set_prefill(std::uint64_t done, std::uint64_t total);
+
+  std::string text(std::size_t slot) const;
+  /// What start() gave.
+  std::string start_text(std::size_t slot) const;
+  Tokens tokens(std::size_t slot) const;
+  std::size_t token_count(std::size_t slot) const;
+  /// The model ended the answer by itself: a stop, the stop token or the end of the text.
+  bool eos_found(std::size_t slot) const;
+
+  /// What is new since the last call, or nothing. Pieces of text follow each other without gap or repeat.
+  std::optional<Delta> take_delta(std::size_t slot);
+  /// Everything after delta number `after` (0: all) up to the last number taken. Unknown numbers count as 0.
+  Snapshot snapshot(std::size_t slot, std::int64_t after) const;
+  std::int64_t last_sequence(std::size_t slot) const;
+  /// The share of the prompt that is evaluated, when it has changed since the last call.
+  std::optional<double> take_prefill_progress();
+  std::vector<TokenEvent> take_events();
+  /// How the slot ended, once it has.
+  std::optional<End> end(std::size_t slot) const;
+  /// The same, once: nothing on later calls.
+  std::optional<End> take_end(std::size_t slot);
+
+ private:
+  // Where a delta ended.
+  struct Mark {
+    std::size_t text;
+    std::size_t tokens;
+  };
+  struct Slot {
+    std::string text;
+    std::size_t start_bytes = 0;
+    Tokens tokens;
+    std::size_t taken_text = 0;    // bytes of the generation's own text that are in `text`
+    std::size_t taken_tokens = 0;  // the same for tokens
+    std::vector<Mark> marks;       // [i]: the end of delta i + 1
+    std::optional<End> end;
+    bool end_taken = false;
+
+    Mark mark(std::int64_t sequence) const {
+      if (sequence < 1 || static_cast<std::uint64_t>(sequence) > marks.size()) return {0, 0};
+      return marks[static_cast<std::size_t>(sequence - 1)];
+    }
+  };
+
+  mutable std::mutex mutex_;
+  std::vector<Slot> slots_;
+  const bool keep_events_;
+  std::vector<TokenEvent> events_;
+  std::condition_variable events_taken_;
+  double prefill_ = 0;
+  double prefill_told_ = -1;
+};
+
+}  // namespace rwkv::bridge

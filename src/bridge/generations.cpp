@@ -1,0 +1,199 @@
+// Runs of models: started, told about while they go on, ended.
+#include <chrono>
+#include <utility>
+
+#include "bridge/runtime.h"
+
+namespace rwkv::bridge {
+namespace {
+
+/// At most one pushed message a stream in this time.
+constexpr std::chrono::milliseconds kPushInterval{8};
+/// How long a GenerateStop of the runtime's own waits for a poll to stand beside: a client that polls must not see it
+/// between the last text and the end of generating.
+constexpr std::chrono::milliseconds kEndNoticeDelay{500};
+
+}  // namespace
+
+void Runtime::start_run(const Origin& origin, const std::shared_ptr<ModelHost>& host, const std::shared_ptr<Run>& run,
+                        std::function<std::vector<GenerationTask>()> make_tasks) {
+  if (host->end_notice) give_end_notice(*host);
+  // What the last run told its subscribers is complete: they see its end before anything of this one.
+  host->warm_up_cancel.cancel();
+  host->run = run;
+  host->generating = true;
+  if (!run->subscribers.empty()) run->wants_flushes = true;
+  reply(origin, protocol::GenerateStart{});
+
+  const std::weak_ptr<ModelHost> weak = host;
+  host->worker.post([this, weak, model = host->model.get(), run, make_tasks = std::move(make_tasks)] {
+    GenerationCallbacks callbacks;
+    callbacks.on_prefill = [&](std::uint64_t done_tokens, std::uint64_t total) {
+      run->stream.set_prefill(done_tokens, total);
+      ask_for_flush(weak, run);
+    };
+    callbacks.on_token = [&](std::size_t slot, const Generation& generation) {
+      run->stream.append(slot, generation, run->cancel);
+      ask_for_flush(weak, run);
+    };
+    EndReason reason = EndReason::kError;
+    std::string message;
+    try {
+      run->cancel.check();
+      const auto results = model->generate(make_tasks(), callbacks, run->cancel);
+      for (const GenerationResult& result : results) {
+        if (result.error && message.empty()) message = result.error->what();
+      }
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::kCancelled) reason = EndReason::kCancelled;
+      message = error.what();
+    } catch (const std::exception& error) {
+      message = error.what();
+    }
+    run->stream.finish(reason, message);
+    mailbox_.post([this, weak, run] {
+      if (const auto ended = weak.lock()) run_ended(ended, run);
+    });
+  });
+}
+
+void Runtime::run_ended(const std::shared_ptr<ModelHost>& host, const std::shared_ptr<Run>& run) {
+  push(*host, *run);
+  host->generating = false;
+  std::optional<std::string> error;
+  for (std::size_t slot = 0; slot < run->stream.slots() && !error; ++slot) {
+    const auto end = run->stream.end(slot);
+    if (end && end->reason == EndReason::kError) error = end->error;
+  }
+  if (run->released && !error) error = "the model was released";
+  if (run->kind == Run::Kind::kPuzzle) {
+    protocol::SudokuOthelloResponse whole;
+    whole.sudoku_othello_response = run->tells_whole_text ? run->stream.text(0) : run->stream.start_text(0);
+    reply(run->origin, whole);
+  }
+  if (host->stop) {
+    reply(*host->stop, protocol::GenerateStop{});
+    done(*host->stop);
+    host->stop.reset();
+    done(run->origin);
+  } else if (run->kind == Run::Kind::kPuzzle) {
+    reply(run->origin, protocol::GenerateStop{error});
+    done(run->origin);
+  } else if (error || (run->notify_end && !run->prefill_only)) {
+    host->end_notice = [this, origin = run->origin, error] {
+      reply(origin, protocol::GenerateStop{error});
+      done(origin);
+    };
+    mailbox_.post_at(Mailbox::Clock::now() + kEndNoticeDelay, [this, weak = std::weak_ptr(host), run] {
+      const auto waiting = weak.lock();
+      if (waiting && waiting->run == run && waiting->end_notice) give_end_notice(*waiting);
+      check_idle();
+    });
+  } else {
+    done(run->origin);
+  }
+  host->draining = false;
+  serve_deferred(host);
+  check_idle();
+}
+
+void Runtime::give_end_notice(ModelHost& host) {
+  const auto notice = std::exchange(host.end_notice, nullptr);
+  notice();
+}
+
+void Runtime::drain(ModelHost& host) {
+  host.draining = true;
+  host.run->cancel.cancel();
+}
+
+// Until one of them drains the model again.
+void Runtime::serve_deferred(const std::shared_ptr<ModelHost>& host) {
+  while (!host->draining && !host->deferred.empty()) {
+    const auto request = std::move(host->deferred.front());
+    host->deferred.pop_front();
+    request();
+  }
+}
+
+// On the worker.
+void Runtime::ask_for_flush(const std::weak_ptr<ModelHost>& host, const std::shared_ptr<Run>& run) {
+  if (!run->wants_flushes.load(std::memory_order_relaxed)) return;
+  if (run->flush_due.exchange(true)) return;
+  mailbox_.post([this, host, run] {
+    // The first piece goes at once, the next ones wait until the interval is over.
+    const auto flush = [this, host, run] {
+      run->flush_due = false;
+      const auto running = host.lock();
+      if (running && running->run == run && running->generating) push(*running, *run);
+    };
+    const auto due = run->last_push + kPushInterval;
+    if (due <= Mailbox::Clock::now()) {
+      flush();
+    } else {
+      mailbox_.post_at(due, flush);
+    }
+  });
+}
+
+void Runtime::push(ModelHost& host, Run& run) {
+  run.last_push = Mailbox::Clock::now();
+  if (run.kind == Run::Kind::kPuzzle) tell_puzzle_tokens(host, run);
+  if (run.subscribers.empty()) return;
+  const SpeedMeter& speeds = host.model->speeds();
+  if (const auto progress = run.stream.take_prefill_progress()) {
+    push_to_subscribers(run, protocol::GenerationProgress{host.id, run.id, -1, *progress, speeds.prefill_speed(),
+                                                          speeds.decode_speed()});
+  }
+  for (std::size_t slot = 0; slot < run.stream.slots(); ++slot) {
+    const auto index = static_cast<std::int32_t>(slot);
+    // Asked for first: text that belongs to an end was there before the end was.
+    const auto end = run.stream.take_end(slot);
+    if (auto delta = run.stream.take_delta(slot)) {
+      push_to_subscribers(run, protocol::GenerationDelta{host.id, run.id, index, delta->sequence,
+                                                         std::move(delta->text), std::move(delta->tokens)});
+    }
+    if (!end) continue;
+    protocol::GenerationEnd message;
+    message.model_id = host.id;
+    message.generation_id = run.id;
+    message.slot = index;
+    message.sequence = run.stream.last_sequence(slot);
+    message.reason = to_protocol(end->reason);
+    message.prompt_tokens = end->prompt_tokens;
+    message.generated_tokens = end->generated_tokens;
+    message.prefill_speed = speeds.prefill_speed();
+    message.decode_speed = speeds.decode_speed();
+    if (end->reason == EndReason::kError) message.error = end->error;
+    push_to_subscribers(run, message);
+  }
+}
+
+void Runtime::push_to_subscribers(const Run& run, const protocol::Response& response) {
+  // A port found dead leaves the set while it is gone through.
+  const std::set<PortId> subscribers = run.subscribers;
+  for (const PortId port : subscribers) {
+    reply({port, port == run.origin.port ? run.origin.request_id : std::nullopt}, response);
+  }
+}
+
+void Runtime::tell_puzzle_tokens(ModelHost& host, Run& run) {
+  const std::vector<GenerationStream::TokenEvent> events = run.stream.take_events();
+  if (events.empty()) return;
+  const std::string text = run.stream.text(0);
+  const SpeedMeter& speeds = host.model->speeds();
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    const auto& event = events[i];
+    protocol::StreamResponse message;
+    if (run.tells_whole_text) message.stream_response = text.substr(0, event.text_end);
+    message.stream_response_token = event.token;
+    message.stream_response_new_text = text.substr(event.text_begin, event.text_end - event.text_begin);
+    // Measured once a bunch.
+    const bool measured = i + 1 == events.size();
+    message.prefill_speed = measured ? speeds.prefill_speed() : -1.0;
+    message.decode_speed = measured ? speeds.decode_speed() : -1.0;
+    reply(run.origin, message);
+  }
+}
+
+}  // namespace rwkv::bridge

@@ -1,0 +1,274 @@
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "base/log.h"
+#include "bridge/handlers.h"
+
+namespace rwkv::bridge {
+namespace {
+
+constexpr std::size_t kMostSlots = 4096;
+
+ForcedLanguage forced_language(std::int32_t value) {
+  switch (value) {
+    case 0: return ForcedLanguage::kNone;
+    case 1: return ForcedLanguage::kChinese;
+    case 2: return ForcedLanguage::kEnglish;
+    default:
+      throw Error(ErrorCode::kInvalidArgument,
+                  "forceLang is " + std::to_string(value) + "; it is 0 (none), 1 (Chinese) or 2 (English)");
+  }
+}
+
+// What all runs of a model take from its settings, for one slot.
+GenerationOptions options_of(const ModelSettings& settings, std::size_t slot, std::uint64_t seed, int max_length) {
+  GenerationOptions options;
+  options.max_tokens = max_length;
+  options.sampler = settings.slots.slot(slot).sampler;
+  options.penalties = settings.slots.slot(slot).penalties;
+  options.seed = seed;
+  options.banned = settings.banned;
+  return options;
+}
+
+void check_length(std::int32_t length) {
+  if (length < 0) {
+    throw Error(ErrorCode::kInvalidArgument, "maxLength is " + std::to_string(length) +
+                                                 "; it is the most new tokens, or 0 to only evaluate the text");
+  }
+}
+
+void check_slots(std::size_t slots) {
+  if (slots == 0) throw Error(ErrorCode::kInvalidArgument, "there is nothing to generate: no conversation was given");
+  if (slots > kMostSlots) {
+    throw Error(ErrorCode::kInvalidArgument, std::to_string(slots) + " slots are too many; at most " +
+                                                 std::to_string(kMostSlots) + " run in one generation");
+  }
+}
+
+}  // namespace
+
+// What all generation requests share: whether the model is free, the run, and its start. `prepare` takes what it needs
+// from the model's settings now; the function it returns runs on the worker, where tokenising may take its time.
+void Handlers::generate(
+    const protocol::Request& request, std::int64_t model_id, Run::Kind kind, std::size_t slots, bool push,
+    int max_length,
+    const std::function<std::function<std::vector<GenerationTask>()>(ModelHost&, Run&)>& prepare) {
+  const auto host = find(model_id);
+  if (!host) {
+    reply(protocol::GenerateStop{"no model with the id " + std::to_string(model_id) + " is loaded; load one first"});
+    return;
+  }
+  if (host->generating) {
+    if (!host->run->prefill_only || host->run->kind == Run::Kind::kPuzzle) {
+      throw Error(ErrorCode::kBusy, "LLM is already generating");
+    }
+    // A prefill makes way for a real run, which finds in the cache what it has done.
+    later_ = true;
+    host->deferred.push_front([&runtime = runtime_, origin = origin_, request] { runtime.dispatch(origin, request); });
+    runtime_.drain(*host);
+    return;
+  }
+  const Client* client = runtime_.find_client(origin_.port);
+  const auto run = std::make_shared<Run>(kind, origin_, slots);
+  run->prefill_only = max_length == 0;
+  if (client && (push || client->options.push)) run->subscribers.insert(origin_.port);
+  run->notify_end = client && client->options.notify_generation_end;
+  auto make_tasks = prepare(*host, *run);
+  later_ = true;
+  runtime_.start_run(origin_, host, run, std::move(make_tasks));
+}
+
+void Handlers::chat(const protocol::Request& request, std::int64_t model_id, std::vector<Conversation> conversations,
+                    bool push, std::optional<std::int32_t> max_length) {
+  check_slots(conversations.size());
+  if (max_length) check_length(*max_length);
+  std::vector<ForcedLanguage> languages;
+  for (const Conversation& conversation : conversations) {
+    if (conversation.messages.empty()) throw Error(ErrorCode::kInvalidArgument, "a conversation has no messages");
+    languages.push_back(forced_language(conversation.force_lang));
+  }
+  const std::size_t slots = conversations.size();
+  const auto host = find(model_id);
+  const int length = max_length.value_or(host ? host->settings.max_length : 0);
+  generate(request, model_id, Run::Kind::kChat, slots, push, max_length ? *max_length : -1,
+           [&](ModelHost& to, Run& run) -> std::function<std::vector<GenerationTask>()> {
+             std::vector<GenerationOptions> options;
+             const auto seeds = to.settings.seeds.next_run(slots);
+             for (std::size_t i = 0; i < slots; ++i) {
+               options.push_back(options_of(to.settings, i, seeds[i], length));
+               options.back().reasoning = conversations[i].reasoning;
+               options.back().force_reasoning = conversations[i].force_reasoning;
+               options.back().language = languages[i];
+             }
+             return [model = to.model.get(), &stream = run.stream, format = to.settings.format,
+                     conversations = std::move(conversations), options = std::move(options)] {
+               std::vector<GenerationTask> tasks;
+               for (std::size_t i = 0; i < conversations.size(); ++i) {
+                 const Conversation& c = conversations[i];
+                 Prompt prompt =
+                     model->chat_prompt(format, alternate_roles(c.messages), c.generation_prompt, c.reasoning);
+                 Tokens begun;
+                 if (!prompt.reply.empty()) model->tokenizer().encode(prompt.reply, begun);
+                 stream.start(i, "", std::move(begun));
+                 tasks.push_back({std::move(prompt), options[i]});
+               }
+               return tasks;
+             };
+           });
+}
+
+void Handlers::handle(const protocol::ChatAsync& request) {
+  Conversation conversation{request.messages, request.enable_reasoning, request.force_reasoning,
+                            request.add_generation_prompt, request.force_lang.value_or(0)};
+  chat(request, request.model_id, {std::move(conversation)}, request.push, request.max_length);
+}
+
+void Handlers::handle(const protocol::ChatBatchAsync& request) {
+  std::vector<Conversation> conversations;
+  if (request.slot_configs) {
+    for (const protocol::ChatBatchSlotConfig& slot : *request.slot_configs) {
+      conversations.push_back({slot.messages, slot.enable_reasoning, slot.force_reasoning,
+                               slot.add_generation_prompt.value_or(slot.messages.size() % 2 == 1),
+                               slot.force_lang.value_or(request.force_lang.value_or(0))});
+    }
+  } else {
+    if (request.batch_size < 0 || static_cast<std::size_t>(request.batch_size) != request.messages.size()) {
+      reply(protocol::Error{"Batch size does not match messages length", -1,
+                            std::string(to_string(ErrorCode::kInvalidArgument))});
+      return;
+    }
+    for (const std::vector<std::string>& messages : request.messages) {
+      conversations.push_back({messages, request.enable_reasoning, request.force_reasoning,
+                               request.add_generation_prompt, request.force_lang.value_or(0)});
+    }
+  }
+  chat(request, request.model_id, std::move(conversations), request.push, request.max_length);
+}
+
+void Handlers::handle(const protocol::GenerateAsync& request) {
+  if (request.batch < 0) throw Error(ErrorCode::kInvalidArgument, "batch must be 1 or more");
+  const auto slots = static_cast<std::size_t>(std::max(request.batch, 1));
+  check_slots(slots);
+  if (request.max_length) check_length(*request.max_length);
+  generate(request, request.model_id, Run::Kind::kCompletion, slots, request.push, request.max_length.value_or(-1),
+           [&](ModelHost& to, Run& run) -> std::function<std::vector<GenerationTask>()> {
+             std::vector<GenerationOptions> options;
+             const auto seeds = to.settings.seeds.next_run(slots);
+             for (std::size_t i = 0; i < slots; ++i) {
+               options.push_back(options_of(to.settings, i, seeds[i], request.max_length.value_or(to.settings.max_length)));
+               options.back().stop_token = request.stop_token.value_or(to.settings.stop_token);
+               options.back().use_cache = !request.disable_cache.value_or(false);
+             }
+             return [model = to.model.get(), &stream = run.stream, text = request.prompt, options = std::move(options)] {
+               const Prompt prompt = model->completion_prompt(text);
+               std::vector<GenerationTask> tasks;
+               for (std::size_t i = 0; i < options.size(); ++i) {
+                 stream.start(i, text, prompt.tokens);
+                 tasks.push_back({prompt, options[i]});
+               }
+               return tasks;
+             };
+           });
+}
+
+void Handlers::handle(const protocol::SudokuOthelloGenerate& request) {
+  std::int64_t model_id = request.model_id;
+  if (model_id == -1) {
+    // The model loaded last.
+    std::int64_t latest = -1;
+    for (const auto& [id, host] : runtime_.models_) {
+      if (host->load_number <= latest) continue;
+      latest = host->load_number;
+      model_id = id;
+    }
+  }
+  generate(request, model_id, Run::Kind::kPuzzle, 1, false, -1,
+           [&](ModelHost& to, Run& run) -> std::function<std::vector<GenerationTask>()> {
+             run.tells_whole_text = request.decode_stream;
+             GenerationOptions options =
+                 options_of(to.settings, 0, to.settings.seeds.next_run(1)[0], to.settings.max_length);
+             options.stop_token = to.settings.stop_token;
+             return [model = to.model.get(), &stream = run.stream, text = request.prompt, options = std::move(options)] {
+               Prompt prompt = model->completion_prompt(text);
+               stream.start(0, text, prompt.tokens);
+               std::vector<GenerationTask> tasks;
+               tasks.push_back({std::move(prompt), options});
+               return tasks;
+             };
+           });
+}
+
+void Handlers::handle(const protocol::Stop& request) {
+  const auto host = find(request.model_id);
+  if (host && host->generating) {
+    later_ = true;
+    host->stop = origin_;
+    runtime_.drain(*host);
+    return;
+  }
+  // A Stop for the id that a model being loaded is to get ends the load.
+  for (const auto& loading : runtime_.busy_hosts_) {
+    if (loading->id == request.model_id && loading->load_number == 0) loading->jobs_cancel.cancel();
+  }
+}
+
+void Handlers::handle(const protocol::SubscribeGeneration& request) {
+  const auto host = find(request.model_id);
+  protocol::GenerationSnapshot answer;
+  answer.model_id = request.model_id;
+  answer.slot = request.slot;
+  if (!host || !host->run) {
+    reply(answer);
+    return;
+  }
+  Run& run = *host->run;
+  if (request.slot < 0 || static_cast<std::size_t>(request.slot) >= run.stream.slots()) {
+    throw Error(ErrorCode::kInvalidArgument, "the generation has " + std::to_string(run.stream.slots()) +
+                                                 " slots, none with the number " + std::to_string(request.slot));
+  }
+  const auto slot = static_cast<std::size_t>(request.slot);
+  if (run.subscribers.empty()) {
+    // Nobody has taken pieces yet: what is there becomes one.
+    for (std::size_t i = 0; i < run.stream.slots(); ++i) static_cast<void>(run.stream.take_delta(i));
+  }
+  const bool same_run = !request.generation_id || *request.generation_id == run.id;
+  const std::int64_t last = run.stream.last_sequence(slot);
+  answer.after = same_run && request.after > 0 && request.after <= last ? request.after : 0;
+  GenerationStream::Snapshot snapshot = run.stream.snapshot(slot, answer.after);
+  answer.generation_id = run.id;
+  answer.sequence = snapshot.sequence;
+  answer.text = std::move(snapshot.text);
+  answer.tokens = std::move(snapshot.tokens);
+  if (!host->generating) {
+    if (const auto end = run.stream.end(slot)) answer.reason = to_protocol(end->reason);
+  }
+  reply(answer);
+  if (!host->generating) return;
+  run.subscribers.insert(origin_.port);
+  run.wants_flushes = true;
+  runtime_.push(*host, run);
+}
+
+void Handlers::handle(const protocol::RunEvaluation& request) {
+  const auto host = model(request.model_id);
+  auto score = std::make_shared<Score>();
+  later_ = true;
+  runtime_.run_job(
+      *host,
+      [score, to = host->model.get(), request, cancel = host->jobs_cancel] {
+        *score = to->score(request.source_text, request.target_text, cancel);
+      },
+      [score, &runtime = runtime_, origin = origin_](const std::optional<Error>& error) {
+        if (error) {
+          runtime.reply_error(origin, *error);
+        } else {
+          runtime.reply(origin, protocol::EvaluationResults{
+                                    {score->log_probability}, {score->greedy_matches}, {score->greedy_text}});
+        }
+        runtime.done(origin);
+      });
+}
+
+}  // namespace rwkv::bridge

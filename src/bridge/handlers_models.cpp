@@ -1,0 +1,82 @@
+#include <algorithm>
+#include <utility>
+
+#include "bridge/handlers.h"
+
+namespace rwkv::bridge {
+
+std::shared_ptr<ModelHost> Handlers::model(std::int64_t id) const {
+  if (auto host = runtime_.find_model(id)) return host;
+  throw Error(ErrorCode::kNotFound, "no model with the id " + std::to_string(id) + " is loaded; load one first");
+}
+
+void Handlers::handle(const protocol::LoadRWKVModel& request) {
+  ModelRequest load;
+  load.model_path = request.model_path;
+  load.backend = request.backend.name;
+  load.tokenizer_path = request.tokenizer_path;
+  if (request.llama_cpp_n_gpu_layers) load.options.gpu_layers = *request.llama_cpp_n_gpu_layers;
+  later_ = true;
+  runtime_.load_model(origin_, load);
+}
+
+void Handlers::handle(const protocol::ReleaseRWKVModel& request) {
+  protocol::LoadModelSteps steps;
+  steps.status = protocol::LoadingStatus::kReleasing;
+  steps.model_id = request.model_id;
+  reply(steps);
+  const auto host = find(request.model_id);
+  if (!host) {
+    steps.status = protocol::LoadingStatus::kFailedInReleasing;
+    steps.info = "no model with the id " + std::to_string(request.model_id) + " is loaded";
+    reply(steps);
+    return;
+  }
+  later_ = true;
+  if (!host->generating) {
+    runtime_.release_model(origin_, host);
+    return;
+  }
+  host->run->released = true;
+  host->deferred.push_front([&runtime = runtime_, origin = origin_, host] { runtime.release_model(origin, host); });
+  runtime_.drain(*host);
+}
+
+void Handlers::handle(const protocol::AddTTSModel&) {
+  protocol::LoadModelSteps steps;
+  steps.status = protocol::LoadingStatus::kFailedInLoading;
+  steps.info = "speech models are not supported until " + std::string(protocol::AddTTSModel::kUnsupportedUntil);
+  reply(steps);
+}
+
+void Handlers::handle(const protocol::GetLoadedModelIDs&) {
+  protocol::LoadedModelIDs answer;
+  for (const auto& [id, host] : runtime_.models_) answer.loaded_model_ids.push_back(id);
+  reply(answer);
+}
+
+void Handlers::handle(const protocol::GetLoadedModelPathByID& request) {
+  protocol::LoadedModelPathByID answer;
+  if (const auto host = find(request.model_id)) answer.loaded_model_path = host->request.model_path;
+  answer.model_id = request.model_id;
+  reply(answer);
+}
+
+void Handlers::handle(const protocol::GetModels&) {
+  protocol::LoadedModels answer;
+  for (const auto& [id, host] : runtime_.models_) {
+    protocol::LoadedModelInfo info;
+    info.model_id = id;
+    info.model_path = host->request.model_path;
+    info.backend = host->model->info().backend;
+    info.is_generating = host->generating;
+    if (host->run) {
+      info.generation_id = host->run->id;
+      info.slots = static_cast<std::int32_t>(host->run->stream.slots());
+    }
+    answer.models.push_back(std::move(info));
+  }
+  reply(answer);
+}
+
+}  // namespace rwkv::bridge

@@ -1,0 +1,53 @@
+// A loaded model with its settings, its thread and what it is doing.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "bridge/client.h"
+#include "bridge/run.h"
+#include "bridge/settings.h"
+#include "bridge/worker.h"
+#include "runtime/language_model.h"
+
+namespace rwkv::bridge {
+
+/// Belongs to the runtime's thread, except `model`, which the worker's jobs use.
+struct ModelHost {
+  explicit ModelHost(int model_id) : id(model_id) {}
+
+  const int id;
+  ModelRequest request;  // what was loaded
+  std::unique_ptr<LanguageModel> model;
+  /// Counts loads in the process: the model loaded last has the highest.
+  std::int64_t load_number = 0;
+
+  ModelSettings settings;
+
+  /// The current run, or the last one: its texts stay readable. Null before the first.
+  std::shared_ptr<Run> run;
+  bool generating = false;
+
+  /// Something waits for the end of the current run (a Stop, a release, a run that replaces a prefill): requests for this
+  /// model wait too, so that they find it as that left it.
+  bool draining = false;
+  std::deque<std::function<void()>> deferred;
+  /// The Stop that the run's end answers.
+  std::optional<Origin> stop;
+
+  /// A GenerateStop that the runtime sends by itself waits here for its place beside a poll.
+  std::function<void()> end_notice;
+
+  /// Ends jobs that are no run: loading, evaluation, saving.
+  CancelToken jobs_cancel;
+  /// Ends the background evaluation of a new prompt.
+  CancelToken warm_up_cancel;
+
+  Worker worker;  // last: its jobs use all of the above
+};
+
+}  // namespace rwkv::bridge

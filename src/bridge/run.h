@@ -1,0 +1,42 @@
+// A generation request that was accepted.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <set>
+
+#include "base/cancel.h"
+#include "bridge/client.h"
+#include "bridge/generation_stream.h"
+#include "protocol/enums.h"
+
+namespace rwkv::bridge {
+
+/// Belongs to the runtime's thread, except where it says otherwise.
+struct Run {
+  enum class Kind { kChat, kCompletion, kPuzzle };
+
+  Run(Kind run_kind, const Origin& from, std::size_t slots);
+
+  const Kind kind;
+  const Origin origin;
+  const std::int64_t id;    // unique in the process
+  GenerationStream stream;  // safe from any thread
+  const CancelToken cancel;  // safe from any thread
+
+  bool prefill_only = false;
+  bool notify_end = false;
+  bool released = false;           // ended because its model is being released
+  bool tells_whole_text = false;  // puzzle: each token comes with the text so far
+  std::set<PortId> subscribers;
+  std::chrono::steady_clock::time_point last_push{};
+
+  /// Whether the worker has to ask for flushes, and whether one is on its way. From any thread.
+  std::atomic<bool> wants_flushes{false};
+  std::atomic<bool> flush_due{false};
+};
+
+protocol::GenerationEndReason to_protocol(EndReason reason) noexcept;
+
+}  // namespace rwkv::bridge

@@ -1,0 +1,219 @@
+#include "bridge/runtime.h"
+
+#include <future>
+#include <new>
+#include <utility>
+
+#include "base/log.h"
+#include "bridge/directory.h"
+#include "bridge/handlers.h"
+#include "protocol/codec.h"
+
+namespace rwkv::bridge {
+namespace {
+
+// Runs `function`; what it throws comes back as an Error.
+template <class Function>
+std::optional<Error> error_of(const Function& function) {
+  try {
+    function();
+    return std::nullopt;
+  } catch (const Error& error) {
+    return error;
+  } catch (const std::bad_alloc&) {
+    return Error(ErrorCode::kOutOfMemory, "out of memory; release a model or use a smaller one");
+  } catch (const std::exception& error) {
+    return Error(ErrorCode::kInternal, error.what());
+  }
+}
+
+// The model a request is about, if it is about one.
+std::optional<std::int64_t> model_of(const protocol::Request& request) {
+  return std::visit(
+      [](const auto& concrete) -> std::optional<std::int64_t> {
+        if constexpr (requires { concrete.model_id; }) {
+          return concrete.model_id;
+        } else {
+          return std::nullopt;
+        }
+      },
+      request);
+}
+
+}  // namespace
+
+Runtime::Runtime() : thread_([this] { mailbox_.run(); }) {}
+
+Runtime::~Runtime() {
+  mailbox_.post([this] {
+    clients_.clear();
+    for (const auto& [id, host] : models_) cancel_all(*host);
+    for (const auto& host : busy_hosts_) cancel_all(*host);
+  });
+  mailbox_.stop();
+  thread_.join();
+}
+
+void Runtime::open(PortId id, std::unique_ptr<Port> port, const protocol::PortOptions& options) {
+  auto client = std::make_shared<Client>();
+  client->id = id;
+  client->port = std::move(port);
+  client->options = options;
+  mailbox_.post([this, client] { clients_[client->id] = client; });
+}
+
+void Runtime::close(PortId id) {
+  if (std::this_thread::get_id() == thread_.get_id()) {
+    drop_client(id);
+    return;
+  }
+  // Waits for the message that may be on its way to the port right now.
+  auto dropped = std::make_shared<std::promise<void>>();
+  auto waiting = dropped->get_future();
+  mailbox_.post([this, id, dropped] {
+    drop_client(id);
+    dropped->set_value();
+  });
+  waiting.wait();
+}
+
+void Runtime::receive(PortId id, std::string json) {
+  mailbox_.post([this, id, json = std::move(json)] { serve(id, json); });
+}
+
+void Runtime::when_idle(std::function<void()> then) {
+  mailbox_.post([this, then = std::move(then)] {
+    idle_waiters_.push_back(then);
+    check_idle();
+  });
+}
+
+bool Runtime::is_idle() const {
+  if (!busy_hosts_.empty() || jobs_ > 0) return false;
+  for (const auto& [id, host] : models_) {
+    if (host->generating || host->draining || host->end_notice) return false;
+  }
+  return true;
+}
+
+void Runtime::check_idle() {
+  if (idle_waiters_.empty() || !is_idle()) return;
+  for (const auto& then : std::exchange(idle_waiters_, {})) then();
+}
+
+void Runtime::serve(PortId id, const std::string& json) {
+  if (!clients_.contains(id)) return;
+  Origin origin{id, std::nullopt};
+  std::optional<protocol::Request> request;
+  const auto error = error_of([&] {
+    const protocol::Json message = protocol::parse_message(json);
+    origin.request_id = protocol::request_id_of(message);
+    request = protocol::decode_request(message).body;
+  });
+  if (error) {
+    reply_error(origin, *error);
+    done(origin);
+    return;
+  }
+  dispatch(origin, *request);
+  check_idle();
+}
+
+void Runtime::dispatch(const Origin& origin, const protocol::Request& request) {
+  if (const auto model_id = model_of(request)) {
+    const auto host = find_model(*model_id);
+    if (host && host->draining) {
+      host->deferred.push_back([this, origin, request] { dispatch(origin, request); });
+      return;
+    }
+    const auto loads = loads_.find(origin.port);
+    if (!host && loads != loads_.end() && !std::holds_alternative<protocol::Stop>(request)) {
+      loads->second.deferred.push_back([this, origin, request] { dispatch(origin, request); });
+      return;
+    }
+  }
+  Handlers handlers(*this, origin);
+  const auto error = error_of([&] { std::visit([&](const auto& concrete) { handlers.handle(concrete); }, request); });
+  if (error) reply_error(origin, *error);
+  if (error || !handlers.answers_later()) done(origin);
+}
+
+const Client* Runtime::find_client(PortId id) const {
+  const auto it = clients_.find(id);
+  return it == clients_.end() ? nullptr : it->second.get();
+}
+
+void Runtime::drop_client(PortId id) {
+  const auto it = clients_.find(id);
+  if (it == clients_.end()) return;
+  const bool stop = it->second->options.stop_on_death;
+  clients_.erase(it);
+  loads_.erase(id);
+  for (const auto& [model_id, host] : models_) {
+    if (!host->run) continue;
+    host->run->subscribers.erase(id);
+    if (stop && host->generating && host->run->origin.port == id) host->run->cancel.cancel();
+  }
+}
+
+void Runtime::reply(const Origin& origin, const protocol::Response& response) {
+  const auto it = clients_.find(origin.port);
+  if (it == clients_.end()) return;
+  // A callback of the port may close it: it lives until that has returned.
+  const std::shared_ptr<Client> client = it->second;
+  if (client->port->post(protocol::to_text(protocol::encode(protocol::ResponseMessage{origin.request_id, response})))) {
+    return;
+  }
+  drop_client(origin.port);
+  forget_dead_port(origin.port);
+}
+
+void Runtime::reply_error(const Origin& origin, const Error& error) {
+  reply(origin, protocol::Error{error.what(), std::nullopt, std::string(to_string(error.code()))});
+}
+
+void Runtime::done(const Origin& origin) {
+  const Client* client = find_client(origin.port);
+  if (client && client->options.acknowledge) reply(origin, protocol::RequestDone{});
+}
+
+std::shared_ptr<ModelHost> Runtime::find_model(std::int64_t id) const {
+  for (const auto& [model_id, host] : models_) {
+    if (model_id == id) return host;
+  }
+  return nullptr;
+}
+
+int Runtime::free_model_id() const {
+  int id = 0;
+  const auto taken = [&] {
+    if (models_.contains(id)) return true;
+    for (const auto& host : busy_hosts_) {
+      if (host->id == id) return true;
+    }
+    return false;
+  };
+  while (taken()) ++id;
+  return id;
+}
+
+void Runtime::cancel_all(ModelHost& host) {
+  host.jobs_cancel.cancel();
+  host.warm_up_cancel.cancel();
+  if (host.run) host.run->cancel.cancel();
+}
+
+void Runtime::run_job(ModelHost& host, std::function<void()> work,
+                      std::function<void(const std::optional<Error>&)> then) {
+  ++jobs_;
+  host.worker.post([this, work = std::move(work), then = std::move(then)] {
+    const auto error = error_of(work);
+    mailbox_.post([this, error, then] {
+      --jobs_;
+      then(error);
+      check_idle();
+    });
+  });
+}
+
+}  // namespace rwkv::bridge

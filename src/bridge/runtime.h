@@ -1,0 +1,100 @@
+// The runtime: one thread that serves all clients' requests, and the models with their workers.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "bridge/client.h"
+#include "bridge/mailbox.h"
+#include "bridge/model_host.h"
+#include "protocol/messages.h"
+
+namespace rwkv::bridge {
+
+/// Requests of one port are served in the order in which they came; their effects are visible to later ones. A request
+/// for a model that is being stopped waits for that, and one for a model that its own port is still loading waits for the
+/// load; others go on. Nothing here blocks: what takes time is a job of a model's worker, whose end comes back as a task
+/// of the mailbox. Everything but the mailbox belongs to the runtime's thread.
+class Runtime {
+ public:
+  Runtime();
+  Runtime(const Runtime&) = delete;
+  Runtime& operator=(const Runtime&) = delete;
+  /// Cancels everything and waits for it. Not on the runtime's or a worker's thread.
+  ~Runtime();
+
+  /// From any thread.
+  void open(PortId id, std::unique_ptr<Port> port, const protocol::PortOptions& options);
+  /// From any thread; when it returns the port is not used any more, except by a callback of it that made this call.
+  void close(PortId id);
+  /// Queues one JSON request of a port. From any thread.
+  void receive(PortId id, std::string json);
+  /// Calls `then` on the runtime's thread as soon as nothing is loading, generating or being saved. From any thread.
+  void when_idle(std::function<void()> then);
+
+ private:
+  friend class Handlers;
+
+  // A port's loads that are going on, and its requests that wait for them.
+  struct Loads {
+    int running = 0;
+    std::deque<std::function<void()>> deferred;
+  };
+
+  void serve(PortId id, const std::string& json);
+  void dispatch(const Origin& origin, const protocol::Request& request);
+  void drop_client(PortId id);
+  const Client* find_client(PortId id) const;
+
+  void reply(const Origin& origin, const protocol::Response& response);
+  void reply_error(const Origin& origin, const Error& error);
+  /// Nothing more follows for the request.
+  void done(const Origin& origin);
+
+  std::shared_ptr<ModelHost> find_model(std::int64_t id) const;
+  int free_model_id() const;
+  static void cancel_all(ModelHost& host);
+  bool is_idle() const;
+  void check_idle();
+
+  // A job beside generations: evaluation, saving. `work` runs on the model's worker, `then` on the runtime's thread with
+  // what it threw, if anything.
+  void run_job(ModelHost& host, std::function<void()> work, std::function<void(const std::optional<Error>&)> then);
+
+  // models.cpp
+  void load_model(const Origin& origin, const ModelRequest& request);
+  void load_ended(const Origin& origin, const std::shared_ptr<ModelHost>& host, const std::optional<Error>& error);
+  void release_model(const Origin& origin, const std::shared_ptr<ModelHost>& host);
+
+  // generations.cpp
+  void start_run(const Origin& origin, const std::shared_ptr<ModelHost>& host, const std::shared_ptr<Run>& run,
+                 std::function<std::vector<GenerationTask>()> make_tasks);
+  void run_ended(const std::shared_ptr<ModelHost>& host, const std::shared_ptr<Run>& run);
+  void end_puzzle(const std::shared_ptr<Run>& run, const std::optional<std::string>& error);
+  void give_end_notice(ModelHost& host);
+  void drain(ModelHost& host);
+  void serve_deferred(const std::shared_ptr<ModelHost>& host);
+  void ask_for_flush(const std::weak_ptr<ModelHost>& host, const std::shared_ptr<Run>& run);
+  void push(ModelHost& host, Run& run);
+  void push_to_subscribers(const Run& run, const protocol::Response& response);
+  void tell_puzzle_tokens(ModelHost& host, Run& run);
+
+  Mailbox mailbox_;
+  std::map<PortId, std::shared_ptr<Client>> clients_;
+  std::map<int, std::shared_ptr<ModelHost>> models_;
+  std::set<std::shared_ptr<ModelHost>> busy_hosts_;  // being loaded or released; their ids are taken
+  std::map<PortId, Loads> loads_;
+  std::vector<std::function<void()>> idle_waiters_;
+  int jobs_ = 0;
+  std::thread thread_;  // last: it uses all of the above
+};
+
+}  // namespace rwkv::bridge

@@ -1,0 +1,63 @@
+// What a client has set for a model.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "base/token.h"
+#include "runtime/chat_template.h"
+#include "runtime/penalties.h"
+#include "runtime/sampler.h"
+
+namespace rwkv::bridge {
+
+/// Sampler and penalties of every slot.
+class SlotSettings {
+ public:
+  struct Values {
+    SamplerParams sampler;
+    PenaltyParams penalties;
+  };
+
+  const Values& slot(std::size_t i) const { return i < own_.size() ? own_[i] : common_; }
+  void set_all(const Values& values) {
+    common_ = values;
+    own_.clear();
+  }
+  /// Slots from own.size() on keep the common values.
+  void set_each(std::vector<Values> own) { own_ = std::move(own); }
+
+ private:
+  Values common_;
+  std::vector<Values> own_;
+};
+
+/// Seeds of runs: after set() the same runs get the same seeds again, whatever ran before.
+class SeedSource {
+ public:
+  SeedSource();  // a random seed
+  void set(std::int64_t seed) {
+    seed_ = seed;
+    runs_ = 0;
+  }
+  std::int64_t seed() const noexcept { return seed_; }
+  /// Seeds for the slots of a new run, all different.
+  std::vector<std::uint64_t> next_run(std::size_t slots);
+
+ private:
+  std::int64_t seed_;
+  std::uint64_t runs_ = 0;
+};
+
+struct ModelSettings {
+  ChatFormat format;
+  SlotSettings slots;
+  SeedSource seeds;
+  Tokens banned;
+  int max_length = 2000;           // of runs that say nothing of their own
+  TokenId stop_token = kEndOfText;  // of completions that say nothing of their own
+};
+
+}  // namespace rwkv::bridge

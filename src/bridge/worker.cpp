@@ -1,0 +1,41 @@
+#include "bridge/worker.h"
+
+#include <utility>
+
+namespace rwkv::bridge {
+
+Worker::Worker() : thread_([this] { run(); }) {}
+
+Worker::~Worker() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopped_ = true;
+    jobs_.clear();
+  }
+  filled_.notify_one();
+  thread_.join();
+}
+
+void Worker::post(Job job) {
+  {
+    const std::lock_guard lock(mutex_);
+    jobs_.push_back(std::move(job));
+  }
+  filled_.notify_one();
+}
+
+void Worker::run() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    filled_.wait(lock, [this] { return stopped_ || !jobs_.empty(); });
+    if (stopped_) return;
+    Job job = std::move(jobs_.front());
+    jobs_.pop_front();
+    lock.unlock();
+    job();
+    job = nullptr;  // what it holds goes outside of the lock
+    lock.lock();
+  }
+}
+
+}  // namespace rwkv::bridge
