@@ -1,0 +1,139 @@
+// A port of the process-wide runtime: requests go in, decoded answers come out.
+import 'dart:convert';
+import 'dart:ffi';
+import 'dart:isolate';
+import 'dart:typed_data';
+
+import '../from_rwkv.dart';
+import '../rwkv_mobile_ffi.dart';
+import '../to_rwkv.dart';
+import 'native_library.dart';
+import 'protocol_codec.dart';
+
+/// The most bytes that the runtime takes as one message.
+const int _mostBytes = 64 << 20;
+
+/// An open port. It belongs to the isolate that opened it; when that dies, the
+/// runtime drops the port at its next message and goes on.
+final class RuntimeConnection {
+  /// Attaches to the runtime [runtimeName] with [options] as docs/PROTOCOL.md
+  /// lists them, of which `acknowledge` has to be true. Throws a
+  /// [NativeLibraryException] when it cannot.
+  RuntimeConnection(
+    this._library, {
+    required String runtimeName,
+    required Map<String, Object?> options,
+    required this.onMessage,
+    required this.onDone,
+  }) {
+    _messages.listen(_receive);
+    _port = _library.withBytes(
+      utf8.encode(runtimeName),
+      (name) => _library.withBytes(
+        utf8.encode(jsonEncode(options)),
+        (text) => _library.bindings.rwkv_bridge_open_dart(
+          name,
+          text,
+          _messages.sendPort.nativePort,
+          NativeApi.postCObject.cast(),
+        ),
+      ),
+    );
+    if (_port <= 0) {
+      _messages.close();
+      throw NativeLibraryException(
+        'internal',
+        'The runtime of ${_library.name} cannot be reached: error $_port.',
+      );
+    }
+  }
+
+  /// Called with each [FromRWKV] and each untyped map of the protocol, in order,
+  /// and the request that it answers: null for pushes of a generation that
+  /// another port started.
+  final void Function(ToRWKV? request, Object message) onMessage;
+
+  /// Called when nothing more follows for a request.
+  final void Function(ToRWKV request) onDone;
+
+  final NativeLibrary _library;
+  final ReceivePort _messages = ReceivePort('rwkv messages');
+  late final int _port;
+
+  // Ids on the wire are our own: those of requests are unique in one isolate
+  // only, and requests of several may come through here.
+  final Map<int, ToRWKV> _waiting = {};
+  int _lastId = 0;
+
+  /// How many requests may still be answered.
+  int get waiting => _waiting.length;
+
+  /// Queues [request]. Throws when it cannot be a message: a number that is not
+  /// finite, or too much text.
+  void send(ToRWKV request) {
+    final id = ++_lastId;
+    final bytes = utf8.encode(
+      jsonEncode({...encodeRequest(request), 'requestId': id}),
+    );
+    if (bytes.length > _mostBytes) {
+      throw ArgumentError(
+        'A request has at most $_mostBytes bytes; this ${typeOf(request)} has '
+        '${bytes.length}.',
+      );
+    }
+    _waiting[id] = request;
+    final result = _library.withBytes(
+      bytes,
+      (text) => _library.bindings.rwkv_bridge_send(_port, text, bytes.length),
+    );
+    if (result != 0) {
+      _waiting.remove(id);
+      throw StateError(
+        result == RWKV_BRIDGE_CLOSED
+            ? 'The runtime was closed.'
+            : 'The runtime did not take a request: error $result.',
+      );
+    }
+  }
+
+  /// Closes the port; nothing is received any more. If it was the runtime's
+  /// last one, the runtime ends in the background and releases its models.
+  void close() {
+    _library.bindings.rwkv_bridge_close(_port, 0);
+    _messages.close();
+    _waiting.clear();
+  }
+
+  void _receive(Object? message) {
+    final json =
+        _fromUtf8.convert(message as Uint8List) as Map<String, Object?>;
+    final id = json['requestId'] as int?;
+    if (json['type'] == 'RequestDone') {
+      final request = _waiting.remove(id);
+      if (request != null) onDone(request);
+      return;
+    }
+    final request = _waiting[id];
+    final List<Object> decoded;
+    try {
+      decoded = decodeResponse(json, request);
+    } on Object catch (e) {
+      onMessage(
+        request,
+        Error(
+          'The runtime sent what is not understood: $e',
+          request,
+          null,
+          'internal',
+        ),
+      );
+      return;
+    }
+    for (final part in decoded) {
+      onMessage(request, part);
+    }
+  }
+
+  static final Converter<List<int>, Object?> _fromUtf8 = const Utf8Decoder()
+      .fuse(const JsonDecoder());
+}

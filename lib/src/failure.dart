@@ -1,0 +1,26 @@
+// How a request fails that the runtime cannot be asked.
+import '../from_rwkv.dart';
+import '../to_rwkv.dart';
+import '../types.dart';
+
+/// The answer that whoever sent [request] waits for when it fails: a terminal
+/// step for loads and releases, GenerateStop for generations, else Error.
+FromRWKV failureOf(ToRWKV request, String message, String code) =>
+    switch (request) {
+      LoadRWKVModel() || AddTTSModel() => LoadModelSteps(
+        status: LoadingStatus.failedInLoading,
+        info: message,
+        req: request,
+      ),
+      ReleaseRWKVModel(:final modelID) => LoadModelSteps(
+        status: LoadingStatus.failedInReleasing,
+        modelID: modelID,
+        info: message,
+        req: request,
+      ),
+      ChatAsync() ||
+      ChatBatchAsync() ||
+      GenerateAsync() ||
+      SudokuOthelloGenerate() => GenerateStop(error: message, req: request),
+      _ => Error(message, request, null, code),
+    };

@@ -1,0 +1,70 @@
+import '../../from_rwkv.dart';
+import '../../to_rwkv.dart';
+import '../../types.dart';
+import 'exception.dart';
+import 'model.dart';
+import 'session.dart';
+
+/// The runtime on this device.
+///
+/// It is shared by the whole process and outlives isolates: after a hot restart
+/// [models] still has what was loaded, and a model goes on with what it was
+/// writing (`RwkvModel.attach`).
+final class Rwkv {
+  Rwkv._(this._session);
+
+  final Session _session;
+
+  /// Attaches to the runtime [runtimeName], which is made when it is asked for
+  /// the first time. [libraryPath] is a native library to use instead of the
+  /// platform's. Throws a [RwkvException].
+  static Future<Rwkv> open({
+    String? libraryPath,
+    String runtimeName = 'default',
+  }) async => Rwkv._(Session.open(libraryPath, runtimeName));
+
+  /// Loads the model file [path]; [onProgress] is told 0 to 1.
+  ///
+  /// An empty [tokenizerPath] is the file's own token list. [gpuLayers] is how
+  /// many layers llama.cpp gives to the GPU, where it has one. Throws a
+  /// [RwkvException] that says what is wrong with the file.
+  Future<RwkvModel> load(
+    String path, {
+    Backend backend = Backend.llamacpp,
+    String tokenizerPath = '',
+    int? gpuLayers,
+    void Function(double progress)? onProgress,
+  }) async {
+    final request = LoadRWKVModel(
+      modelPath: path,
+      backend: backend,
+      tokenizerPath: tokenizerPath,
+      llamaCppNGpuLayers: gpuLayers,
+    );
+    await for (final answer in _session.ask(request)) {
+      if (answer is! LoadModelSteps) continue;
+      if (answer.status == LoadingStatus.loaded) {
+        return RwkvModel(_session, answer.modelID!, path);
+      }
+      if (answer.status == LoadingStatus.failedInLoading) {
+        throw RwkvException('load_failed', answer.info ?? path);
+      }
+      if (answer.progress case final progress?) onProgress?.call(progress);
+    }
+    throw const RwkvException('internal', 'The load did not end.');
+  }
+
+  /// All models that are loaded, by whomever.
+  Future<List<RwkvModel>> models() async {
+    final loaded = await _session.askFor<LoadedModels>(GetModels());
+    return [
+      for (final model in loaded.models)
+        RwkvModel(_session, model.modelID, model.modelPath),
+    ];
+  }
+
+  /// Detaches from the runtime. If nobody else is attached, the runtime ends in
+  /// the background and releases its models. Streams that are still open end
+  /// with an exception.
+  Future<void> close() async => _session.close();
+}

@@ -1,0 +1,56 @@
+import '../../from_rwkv.dart' show GenerationEndReason;
+
+/// What happens during a generation: any number of [RwkvProgress] and
+/// [RwkvText], then one [RwkvEnd], which is the last.
+sealed class RwkvEvent {
+  const RwkvEvent(this.generation);
+
+  /// The generation, unique in the process.
+  final int generation;
+}
+
+/// The prompt is being read.
+final class RwkvProgress extends RwkvEvent {
+  /// [progress] of the prompt is read.
+  const RwkvProgress(super.generation, this.progress);
+
+  /// The share that is read, 0 to 1, never falling.
+  final double progress;
+}
+
+/// The next piece of text.
+final class RwkvText extends RwkvEvent {
+  /// A piece up to [sequence].
+  const RwkvText(super.generation, this.sequence, this.text);
+
+  /// Rises with each piece. Who has seen this one can go on after it
+  /// (`RwkvModel.attach`).
+  final int sequence;
+
+  /// What to append: whole characters, never taken back.
+  final String text;
+}
+
+/// The generation has ended. Failures are exceptions of the stream instead.
+final class RwkvEnd extends RwkvEvent {
+  /// It ended for [reason].
+  const RwkvEnd(
+    super.generation,
+    this.reason, {
+    this.promptTokens,
+    this.generatedTokens,
+    this.decodeSpeed,
+  });
+
+  /// Why.
+  final GenerationEndReason reason;
+
+  /// Tokens of the prompt; null when the end was before somebody attached.
+  final int? promptTokens;
+
+  /// New tokens; null when the end was before somebody attached.
+  final int? generatedTokens;
+
+  /// New tokens a second; null when the end was before somebody attached.
+  final double? decodeSpeed;
+}

@@ -1,0 +1,17 @@
+/// Why something did not work.
+class RwkvException implements Exception {
+  /// A failure of the kind [code].
+  const RwkvException(this.code, this.message);
+
+  /// The kind, for programs: `invalid_argument`, `not_found`, `io`, `bad_file`,
+  /// `unsupported`, `out_of_memory`, `busy`, `cancelled`, `evaluation`,
+  /// `internal`; `load_failed` and `generation_failed` where the message says
+  /// more; `closed` after the client was closed.
+  final String code;
+
+  /// What was wrong and what to do, for people.
+  final String message;
+
+  @override
+  String toString() => 'RwkvException($code): $message';
+}

@@ -1,0 +1,243 @@
+import 'dart:async';
+
+import '../../from_rwkv.dart';
+import '../../to_rwkv.dart';
+import '../../types.dart';
+import 'events.dart';
+import 'exception.dart';
+import 'session.dart';
+
+/// A loaded model. It runs one generation at a time.
+final class RwkvModel {
+  /// Made by `Rwkv.load` and `Rwkv.models`.
+  RwkvModel(this._session, this.id, this.path);
+
+  final Session _session;
+
+  /// Its number in the runtime.
+  final int id;
+
+  /// The file it was loaded from.
+  final String path;
+
+  /// Writes the next turn of a conversation: [messages] are turns of the user and
+  /// the model in alternation, the user first. If the model spoke last, it goes
+  /// on with what it had said.
+  ///
+  /// With [reasoning] it thinks before it answers. [maxTokens] is the most it
+  /// writes. Listening starts it; cancelling the subscription (or leaving an
+  /// `await for`) stops it and waits until it has stopped. A failure is a
+  /// [RwkvException] of the stream, `busy` when the model is writing already.
+  Stream<RwkvEvent> chat(
+    List<String> messages, {
+    bool reasoning = false,
+    int? maxTokens,
+  }) => _generate(
+    () => ChatAsync(
+      messages,
+      enableReasoning: reasoning,
+      forceReasoning: false,
+      addGenerationPrompt: messages.length.isOdd,
+      maxLength: maxTokens,
+      modelID: id,
+      push: true,
+    ),
+  );
+
+  /// Goes on with [prompt] as it is, as [chat] does with a conversation. Only
+  /// what is new comes out.
+  Stream<RwkvEvent> complete(String prompt, {int? maxTokens}) {
+    // The first pieces repeat the prompt, which is part of the text by contract.
+    var toSkip = prompt.length;
+    return _generate(
+      () =>
+          GenerateAsync(prompt, maxLength: maxTokens, modelID: id, push: true),
+    ).expand((event) {
+      if (event is! RwkvText || toSkip == 0) return [event];
+      final skipped = toSkip < event.text.length ? toSkip : event.text.length;
+      toSkip -= skipped;
+      final rest = event.text.substring(skipped);
+      return [
+        if (rest.isNotEmpty) RwkvText(event.generation, event.sequence, rest),
+      ];
+    });
+  }
+
+  /// Goes on listening to the model's last generation, whoever started it: the
+  /// text after the piece [after] of [generation] without gap or repeat, or all
+  /// of it. Empty when there was none. Cancelling leaves the generation alone;
+  /// [stop] ends it.
+  Stream<RwkvEvent> attach({int? generation, int after = 0}) {
+    final events = StreamController<RwkvEvent>();
+    StreamSubscription<FromRWKV>? pushes;
+    Future<void> listen() async {
+      // Listens before it asks, so that nothing is missed; what comes twice is
+      // recognised by its number.
+      var number = 0;
+      int? attached;
+      pushes = _session.pushes.listen((push) {
+        final event = _eventOf(push);
+        if (event == null || attached == null) return;
+        if (event.generation != attached) return;
+        if (event is RwkvText && event.sequence <= number) return;
+        if (event is RwkvText) number = event.sequence;
+        events.add(event);
+        if (event is RwkvEnd) unawaited(events.close());
+      }, onError: events.addError, onDone: events.close);
+      try {
+        final snapshot = await _session.askFor<GenerationSnapshot>(
+          SubscribeGeneration(
+            modelID: id,
+            after: after,
+            generationID: generation,
+          ),
+        );
+        final found = snapshot.generationID;
+        if (found != null) {
+          number = snapshot.sequence;
+          attached = found;
+          if (snapshot.text.isNotEmpty) {
+            events.add(RwkvText(found, number, snapshot.text));
+          }
+          if (snapshot.reason case final reason?) {
+            events.add(RwkvEnd(found, reason));
+          }
+        }
+        if (found == null || snapshot.reason != null) {
+          unawaited(events.close());
+        }
+      } on RwkvException catch (e) {
+        events.addError(e);
+        unawaited(events.close());
+      }
+    }
+
+    events
+      ..onListen = listen
+      ..onCancel = () => pushes?.cancel();
+    return events.stream;
+  }
+
+  /// Sets how tokens are chosen; what is not given stays as it is. `topK: 1` with
+  /// penalties of 0 always takes the likeliest.
+  Future<void> setSampling({
+    double? temperature,
+    int? topK,
+    double? topP,
+    double? presencePenalty,
+    double? frequencyPenalty,
+    double? penaltyDecay,
+    int? seed,
+  }) async {
+    final now = await _session.askFor<SamplerParams>(
+      GetSamplerParams(modelID: id),
+    );
+    await _session.tell(
+      SetSamplerParams(
+        temperature: temperature ?? now.temperature,
+        topK: topK ?? now.topK,
+        topP: topP ?? now.topP,
+        presencePenalty: presencePenalty ?? now.presencePenalty,
+        frequencyPenalty: frequencyPenalty ?? now.frequencyPenalty,
+        penaltyDecay: penaltyDecay ?? now.penaltyDecay,
+        modelID: id,
+      ),
+    );
+    if (seed != null) await _session.tell(SetSeed(seed, modelID: id));
+  }
+
+  /// Stops what the model is writing and completes when it has stopped. Nothing
+  /// happens when it is not.
+  Future<void> stop() => _session.tell(Stop(modelID: id));
+
+  /// Stops the model and frees its memory; it cannot be used afterwards.
+  Future<void> release() async {
+    await for (final answer in _session.ask(ReleaseRWKVModel(modelID: id))) {
+      if (answer case LoadModelSteps(
+        status: LoadingStatus.failedInReleasing,
+        :final info,
+      )) {
+        throw RwkvException('not_found', info ?? 'The model is not loaded.');
+      }
+    }
+  }
+
+  Stream<RwkvEvent> _generate(ToRWKV Function() makeRequest) {
+    final events = StreamController<RwkvEvent>();
+    // Whether the runtime has taken the request: null until it says so.
+    final taken = Completer<bool>();
+    var over = false;
+
+    void end() {
+      if (!taken.isCompleted) taken.complete(false);
+      over = true;
+      unawaited(events.close());
+    }
+
+    void receive(FromRWKV answer) {
+      if (over) return;
+      if (answer is GenerateStart) taken.complete(true);
+      if (answer case GenerationEnd(
+        reason: GenerationEndReason.error,
+        :final error,
+      )) {
+        events.addError(_failed(error));
+        end();
+      } else if (_eventOf(answer) case final event?) {
+        events.add(event);
+        if (event is RwkvEnd) end();
+      } else if (answer case GenerateStop(:final error?)) {
+        events.addError(_failed(error));
+        end();
+      }
+    }
+
+    events
+      ..onListen = () {
+        _session
+            .ask(makeRequest())
+            .listen(
+              receive,
+              onError: (Object error, StackTrace trace) {
+                if (over) return;
+                events.addError(error, trace);
+                end();
+              },
+              onDone: () {
+                if (!over) end();
+              },
+            );
+      }
+      ..onCancel = () async {
+        // Not before it is sure that the model is writing this, and not something
+        // that was there before.
+        if (await taken.future && !over) {
+          over = true;
+          await stop();
+        }
+      };
+    return events.stream;
+  }
+
+  static RwkvException _failed(String? error) => RwkvException(
+    'generation_failed',
+    error ?? 'The generation failed.',
+  );
+
+  static RwkvEvent? _eventOf(FromRWKV message) => switch (message) {
+    GenerationProgress(:final generationID, :final progress) => RwkvProgress(
+      generationID,
+      progress,
+    ),
+    GenerationDelta(:final generationID, :final sequence, :final text) =>
+      RwkvText(generationID, sequence, text),
+    GenerationEnd() => RwkvEnd(
+      message.generationID,
+      message.reason,
+      promptTokens: message.promptTokens,
+      generatedTokens: message.generatedTokens,
+      decodeSpeed: message.decodeSpeed,
+    ),
+    _ => null,
+  };
+}

@@ -1,0 +1,139 @@
+// Finds, opens and checks the native library.
+import 'dart:convert';
+import 'dart:ffi';
+import 'dart:io';
+
+import '../rwkv_mobile_ffi.dart';
+
+/// The library cannot be used. [code] is one of those of `Error.code`.
+class NativeLibraryException implements Exception {
+  NativeLibraryException(this.code, this.message);
+
+  final String code;
+  final String message;
+
+  @override
+  String toString() => message;
+}
+
+/// An opened library whose ABI is ours.
+final class NativeLibrary {
+  NativeLibrary._(this.name, this.library) : bindings = rwkv_mobile(library);
+
+  /// The library of [path], or of the environment variable RWKV_MOBILE_LIBRARY,
+  /// or of the platform. It is opened once in each isolate. Throws a
+  /// [NativeLibraryException].
+  factory NativeLibrary.open([String? path]) =>
+      _opened[path] ??= _openAndCheck(path);
+
+  static final Map<String?, NativeLibrary> _opened = {};
+
+  /// What it was opened by.
+  final String name;
+
+  /// Where its symbols are.
+  final DynamicLibrary library;
+
+  /// Its functions.
+  final rwkv_mobile bindings;
+
+  /// The library's version, for messages.
+  String get version => stringAt(bindings.rwkv_bridge_version());
+
+  /// Calls [use] with a copy of [bytes] and a NUL after it, in native memory.
+  T withBytes<T>(List<int> bytes, T Function(Pointer<Char>) use) {
+    final memory = bindings.rwkv_bridge_alloc(bytes.length + 1);
+    if (memory == nullptr) {
+      throw NativeLibraryException(
+        'out_of_memory',
+        'There is no memory for a message of ${bytes.length} bytes.',
+      );
+    }
+    try {
+      memory.cast<Uint8>().asTypedList(bytes.length + 1)
+        ..setAll(0, bytes)
+        ..[bytes.length] = 0;
+      return use(memory.cast());
+    } finally {
+      bindings.rwkv_bridge_free(memory);
+    }
+  }
+}
+
+/// The text of a C string. Bytes that are not UTF-8 are replaced.
+String stringAt(Pointer<Char> text) {
+  if (text == nullptr) return '';
+  final bytes = text.cast<Uint8>();
+  var length = 0;
+  while (bytes[length] != 0) {
+    ++length;
+  }
+  return utf8.decode(bytes.asTypedList(length), allowMalformed: true);
+}
+
+/// Names to try on this platform, null for the process itself, where the library
+/// is linked in. Throws where there is no library.
+List<String?> platformLibraries(String system, Abi abi) => switch (system) {
+  'android' => ['librwkv_mobile.so'],
+  'ios' => [null],
+  'macos' => ['librwkv_mobile.dylib'],
+  'windows' => switch (abi) {
+    Abi.windowsX64 => ['rwkv_mobile.dll'],
+    Abi.windowsArm64 => ['rwkv_mobile-arm64.dll'],
+    _ => throw NativeLibraryException('unsupported', 'Unsupported ABI: $abi'),
+  },
+  // The second is what a build of the library alone makes.
+  'linux' => switch (abi) {
+    Abi.linuxX64 => ['librwkv_mobile-linux-x86_64.so', 'librwkv_mobile.so'],
+    Abi.linuxArm64 => ['librwkv_mobile-linux-aarch64.so', 'librwkv_mobile.so'],
+    _ => throw NativeLibraryException('unsupported', 'Unsupported ABI: $abi'),
+  },
+  _ =>
+    throw NativeLibraryException('unsupported', 'Unsupported platform: $system'),
+};
+
+NativeLibrary _openAndCheck(String? path) {
+  final override = path ?? Platform.environment['RWKV_MOBILE_LIBRARY'] ?? '';
+  final names =
+      override.isEmpty
+          ? platformLibraries(Platform.operatingSystem, Abi.current())
+          : [override];
+  final problems = <Object>[];
+  for (final name in names) {
+    final DynamicLibrary library;
+    try {
+      library =
+          name == null ? DynamicLibrary.process() : DynamicLibrary.open(name);
+    } on ArgumentError catch (e) {
+      problems.add(e.message ?? e);
+      continue;
+    }
+    return _check(NativeLibrary._(name ?? 'the app itself', library));
+  }
+  throw NativeLibraryException(
+    'not_found',
+    'The native library ${names.join(' or ')} cannot be opened: '
+        '${problems.join('; ')}. Ship it with the app, or say where it is in '
+        'the environment variable RWKV_MOBILE_LIBRARY.',
+  );
+}
+
+NativeLibrary _check(NativeLibrary opened) {
+  if (!opened.library.providesSymbol('rwkv_bridge_abi_version')) {
+    throw NativeLibraryException(
+      'unsupported',
+      '${opened.name} has no rwkv_bridge_abi_version: it is not the library of '
+          'this package. These bindings need ABI $RWKV_BRIDGE_ABI_VERSION.',
+    );
+  }
+  final abi = opened.bindings.rwkv_bridge_abi_version();
+  if (abi != RWKV_BRIDGE_ABI_VERSION) {
+    throw NativeLibraryException(
+      'unsupported',
+      '${opened.name} (version ${opened.version}) has ABI $abi, but these '
+          'bindings need ABI $RWKV_BRIDGE_ABI_VERSION. Use the library that '
+          'came with the package.',
+    );
+  }
+  return opened;
+}

@@ -1,0 +1,155 @@
+#include "protocol/codec.h"
+
+#include <utility>
+
+#include "protocol/json_reader.h"
+#include "protocol/json_writer.h"
+
+namespace rwkv::protocol {
+namespace {
+
+[[noreturn]] void fail(const std::string& message) { throw rwkv::Error(ErrorCode::kInvalidArgument, message); }
+
+void expect_object(const Json& json) {
+  if (!json.is_object()) fail("A message must be a JSON object");
+}
+
+std::optional<std::int64_t> read_request_id(const Json& json) {
+  const auto found = json.find("requestId");
+  if (found == json.end() || found->is_null()) return std::nullopt;
+  std::int64_t id = 0;
+  if (!read(*found, id, "requestId")) fail("requestId must be a 64-bit integer");
+  return id;
+}
+
+// The alternative of `Variant` that calls itself `type`.
+template <class Variant, std::size_t index = 0>
+Variant decode_body(std::string_view type, const Json& json) {
+  if constexpr (index == std::variant_size_v<Variant>) {
+    // A name that is far too long is not a name.
+    fail("There is no message of type '" + std::string(type.substr(0, 64)) + "'; docs/PROTOCOL.md lists all");
+  } else {
+    using Body = std::variant_alternative_t<index, Variant>;
+    if (type == Body::kType) return read_object<Body>(json, std::string(Body::kType));
+    return decode_body<Variant, index + 1>(type, json);
+  }
+}
+
+template <class Message>
+Message decode(const Json& json) {
+  expect_object(json);
+  const auto type = json.find("type");
+  if (type == json.end() || !type->is_string()) fail("A message must have a \"type\", the name of its class");
+  return {read_request_id(json), decode_body<decltype(Message::body)>(type->get_ref<const std::string&>(), json)};
+}
+
+template <class Message>
+Json encode_message(const Message& message) {
+  return std::visit(
+      [&](const auto& body) {
+        Json json = write_object(body);
+        json["type"] = body.kType;
+        if (message.request_id) json["requestId"] = *message.request_id;
+        return json;
+      },
+      message.body);
+}
+
+// JSON may escape half of a surrogate pair, which no UTF-8 can say: such escapes are turned into \ufffd. Strings of
+// Dart and JavaScript can hold them.
+std::string mend_surrogates(std::string_view text) {
+  std::string out(text);
+  const auto unit_at = [&](std::size_t at) -> int {
+    if (at + 6 > out.size() || out[at] != '\\' || out[at + 1] != 'u') return -1;
+    int unit = 0;
+    for (std::size_t i = at + 2; i < at + 6; ++i) {
+      const char c = out[i];
+      const int digit = c >= '0' && c <= '9'   ? c - '0'
+                        : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                        : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                               : -1;
+      if (digit < 0) return -1;
+      unit = unit * 16 + digit;
+    }
+    return unit;
+  };
+  const auto is_low = [](int unit) { return unit >= 0xDC00 && unit <= 0xDFFF; };
+  for (std::size_t i = 0; i < out.size();) {
+    if (out[i] != '\\') {
+      ++i;
+      continue;
+    }
+    const int unit = unit_at(i);
+    const bool is_high = unit >= 0xD800 && unit <= 0xDBFF;
+    if (is_high && is_low(unit_at(i + 6))) {
+      i += 12;
+    } else if (is_high || is_low(unit)) {
+      out.replace(i + 2, 4, "fffd");
+      i += 6;
+    } else {
+      i += 2;  // any other escape; its digits hold no backslash
+    }
+  }
+  return out;
+}
+
+Json parse_bounded(std::string_view text) {
+  return Json::parse(text, [](int depth, Json::parse_event_t event, Json&) {
+    const bool opens = event == Json::parse_event_t::object_start || event == Json::parse_event_t::array_start;
+    if (opens && depth >= kMaxMessageDepth) {
+      fail("The message is nested deeper than " + std::to_string(kMaxMessageDepth) + " levels");
+    }
+    return true;
+  });
+}
+
+}  // namespace
+
+Json parse_message(std::string_view text) {
+  if (text.size() > kMaxMessageBytes) {
+    fail("The message has " + std::to_string(text.size()) + " bytes; at most " + std::to_string(kMaxMessageBytes) +
+         " are taken");
+  }
+  try {
+    try {
+      return parse_bounded(text);
+    } catch (const Json::parse_error&) {
+      return parse_bounded(mend_surrogates(text));
+    }
+  } catch (const Json::parse_error& error) {
+    fail("The message is not valid JSON at byte " + std::to_string(error.byte));
+  } catch (const Json::exception&) {
+    fail("The message holds a number that is too large");
+  }
+}
+
+std::string to_text(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+RequestMessage decode_request(const Json& json) { return decode<RequestMessage>(json); }
+ResponseMessage decode_response(const Json& json) { return decode<ResponseMessage>(json); }
+
+PortOptions decode_port_options(const Json& json) {
+  expect_object(json);
+  return read_object<PortOptions>(json, std::string(PortOptions::kType));
+}
+
+std::optional<std::int64_t> request_id_of(const Json& json) noexcept {
+  try {
+    return json.is_object() ? read_request_id(json) : std::nullopt;
+  } catch (const std::exception&) {
+    return std::nullopt;
+  }
+}
+
+Json encode(const RequestMessage& message) { return encode_message(message); }
+Json encode(const ResponseMessage& message) { return encode_message(message); }
+Json encode(const PortOptions& options) { return write_object(options); }
+
+std::string_view type_of(const Request& request) {
+  return std::visit([](const auto& body) { return body.kType; }, request);
+}
+std::string_view type_of(const Response& response) {
+  return std::visit([](const auto& body) { return body.kType; }, response);
+}
+
+}  // namespace rwkv::protocol

@@ -1,0 +1,59 @@
+// Messages as JSON objects: {"type": "ChatAsync", "requestId": 7, ...fields by their Dart names...}.
+//
+// Unknown fields are ignored, so that an older runtime understands a newer client. What is null or absent is a field's
+// default where it has one. Everything here may be called from any thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+#include "protocol/messages.h"
+
+namespace rwkv::protocol {
+
+using Json = nlohmann::json;
+
+inline constexpr std::size_t kMaxMessageBytes = std::size_t{64} << 20;
+inline constexpr int kMaxMessageDepth = 64;
+
+/// A message with the id that ties answers to their request. Ids are the client's; a request without one is answered
+/// without one.
+struct RequestMessage {
+  std::optional<std::int64_t> request_id;
+  Request body;
+};
+struct ResponseMessage {
+  std::optional<std::int64_t> request_id;
+  Response body;
+};
+
+/// Reads the text of a message. Of repeated keys the last counts; a surrogate escaped alone becomes U+FFFD. Throws
+/// Error(kInvalidArgument) when it is too long, too deep or not JSON; the error does not repeat the text.
+Json parse_message(std::string_view text);
+/// One line of valid UTF-8 without the line break; bytes that are not UTF-8 become U+FFFD.
+std::string to_text(const Json& json);
+
+/// Throw Error(kInvalidArgument) naming the unknown type or the missing or ill-typed field, for example
+/// "ChatAsync.messages must be a list of strings".
+RequestMessage decode_request(const Json& json);
+ResponseMessage decode_response(const Json& json);
+PortOptions decode_port_options(const Json& json);
+
+/// The id of a message that may be wrong otherwise, to answer with the error; nothing if it has none.
+std::optional<std::int64_t> request_id_of(const Json& json) noexcept;
+
+/// Nothing is left out but optional fields without a value. Throw Error(kInternal) for a number that is not finite.
+Json encode(const RequestMessage& message);
+Json encode(const ResponseMessage& message);
+Json encode(const PortOptions& options);
+
+/// "ChatAsync"
+std::string_view type_of(const Request& request);
+std::string_view type_of(const Response& response);
+
+}  // namespace rwkv::protocol

@@ -1,0 +1,73 @@
+// From the members of a message to JSON. Used by codec.cpp alone.
+#pragma once
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "protocol/json_reader.h"
+
+namespace rwkv::protocol {
+
+template <HasFields T>
+nlohmann::json write_object(const T& object);
+
+/// Visits the fields of a message (see each_field).
+class FieldWriter {
+ public:
+  FieldWriter(nlohmann::json& object, std::string_view owner) : object_(object), owner_(owner) {}
+
+  template <class T>
+  void required(const char* field, const T& value) {
+    object_[field] = json_of(value, field);
+  }
+  template <class T>
+  void optional(const char* field, const T& value) {
+    required(field, value);
+  }
+  template <class T>
+  void optional(const char* field, const std::optional<T>& value) {
+    if (value) required(field, *value);
+  }
+
+ private:
+  template <class T>
+  nlohmann::json json_of(const T& value, const char* field) const {
+    if constexpr (HasFields<T>) {
+      return write_object(value);
+    } else if constexpr (Enum<T>) {
+      return to_string(value);
+    } else if constexpr (std::is_same_v<T, double>) {
+      if (!std::isfinite(value)) {
+        throw rwkv::Error(ErrorCode::kInternal, std::string(owner_) + "." + field + " is not a finite number");
+      }
+      return value;
+    } else {
+      return value;
+    }
+  }
+  nlohmann::json json_of(const Backend& value, const char*) const { return value.name; }
+  template <class T>
+  nlohmann::json json_of(const std::vector<T>& values, const char* field) const {
+    nlohmann::json list = nlohmann::json::array();
+    for (const T& value : values) list.push_back(json_of(value, field));
+    return list;
+  }
+
+  nlohmann::json& object_;
+  std::string_view owner_;
+};
+
+/// Throws Error(kInternal) when a number is not finite.
+template <HasFields T>
+nlohmann::json write_object(const T& object) {
+  nlohmann::json json = nlohmann::json::object();
+  T::each_field(object, FieldWriter(json, T::kType));
+  return json;
+}
+
+}  // namespace rwkv::protocol
