@@ -43,16 +43,15 @@ test_packages=(
   /usr/lib32/libstdc++.so.6=lib32stdc++6
 )
 
-# build PRESET [cmake options] [-- targets]: configures once, then builds what changed.
+# build PRESET [cmake options] [-- targets]: configures if it has to, then builds what changed.
 build() {
-  local preset=$1 options=() targets=()
+  local preset=$1 options=() targets=() output
   shift
   while (($#)) && [[ $1 != -- ]]; do options+=("$1"); shift; done
   (($#)) && shift
   (($#)) && targets=(--target "$@")
   if [[ ! -f build/$preset/build.ninja ]] || ((${#options[@]})); then
-    cmake --preset "$preset" "${options[@]}" >build.log 2>&1 || { cat build.log >&2; rm -f build.log; exit 1; }
-    rm -f build.log
+    output=$(cmake --preset "$preset" "${options[@]}" 2>&1) || { printf '%s\n' "$output" >&2; exit 1; }
   fi
   cmake --build --preset "$preset" "${targets[@]}"
 }

@@ -7,9 +7,9 @@
 writes rwkv7-tiny.gguf (what llama.cpp and this runtime load), vocab.txt (the same
 vocabulary in World format) and heldout.jsonl (questions that were never trained on).
 
-Matrices are stored in half precision.  llama.cpp then rounds what it multiplies them with
-to half as well, which moves logits by a few thousandths; with --f32 the file is twice as
-large and logits agree with the equations to 1e-4.
+Matrices are stored in single precision: with half precision llama.cpp rounds what it
+multiplies them with to half as well, which moves logits by up to a hundredth.  The
+embedding is only looked up, so half precision loses nothing there but its own rounding.
 """
 
 import argparse
@@ -24,7 +24,7 @@ import heldout
 import vocab
 from model import HEAD
 
-MAX_BYTES = 4_000_000  # of a half-precision file: the repository carries it
+MAX_BYTES = 4_000_000  # the repository carries the file
 # Names in the GGUF file by names in model.py.  Matrices of `x @ m` are stored transposed: GGUF
 # wants the input dimension contiguous.
 VECTORS = dict(time_mix_w0="w0", time_mix_a0="a0", time_mix_v0="v0", time_mix_k_k="k_k",
@@ -48,12 +48,12 @@ def escaped(token):
                    for c in characters)
 
 
-def add_metadata(writer, config, tokens, file_type):
+def add_metadata(writer, config, tokens):
     """tokens: bytes of every token from id 0, without the padding."""
     rank_w, rank_a, rank_v, rank_g = config["ranks"]
     writer.add_name("RWKV-7 tiny")
     writer.add_license("apache-2.0")
-    writer.add_file_type(file_type)
+    writer.add_file_type(gguf.LlamaFileType.ALL_F32)
     # RWKV has no limit of its own; the figure only bounds what tools accept by default.
     writer.add_context_length(1 << 20)
     writer.add_embedding_length(config["width"])
@@ -76,22 +76,19 @@ def add_metadata(writer, config, tokens, file_type):
     writer.add_token_types(types + [gguf.TokenType.UNUSED] * padding)
 
 
-def add_tensors(writer, config, state, matrix_type):
+def add_tensors(writer, config, state):
     """state: the checkpoint's parameters by name, as float32 arrays."""
-    def vector(name, values):
-        writer.add_tensor(name, np.ascontiguousarray(values, dtype=np.float32))
-
-    def matrix(name, values):
-        stored = np.ascontiguousarray(values, dtype=matrix_type)
+    def add(name, values, dtype=np.float32):
+        stored = np.ascontiguousarray(values, dtype=dtype)
         if not np.isfinite(stored).all():
-            raise SystemExit(f"{name} has values that are not finite in {np.dtype(matrix_type)}")
+            raise SystemExit(f"{name} has values that are not finite in {np.dtype(dtype)}")
         writer.add_tensor(name, stored)
 
     def norm(name, source):
-        vector(name + ".weight", state[source + "_w"])
-        vector(name + ".bias", state[source + "_b"])
+        add(name + ".weight", state[source + "_w"])
+        add(name + ".bias", state[source + "_b"])
 
-    matrix("token_embd.weight", state["emb"])
+    add("token_embd.weight", state["emb"], np.float16)
     norm("token_embd_norm", "ln0")
     for layer in range(config["layers"]):
         block = {name.split(".")[-1]: values for name, values in state.items()
@@ -102,26 +99,26 @@ def add_tensors(writer, config, state, matrix_type):
             block.update({v: np.zeros_like(block[a]) for v, a in (("v0", "a0"), ("v1", "a1"), ("v2", "a2"))})
         prefix = f"blk.{layer}."
         for name, source in NORMS.items():
-            vector(f"{prefix}{name}.weight", block[source + "_w"])
-            vector(f"{prefix}{name}.bias", block[source + "_b"])
+            add(f"{prefix}{name}.weight", block[source + "_w"])
+            add(f"{prefix}{name}.bias", block[source + "_b"])
         for name, source in VECTORS.items():
-            vector(f"{prefix}{name}.weight", block[source])
+            add(f"{prefix}{name}.weight", block[source])
         lerp = np.stack([block["x_" + letter] for letter in LERP_ORDER])
-        vector(f"{prefix}time_mix_lerp_fused.weight", lerp[:, None, None, :])
+        add(f"{prefix}time_mix_lerp_fused.weight", lerp[:, None, None, :])
         for name, source in TRANSPOSED.items():
-            matrix(f"{prefix}{name}.weight", block[source].T)
+            add(f"{prefix}{name}.weight", block[source].T)
         for name, source in MATRICES.items():
-            matrix(f"{prefix}{name}.weight", block[source])
+            add(f"{prefix}{name}.weight", block[source])
     norm("output_norm", "ln_out")
-    matrix("output.weight", state["head"])
+    add("output.weight", state["head"])
 
 
-def write_gguf(path, checkpoint, tokens, f32):
+def write_gguf(path, checkpoint, tokens):
     config = checkpoint["config"]
     state = {name: tensor.numpy() for name, tensor in checkpoint["state"].items()}
     writer = gguf.GGUFWriter(path, "rwkv7")
-    add_metadata(writer, config, tokens, gguf.LlamaFileType.ALL_F32 if f32 else gguf.LlamaFileType.MOSTLY_F16)
-    add_tensors(writer, config, state, np.float32 if f32 else np.float16)
+    add_metadata(writer, config, tokens)
+    add_tensors(writer, config, state)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -132,14 +129,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--f32", action="store_true", help="store matrices in single precision")
     args = parser.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
 
     checkpoint = torch.load(args.checkpoint, map_location="cpu", weights_only=True)
     tokenizer = vocab.Tokenizer()
     path = args.folder / "rwkv7-tiny.gguf"
-    write_gguf(path, checkpoint, tokenizer.tokens, args.f32)
+    write_gguf(path, checkpoint, tokenizer.tokens)
     vocab.write(args.folder / "vocab.txt")
     questions = heldout.questions(tokenizer.letters_apart)
     heldout.write(args.folder / "heldout.jsonl", questions)
@@ -148,7 +144,7 @@ def main():
     if wrong:
         raise SystemExit(f"{len(wrong)} questions are tokenised differently than in training, as {wrong[0]}")
     size = path.stat().st_size
-    if size >= MAX_BYTES and not args.f32:
+    if size >= MAX_BYTES:
         raise SystemExit(f"{path} has {size} bytes, more than the {MAX_BYTES} that fit into the repository")
     parameters = sum(tensor.numel() for tensor in checkpoint["state"].values())
     print(f"{path}: {parameters} parameters, {size} bytes")

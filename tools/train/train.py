@@ -119,7 +119,7 @@ def parse_args():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=60, help="length of the run")
     parser.add_argument("--out", type=Path, required=True, help="folder of model.pt and log.jsonl")
-    parser.add_argument("--layers", type=int, default=6)
+    parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--width", type=int, default=128)
     parser.add_argument("--rows", type=int, default=16, help="rows per step")
     parser.add_argument("--length", type=int, default=160, help="tokens per row")

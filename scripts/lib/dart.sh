@@ -1,0 +1,68 @@
+# Runs the Dart package on the 32-bit Dart VM that npm brings. Sourced after common.sh, with the repository as the working
+# directory, after `build ia32`. `run_dart_tests` returns non-zero when anything failed.
+
+dart_vm=build/third_party/npm/node_modules/sass-embedded-linux-ia32/dart-sass/src/dart
+dart_library=$PWD/build/ia32/lib/librwkv_mobile.so
+dart_out=build/dart
+
+# The VM finds the package by this file, as after `dart pub get`.
+dart_write_package_config() {
+  mkdir -p "$dart_out"
+  printf '{"configVersion": 2, "packages": [{"name": "%s", "rootUri": "%s", "packageUri": "lib/", "languageVersion": "3.7"}]}\n' \
+    rwkv_mobile_flutter "file://$PWD/" >"$dart_out/package_config.json"
+}
+
+# dart_compiles FILE: prints what the compiler has to say.
+dart_compiles() {
+  "$dart_vm" --packages="$dart_out/package_config.json" --snapshot-kind=kernel --snapshot="$dart_out/out.dill" "$1" 2>&1
+}
+
+dart_check_types() {
+  local file output bad=0
+  for file in lib/*.dart test/*.dart example/*.dart; do
+    output=$(dart_compiles "$file") || { printf '%s\n' "$output" >&2; bad=1; }
+  done
+  for file in test/wrong_uses/*.dart; do
+    # It has to be refused for its own fault.
+    if output=$(dart_compiles "$file"); then
+      say "$file compiles, but must not"
+      bad=1
+    elif [[ $output != *"$file:"*Error:* ]]; then
+      say "$file is refused for another reason:"
+      printf '%s\n' "$output" >&2
+      bad=1
+    fi
+  done
+  return $bad
+}
+
+# Libraries for what the real one cannot show: another ABI, and a known chip.
+dart_build_test_libraries() {
+  gcc-12 -m32 -shared -fPIC -DABI=99 -o "$dart_out/libwrong_abi.so" test/native/stand_in.c &&
+    gcc-12 -m32 -shared -fPIC -DABI=1 -o "$dart_out/libknown_chip.so" test/native/stand_in.c &&
+    gcc-12 -m32 -shared -fPIC -o "$dart_out/libstranger.so" test/native/stranger.c
+}
+
+# dart_run FILE: runs a test program. The VM exits with 0 when `main` waits for what never comes, so that only the summary
+# line proves that it got to its end.
+dart_run() {
+  local output status=0
+  output=$(RWKV_MOBILE_LIBRARY=$dart_library LD_LIBRARY_PATH=${dart_library%/*} timeout 900 \
+    "$dart_vm" --enable-asserts --packages="$dart_out/package_config.json" "$1" 2>&1) || status=$?
+  printf '%s: %s\n' "$1" "$output"
+  ((status == 0)) && grep -qE '^[1-9][0-9]* passed, 0 failed$' <<<"$output"
+}
+
+run_dart_tests() {
+  local file bad=0
+  [[ -x $dart_vm ]] || { say "There is no Dart VM at $dart_vm."; return 1; }
+  [[ -f $dart_library ]] || { say "There is no library at $dart_library; build the preset ia32."; return 1; }
+  dart_write_package_config
+  dart_check_types || bad=1
+  dart_build_test_libraries || return 1
+  for file in test/compile_surface.dart test/*_test.dart; do
+    dart_run "$file" || bad=1
+  done
+  ((bad == 0)) || say "Dart tests failed"
+  return $bad
+}
