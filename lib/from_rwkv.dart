@@ -63,6 +63,20 @@ class StateCacheNode {
   final int bytes;
 }
 
+/// A backend of this build.
+class BackendStatus {
+  const BackendStatus({required this.name, required this.description, this.unavailable});
+
+  /// Its argument string, for example `llama.cpp`.
+  final String name;
+
+  /// Its version and what it runs, for people.
+  final String description;
+
+  /// Why it cannot run on this machine; null: it can.
+  final String? unavailable;
+}
+
 /// A step of loading or releasing; exactly one terminal step ends each load and each release.
 class LoadModelSteps extends FromRWKV {
   LoadModelSteps({required this.status, this.info, this.modelID, this.progress, required super.req});
@@ -425,6 +439,53 @@ class EvaluationResults extends FromRWKV {
 
   /// What the likeliest tokens say.
   final List<String> outputTexts;
+}
+
+/// The library, the machine and the backends.
+class DoctorReport extends FromRWKV {
+  DoctorReport({
+    required this.version,
+    required this.build,
+    required this.system,
+    required this.architecture,
+    required this.cpuFeatures,
+    required this.logicalProcessors,
+    required this.pageBytes,
+    required this.memoryBytes,
+    required this.availableBytes,
+    required this.backends,
+    super.req,
+  });
+
+  /// The library's version.
+  final String version;
+
+  /// Compiler and kind of build.
+  final String build;
+
+  /// The operating system, for example `android`.
+  final String system;
+
+  /// What the library was compiled for, for example `arm64`.
+  final String architecture;
+
+  /// Instruction sets of the processor, for example `avx2`.
+  final List<String> cpuFeatures;
+
+  /// How many threads run at once.
+  final int logicalProcessors;
+
+  /// Size of a memory page; 0: unknown.
+  final int pageBytes;
+
+  /// Memory of the machine; 0: unknown.
+  final int memoryBytes;
+
+  /// Memory that is free now; 0: unknown.
+  final int availableBytes;
+
+  /// The backends of this build, best first.
+  final List<BackendStatus> backends;
 }
 
 /// What a slot has written after a number that the client named; pushes go on from `sequence` without gap or repeat.

@@ -1012,6 +1012,14 @@ class DumpLog extends ToRWKV {
   static const Type responseType = RuntimeLog;
 }
 
+/// Asks what runs here and on what, to find out why something does not.
+class Doctor extends ToRWKV {
+  Doctor();
+
+  /// What answers it.
+  static const Type responseType = DoctorReport;
+}
+
 /// Scores a text as the continuation of another.
 class RunEvaluation extends ToRWKV {
   RunEvaluation(this.sourceText, this.targetText, {required this.modelID});

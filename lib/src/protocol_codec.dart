@@ -43,6 +43,15 @@ StateCacheNode _decodeStateCacheNode(Object? value) {
   );
 }
 
+BackendStatus _decodeBackendStatus(Object? value) {
+  final json = value as Map;
+  return BackendStatus(
+    name: _string(json['name']),
+    description: _string(json['description']),
+    unavailable: _maybe(json['unavailable'], _string),
+  );
+}
+
 /// The options of the runtime's port. The isolate wants to know when it can forget a request.
 Map<String, Object?> encodePortOptions(StartOptions options) => {
   'push': options.push,
@@ -122,6 +131,7 @@ String typeOf(ToRWKV request) => switch (request) {
   GetCurrentTTSGlobalTokens() => 'GetCurrentTTSGlobalTokens',
   GetPrefillAndDecodeSpeed() => 'GetPrefillAndDecodeSpeed',
   DumpLog() => 'DumpLog',
+  Doctor() => 'Doctor',
   RunEvaluation() => 'RunEvaluation',
   SubscribeGeneration() => 'SubscribeGeneration',
 };
@@ -389,6 +399,7 @@ Map<String, Object?> _fieldsOf(ToRWKV request) => switch (request) {
     'modelID': request.modelID,
   },
   DumpLog() => const {},
+  Doctor() => const {},
   RunEvaluation() => {
     'sourceText': request.sourceText,
     'targetText': request.targetText,
@@ -542,6 +553,21 @@ List<Object> decodeResponse(Map<String, Object?> json, ToRWKV? req) => switch (j
       logits: _list(json['logits'], _double),
       corrects: _list(json['corrects'], _bool),
       outputTexts: _list(json['outputTexts'], _string),
+      req: req,
+    ),
+  ],
+  'DoctorReport' => [
+    DoctorReport(
+      version: _string(json['version']),
+      build: _string(json['build']),
+      system: _string(json['system']),
+      architecture: _string(json['architecture']),
+      cpuFeatures: _list(json['cpuFeatures'], _string),
+      logicalProcessors: _int(json['logicalProcessors']),
+      pageBytes: _int(json['pageBytes']),
+      memoryBytes: _int(json['memoryBytes']),
+      availableBytes: _int(json['availableBytes']),
+      backends: _list(json['backends'], _decodeBackendStatus),
       req: req,
     ),
   ],

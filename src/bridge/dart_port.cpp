@@ -7,8 +7,8 @@
 namespace rwkv::bridge {
 namespace {
 
-// The layout of the VM's Dart_CObject, of which only external typed data is used here. The VM keeps it stable: it is what
-// every native extension is compiled against.
+// The layout of the VM's Dart_CObject, of which only external typed data is used here. The VM keeps it stable: it is
+// what every native extension is compiled against.
 enum CObjectType : std::int32_t { kExternalTypedData = 8 };
 enum TypedDataType : std::int32_t { kUint8 = 2 };
 

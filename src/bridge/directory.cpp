@@ -31,8 +31,8 @@ Directory& directory() {
   return *instance;
 }
 
-// A runtime waits for its threads when it goes, so the last one to let go of it, which may be such a thread, only starts
-// that.
+// A runtime waits for its threads when it goes, so the last one to let go of it, which may be such a thread, only
+// starts that.
 std::shared_ptr<Runtime> make_runtime() {
   return std::shared_ptr<Runtime>(new Runtime, [](Runtime* runtime) {
     std::thread([runtime] {
@@ -123,7 +123,8 @@ void forget_dead_port(PortId id) {
 std::int64_t live_objects() {
   Directory& d = directory();
   const std::lock_guard lock(d.mutex);
-  return static_cast<std::int64_t>(d.runtimes.size() + d.ports.size()) + d.ending;
+  return static_cast<std::int64_t>(d.runtimes.size() + d.ports.size()) + d.ending +
+         ModelHost::live.load(std::memory_order_relaxed);
 }
 
 }  // namespace rwkv::bridge

@@ -26,7 +26,7 @@ void forget_dead_port(PortId id);
 /// Calls `then` on the runtime's thread as soon as nothing is loading, generating or saved. False: no such port.
 bool when_idle(PortId id, std::function<void()> then);
 
-/// Runtimes and open ports.
+/// Runtimes, open ports and models.
 std::int64_t live_objects();
 
 }  // namespace rwkv::bridge

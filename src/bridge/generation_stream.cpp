@@ -129,4 +129,9 @@ std::optional<GenerationStream::End> GenerationStream::take_end(std::size_t slot
   return slots_[slot].end;
 }
 
+bool GenerationStream::end_taken(std::size_t slot) const {
+  const std::lock_guard lock(mutex_);
+  return slots_[slot].end_taken;
+}
+
 }  // namespace rwkv::bridge

@@ -14,8 +14,8 @@
 namespace rwkv::bridge {
 
 /// One generation with its slots. The worker appends, the runtime thread reads; every method is safe from any thread.
-/// Texts and token lists only grow. Each take_delta() of a slot gets the next number, from 1 on, so that a reader can tell
-/// that it has everything.
+/// Texts and token lists only grow. Each take_delta() of a slot gets the next number, from 1 on, so that a reader can
+/// tell that it has everything.
 class GenerationStream {
  public:
   struct Delta {
@@ -75,6 +75,7 @@ class GenerationStream {
   std::optional<End> end(std::size_t slot) const;
   /// The same, once: nothing on later calls.
   std::optional<End> take_end(std::size_t slot);
+  bool end_taken(std::size_t slot) const;
 
  private:
   // Where a delta ended.

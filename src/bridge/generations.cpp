@@ -66,18 +66,24 @@ void Runtime::run_ended(const std::shared_ptr<ModelHost>& host, const std::share
     if (end && end->reason == EndReason::kError) error = end->error;
   }
   if (run->released && !error) error = "the model was released";
-  if (run->kind == Run::Kind::kPuzzle) {
+  const auto tell_whole_puzzle = [&] {
     protocol::SudokuOthelloResponse whole;
     whole.sudoku_othello_response = run->tells_whole_text ? run->stream.text(0) : run->stream.start_text(0);
     reply(run->origin, whole);
-  }
+  };
+  const bool puzzle = run->kind == Run::Kind::kPuzzle;
   if (host->stop) {
+    run->behind.clear();  // who stops a run knows that it has ended
+    if (puzzle) tell_whole_puzzle();
     reply(*host->stop, protocol::GenerateStop{});
     done(*host->stop);
     host->stop.reset();
     done(run->origin);
-  } else if (run->kind == Run::Kind::kPuzzle) {
+  } else if (puzzle) {
+    // Apps know the two orders as success and failure.
+    if (!error) tell_whole_puzzle();
     reply(run->origin, protocol::GenerateStop{error});
+    if (error) tell_whole_puzzle();
     done(run->origin);
   } else if (error || (run->notify_end && !run->prefill_only)) {
     host->end_notice = [this, origin = run->origin, error] {

@@ -11,8 +11,8 @@
 
 namespace rwkv::bridge {
 
-/// Serves one request on the runtime's thread; what it throws is answered as an Error. A request without an overload does
-/// not compile.
+/// Serves one request on the runtime's thread; what it throws is answered as an Error. A request without an overload
+/// does not compile.
 class Handlers {
  public:
   Handlers(Runtime& runtime, const Origin& origin) : runtime_(runtime), origin_(origin) {}
@@ -68,10 +68,13 @@ class Handlers {
   void handle(const protocol::GetSupportedBatchSizes& request);
   void handle(const protocol::CalculateTokensCountRaw& request);
   void handle(const protocol::CalculateTokensCountFromMessages& request);
-  void handle(const protocol::DumpLog& request);
   void handle(const protocol::GetTTSStreamingBuffer& request);
   void handle(const protocol::GetCurrentTTSGlobalTokens& request);
   void handle(const protocol::ReleaseTTSModels& request);
+
+  // handlers_diagnostics.cpp
+  void handle(const protocol::DumpLog& request);
+  void handle(const protocol::Doctor& request);
 
   // handlers_states.cpp
   void handle(const protocol::ClearStates& request);
@@ -84,7 +87,8 @@ class Handlers {
 
   template <protocol::Unsupported T>
   void handle(const T&) {
-    throw Error(ErrorCode::kUnsupported, std::string(T::kType) + " does nothing until " + std::string(T::kUnsupportedUntil));
+    throw Error(ErrorCode::kUnsupported,
+                std::string(T::kType) + " does nothing until " + std::string(T::kUnsupportedUntil));
   }
 
  private:
@@ -93,6 +97,10 @@ class Handlers {
   std::shared_ptr<ModelHost> model(std::int64_t id) const;
   /// Null for an unknown id.
   std::shared_ptr<ModelHost> find(std::int64_t id) const { return runtime_.find_model(id); }
+
+  // handlers_reading.cpp
+  /// The port has read the text.
+  void note_look(ModelHost& host) const;
 
   // handlers_generation.cpp
   struct Conversation {
@@ -103,7 +111,8 @@ class Handlers {
     std::int32_t force_lang = 0;
   };
   void generate(const protocol::Request& request, std::int64_t model_id, Run::Kind kind, std::size_t slots, bool push,
-                int max_length, const std::function<std::function<std::vector<GenerationTask>()>(ModelHost&, Run&)>& prepare);
+                int max_length,
+                const std::function<std::function<std::vector<GenerationTask>()>(ModelHost&, Run&)>& prepare);
   void chat(const protocol::Request& request, std::int64_t model_id, std::vector<Conversation> conversations, bool push,
             std::optional<std::int32_t> max_length);
 

@@ -51,13 +51,13 @@ void check_slots(std::size_t slots) {
 
 // What all generation requests share: whether the model is free, the run, and its start. `prepare` takes what it needs
 // from the model's settings now; the function it returns runs on the worker, where tokenising may take its time.
-void Handlers::generate(
-    const protocol::Request& request, std::int64_t model_id, Run::Kind kind, std::size_t slots, bool push,
-    int max_length,
-    const std::function<std::function<std::vector<GenerationTask>()>(ModelHost&, Run&)>& prepare) {
+void Handlers::generate(const protocol::Request& request, std::int64_t model_id, Run::Kind kind, std::size_t slots,
+                        bool push, int max_length,
+                        const std::function<std::function<std::vector<GenerationTask>()>(ModelHost&, Run&)>& prepare) {
   const auto host = find(model_id);
   if (!host) {
     reply(protocol::GenerateStop{"no model with the id " + std::to_string(model_id) + " is loaded; load one first"});
+    if (kind == Run::Kind::kPuzzle) reply(protocol::SudokuOthelloResponse{});
     return;
   }
   if (host->generating) {
@@ -152,25 +152,26 @@ void Handlers::handle(const protocol::GenerateAsync& request) {
   const auto slots = static_cast<std::size_t>(std::max(request.batch, 1));
   check_slots(slots);
   if (request.max_length) check_length(*request.max_length);
-  generate(request, request.model_id, Run::Kind::kCompletion, slots, request.push, request.max_length.value_or(-1),
-           [&](ModelHost& to, Run& run) -> std::function<std::vector<GenerationTask>()> {
-             std::vector<GenerationOptions> options;
-             const auto seeds = to.settings.seeds.next_run(slots);
-             for (std::size_t i = 0; i < slots; ++i) {
-               options.push_back(options_of(to.settings, i, seeds[i], request.max_length.value_or(to.settings.max_length)));
-               options.back().stop_token = request.stop_token.value_or(to.settings.stop_token);
-               options.back().use_cache = !request.disable_cache.value_or(false);
-             }
-             return [model = to.model.get(), &stream = run.stream, text = request.prompt, options = std::move(options)] {
-               const Prompt prompt = model->completion_prompt(text);
-               std::vector<GenerationTask> tasks;
-               for (std::size_t i = 0; i < options.size(); ++i) {
-                 stream.start(i, text, prompt.tokens);
-                 tasks.push_back({prompt, options[i]});
-               }
-               return tasks;
-             };
-           });
+  generate(
+      request, request.model_id, Run::Kind::kCompletion, slots, request.push, request.max_length.value_or(-1),
+      [&](ModelHost& to, Run& run) -> std::function<std::vector<GenerationTask>()> {
+        std::vector<GenerationOptions> options;
+        const auto seeds = to.settings.seeds.next_run(slots);
+        for (std::size_t i = 0; i < slots; ++i) {
+          options.push_back(options_of(to.settings, i, seeds[i], request.max_length.value_or(to.settings.max_length)));
+          options.back().stop_token = request.stop_token.value_or(to.settings.stop_token);
+          options.back().use_cache = !request.disable_cache.value_or(false);
+        }
+        return [model = to.model.get(), &stream = run.stream, text = request.prompt, options = std::move(options)] {
+          const Prompt prompt = model->completion_prompt(text);
+          std::vector<GenerationTask> tasks;
+          for (std::size_t i = 0; i < options.size(); ++i) {
+            stream.start(i, text, prompt.tokens);
+            tasks.push_back({prompt, options[i]});
+          }
+          return tasks;
+        };
+      });
 }
 
 void Handlers::handle(const protocol::SudokuOthelloGenerate& request) {
@@ -190,13 +191,14 @@ void Handlers::handle(const protocol::SudokuOthelloGenerate& request) {
              GenerationOptions options =
                  options_of(to.settings, 0, to.settings.seeds.next_run(1)[0], to.settings.max_length);
              options.stop_token = to.settings.stop_token;
-             return [model = to.model.get(), &stream = run.stream, text = request.prompt, options = std::move(options)] {
-               Prompt prompt = model->completion_prompt(text);
-               stream.start(0, text, prompt.tokens);
-               std::vector<GenerationTask> tasks;
-               tasks.push_back({std::move(prompt), options});
-               return tasks;
-             };
+             return
+                 [model = to.model.get(), &stream = run.stream, text = request.prompt, options = std::move(options)] {
+                   Prompt prompt = model->completion_prompt(text);
+                   stream.start(0, text, prompt.tokens);
+                   std::vector<GenerationTask> tasks;
+                   tasks.push_back({std::move(prompt), options});
+                   return tasks;
+                 };
            });
 }
 
@@ -241,7 +243,8 @@ void Handlers::handle(const protocol::SubscribeGeneration& request) {
   answer.sequence = snapshot.sequence;
   answer.text = std::move(snapshot.text);
   answer.tokens = std::move(snapshot.tokens);
-  if (!host->generating) {
+  // An end that others have been told already does not come again.
+  if (!host->generating || run.stream.end_taken(slot)) {
     if (const auto end = run.stream.end(slot)) answer.reason = to_protocol(end->reason);
   }
   reply(answer);

@@ -3,16 +3,24 @@
 #include <cmath>
 #include <utility>
 
-#include "base/log.h"
 #include "bridge/handlers.h"
 
 namespace rwkv::bridge {
+
+void Handlers::note_look(ModelHost& host) const {
+  if (host.generating) {
+    host.run->behind.insert(origin_.port);
+  } else {
+    host.run->behind.erase(origin_.port);
+  }
+}
 
 void Handlers::handle(const protocol::GetResponseBufferContent& request) {
   const auto host = find(request.model_id);
   protocol::ResponseBufferContent answer;
   if (host && host->run) {
     if (!host->generating && host->end_notice) runtime_.give_end_notice(*host);
+    note_look(*host);
     answer.response_buffer_content = host->run->stream.text(0);
     answer.eos_found = host->run->stream.eos_found(0);
   }
@@ -24,6 +32,7 @@ void Handlers::handle(const protocol::GetBatchResponseBufferContent& request) {
   protocol::ResponseBatchBufferContent answer;
   if (host && host->run) {
     if (!host->generating && host->end_notice) runtime_.give_end_notice(*host);
+    note_look(*host);
     const GenerationStream& stream = host->run->stream;
     for (std::size_t slot = 0; slot < stream.slots(); ++slot) {
       answer.response_buffer_content.push_back(stream.text(slot));
@@ -36,8 +45,9 @@ void Handlers::handle(const protocol::GetBatchResponseBufferContent& request) {
 
 void Handlers::handle(const protocol::GetIsGenerating& request) {
   const auto host = find(request.model_id);
-  reply(protocol::IsGenerating{host && host->generating, request.model_id});
-  if (host && !host->generating && host->end_notice) runtime_.give_end_notice(*host);
+  const bool behind = host && !host->generating && host->run && host->run->behind.erase(origin_.port) > 0;
+  reply(protocol::IsGenerating{host && (host->generating || behind), request.model_id});
+  if (host && !host->generating && !behind && host->end_notice) runtime_.give_end_notice(*host);
 }
 
 void Handlers::handle(const protocol::GetResponseBufferIds& request) {
@@ -47,8 +57,8 @@ void Handlers::handle(const protocol::GetResponseBufferIds& request) {
 
 void Handlers::handle(const protocol::GetResponseBufferTokensCount& request) {
   const auto host = find(request.model_id);
-  reply(protocol::TokensCount{
-      host && host->run ? static_cast<std::int64_t>(host->run->stream.token_count(0)) : std::int64_t{0}});
+  reply(protocol::TokensCount{host && host->run ? static_cast<std::int64_t>(host->run->stream.token_count(0))
+                                                : std::int64_t{0}});
 }
 
 void Handlers::handle(const protocol::GetResponseBufferTokensCountBatch& request) {
@@ -101,8 +111,6 @@ void Handlers::handle(const protocol::CalculateTokensCountFromMessages& request)
       host->model->chat_prompt(host->settings.format, alternate_roles(request.messages), false, false);
   reply(protocol::TokensCount{static_cast<std::int64_t>(prompt.tokens.size())});
 }
-
-void Handlers::handle(const protocol::DumpLog&) { reply(protocol::RuntimeLog{log::dump()}); }
 
 // Polls of speech, which is not built: nothing is ever spoken.
 void Handlers::handle(const protocol::GetTTSStreamingBuffer&) { reply(protocol::TTSStreamingBuffer{}); }

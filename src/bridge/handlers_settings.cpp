@@ -9,9 +9,7 @@ namespace {
 
 constexpr std::size_t kMostSlots = 65536;
 
-int whole_number(double value) {
-  return static_cast<int>(std::clamp(value, -1.0e9, 1.0e9));
-}
+int whole_number(double value) { return static_cast<int>(std::clamp(value, -1.0e9, 1.0e9)); }
 
 SlotSettings::Values slot_values(double temperature, double top_k, double top_p, double presence, double frequency,
                                  double decay) {
@@ -96,11 +94,10 @@ void Handlers::handle(const protocol::SetSamplerParams& request) {
 
 void Handlers::handle(const protocol::GetSamplerParams& request) {
   const SlotSettings::Values values = model(request.model_id)->settings.slots.slot(0);
-  reply(protocol::SamplerParams{static_cast<double>(values.sampler.temperature),
-                                static_cast<double>(values.sampler.top_k), static_cast<double>(values.sampler.top_p),
-                                static_cast<double>(values.penalties.presence),
-                                static_cast<double>(values.penalties.frequency),
-                                static_cast<double>(values.penalties.decay)});
+  reply(protocol::SamplerParams{
+      static_cast<double>(values.sampler.temperature), static_cast<double>(values.sampler.top_k),
+      static_cast<double>(values.sampler.top_p), static_cast<double>(values.penalties.presence),
+      static_cast<double>(values.penalties.frequency), static_cast<double>(values.penalties.decay)});
 }
 
 void Handlers::handle(const protocol::SetSamplerAndPenaltyParams& request) {
@@ -109,8 +106,9 @@ void Handlers::handle(const protocol::SetSamplerAndPenaltyParams& request) {
   for (const auto* list : {&request.top_ks, &request.top_ps, &request.presence_penalties, &request.frequency_penalties,
                            &request.penalty_decays}) {
     if (list->size() == slots) continue;
-    throw Error(ErrorCode::kInvalidArgument, "the lists of SetSamplerAndPenaltyParams differ in length; each has one "
-                                             "value a slot");
+    throw Error(ErrorCode::kInvalidArgument,
+                "the lists of SetSamplerAndPenaltyParams differ in length; each has one "
+                "value a slot");
   }
   if (slots > kMostSlots) throw Error(ErrorCode::kInvalidArgument, "more slots than any generation can have");
   std::vector<SlotSettings::Values> values;
@@ -125,8 +123,8 @@ void Handlers::handle(const protocol::SetSamplerAndPenaltyParams& request) {
 void Handlers::handle(const protocol::GetSamplerAndPenaltyParams& request) {
   const auto host = model(request.model_id);
   if (request.batch_size < 0 || static_cast<std::size_t>(request.batch_size) > kMostSlots) {
-    throw Error(ErrorCode::kInvalidArgument, "batchSize is " + std::to_string(request.batch_size) + ", not 0 to " +
-                                                 std::to_string(kMostSlots));
+    throw Error(ErrorCode::kInvalidArgument,
+                "batchSize is " + std::to_string(request.batch_size) + ", not 0 to " + std::to_string(kMostSlots));
   }
   protocol::SamplerAndPenaltyParams answer;
   for (std::size_t i = 0; i < static_cast<std::size_t>(request.batch_size); ++i) {

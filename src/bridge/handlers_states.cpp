@@ -61,8 +61,8 @@ void Handlers::handle(const protocol::GetStateCacheInfo& request) {
   answer.misses = static_cast<std::int64_t>(stats.misses);
   answer.saved_tokens = static_cast<std::int64_t>(stats.saved_tokens);
   for (const StateCache::Node& node : host->model->cache().nodes()) {
-    answer.nodes.push_back({host->model->tokenizer().decode(node.tokens),
-                            static_cast<std::int64_t>(node.tokens.size()), static_cast<std::int64_t>(node.bytes)});
+    answer.nodes.push_back({host->model->tokenizer().decode(node.tokens), static_cast<std::int64_t>(node.tokens.size()),
+                            static_cast<std::int64_t>(node.bytes)});
   }
   reply(answer);
 }
@@ -77,9 +77,8 @@ void Handlers::handle(const protocol::SaveRuntimeStateByHistory& request) {
       [to = host->model.get(), format = host->settings.format, messages, path = request.state_save_path,
        cancel = host->jobs_cancel] {
         // As the next question finds it: up to the user's role.
-        const Tokens tokens = messages.empty()
-                                  ? to->completion_prompt(format.prompt).tokens
-                                  : to->chat_prompt(format, alternate_roles(messages), true, false).tokens;
+        const Tokens tokens = messages.empty() ? to->completion_prompt(format.prompt).tokens
+                                               : to->chat_prompt(format, alternate_roles(messages), true, false).tokens;
         write_state_file(path, tokens, to->state_after(tokens, cancel).bytes());
       },
       [&runtime = runtime_, origin = origin_](const std::optional<Error>& error) {

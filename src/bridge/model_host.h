@@ -1,6 +1,7 @@
 // A loaded model with its settings, its thread and what it is doing.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -18,7 +19,13 @@ namespace rwkv::bridge {
 
 /// Belongs to the runtime's thread, except `model`, which the worker's jobs use.
 struct ModelHost {
-  explicit ModelHost(int model_id) : id(model_id) {}
+  explicit ModelHost(int model_id) : id(model_id) { live.fetch_add(1, std::memory_order_relaxed); }
+  ModelHost(const ModelHost&) = delete;
+  ModelHost& operator=(const ModelHost&) = delete;
+  ~ModelHost() { live.fetch_sub(1, std::memory_order_relaxed); }
+
+  /// How many there are in the process.
+  static inline std::atomic<std::int64_t> live{0};
 
   const int id;
   ModelRequest request;  // what was loaded
@@ -32,8 +39,8 @@ struct ModelHost {
   std::shared_ptr<Run> run;
   bool generating = false;
 
-  /// Something waits for the end of the current run (a Stop, a release, a run that replaces a prefill): requests for this
-  /// model wait too, so that they find it as that left it.
+  /// Something waits for the end of the current run (a Stop, a release, a run that replaces a prefill): requests for
+  /// this model wait too, so that they find it as that left it.
   bool draining = false;
   std::deque<std::function<void()>> deferred;
   /// The Stop that the run's end answers.

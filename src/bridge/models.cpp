@@ -1,4 +1,5 @@
 // Models come and go.
+#include <atomic>
 #include <chrono>
 #include <utility>
 
@@ -10,7 +11,7 @@ namespace {
 constexpr std::chrono::milliseconds kProgressInterval{50};
 
 std::int64_t next_load_number() {
-  static std::int64_t last = 0;  // of the one thread of each runtime; models of different runtimes are never compared
+  static std::atomic<std::int64_t> last{0};  // the threads of all runtimes come here
   return ++last;
 }
 

@@ -11,8 +11,12 @@ class Port {
  public:
   virtual ~Port() = default;
 
-  /// Hands one message (a JSON object, valid UTF-8) over without waiting for the client. False: nobody is there any more.
+  /// Hands one message (a JSON object, valid UTF-8) over without waiting for the client. False: nobody is there any
+  /// more.
   virtual bool post(std::string message) = 0;
+
+  /// Whether somebody is still there, where that can be told.
+  virtual bool alive() { return true; }
 };
 
 }  // namespace rwkv::bridge

@@ -21,15 +21,18 @@ struct Run {
 
   const Kind kind;
   const Origin origin;
-  const std::int64_t id;    // unique in the process
-  GenerationStream stream;  // safe from any thread
+  const std::int64_t id;     // unique in the process
+  GenerationStream stream;   // safe from any thread
   const CancelToken cancel;  // safe from any thread
 
   bool prefill_only = false;
   bool notify_end = false;
-  bool released = false;           // ended because its model is being released
+  bool released = false;          // ended because its model is being released
   bool tells_whole_text = false;  // puzzle: each token comes with the text so far
   std::set<PortId> subscribers;
+  /// Whose last look at the text was before the end. They are told once more that the run goes on: clients keep the
+  /// text they have when they hear that it has ended.
+  std::set<PortId> behind;
   std::chrono::steady_clock::time_point last_push{};
 
   /// Whether the worker has to ask for flushes, and whether one is on its way. From any thread.

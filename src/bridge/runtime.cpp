@@ -46,8 +46,12 @@ Runtime::Runtime() : thread_([this] { mailbox_.run(); }) {}
 
 Runtime::~Runtime() {
   mailbox_.post([this] {
+    ending_ = true;
     clients_.clear();
-    for (const auto& [id, host] : models_) cancel_all(*host);
+    for (const auto& [id, host] : models_) {
+      cancel_all(*host);
+      host->deferred.clear();  // some of them hold the model that holds them
+    }
     for (const auto& host : busy_hosts_) cancel_all(*host);
   });
   mailbox_.stop();
@@ -59,7 +63,17 @@ void Runtime::open(PortId id, std::unique_ptr<Port> port, const protocol::PortOp
   client->id = id;
   client->port = std::move(port);
   client->options = options;
-  mailbox_.post([this, client] { clients_[client->id] = client; });
+  mailbox_.post([this, client] {
+    // After a hot restart the port of the isolate that was killed is still there. Nothing may ever be posted to it, and
+    // while it counts as open the runtime does not end.
+    const auto others = clients_;
+    for (const auto& [other, of] : others) {
+      if (of->port->alive()) continue;
+      drop_client(other);
+      forget_dead_port(other);
+    }
+    clients_[client->id] = client;
+  });
 }
 
 void Runtime::close(PortId id) {
@@ -120,6 +134,7 @@ void Runtime::serve(PortId id, const std::string& json) {
 }
 
 void Runtime::dispatch(const Origin& origin, const protocol::Request& request) {
+  if (ending_) return;  // what a deferred request started now nobody would end
   if (const auto model_id = model_of(request)) {
     const auto host = find_model(*model_id);
     if (host && host->draining) {

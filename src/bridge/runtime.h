@@ -20,9 +20,9 @@
 namespace rwkv::bridge {
 
 /// Requests of one port are served in the order in which they came; their effects are visible to later ones. A request
-/// for a model that is being stopped waits for that, and one for a model that its own port is still loading waits for the
-/// load; others go on. Nothing here blocks: what takes time is a job of a model's worker, whose end comes back as a task
-/// of the mailbox. Everything but the mailbox belongs to the runtime's thread.
+/// for a model that is being stopped waits for that, and one for a model that its own port is still loading waits for
+/// the load; others go on. Nothing here blocks: what takes time is a job of a model's worker, whose end comes back as a
+/// task of the mailbox. Everything but the mailbox belongs to the runtime's thread.
 class Runtime {
  public:
   Runtime();
@@ -65,8 +65,8 @@ class Runtime {
   bool is_idle() const;
   void check_idle();
 
-  // A job beside generations: evaluation, saving. `work` runs on the model's worker, `then` on the runtime's thread with
-  // what it threw, if anything.
+  // A job beside generations: evaluation, saving. `work` runs on the model's worker, `then` on the runtime's thread
+  // with what it threw, if anything.
   void run_job(ModelHost& host, std::function<void()> work, std::function<void(const std::optional<Error>&)> then);
 
   // models.cpp
@@ -78,7 +78,6 @@ class Runtime {
   void start_run(const Origin& origin, const std::shared_ptr<ModelHost>& host, const std::shared_ptr<Run>& run,
                  std::function<std::vector<GenerationTask>()> make_tasks);
   void run_ended(const std::shared_ptr<ModelHost>& host, const std::shared_ptr<Run>& run);
-  void end_puzzle(const std::shared_ptr<Run>& run, const std::optional<std::string>& error);
   void give_end_notice(ModelHost& host);
   void drain(ModelHost& host);
   void serve_deferred(const std::shared_ptr<ModelHost>& host);
@@ -94,7 +93,8 @@ class Runtime {
   std::map<PortId, Loads> loads_;
   std::vector<std::function<void()>> idle_waiters_;
   int jobs_ = 0;
-  std::thread thread_;  // last: it uses all of the above
+  bool ending_ = false;  // everything was cancelled: nothing new begins
+  std::thread thread_;   // last: it uses all of the above
 };
 
 }  // namespace rwkv::bridge

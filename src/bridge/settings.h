@@ -56,7 +56,7 @@ struct ModelSettings {
   SlotSettings slots;
   SeedSource seeds;
   Tokens banned;
-  int max_length = 2000;           // of runs that say nothing of their own
+  int max_length = 2000;            // of runs that say nothing of their own
   TokenId stop_token = kEndOfText;  // of completions that say nothing of their own
 };
 

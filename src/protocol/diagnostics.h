@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "protocol/values.h"
+
 namespace rwkv::protocol {
 
 /// Asks for speed and progress.
@@ -28,6 +30,15 @@ struct DumpLog {
   static constexpr std::string_view kType = "DumpLog";
 
   bool operator==(const DumpLog&) const = default;
+  template <class Self, class Visitor>
+  static void each_field(Self&, Visitor&&) {}
+};
+
+/// Asks what runs here and on what, to find out why something does not.
+struct Doctor {
+  static constexpr std::string_view kType = "Doctor";
+
+  bool operator==(const Doctor&) const = default;
   template <class Self, class Visitor>
   static void each_field(Self&, Visitor&&) {}
 };
@@ -103,6 +114,47 @@ struct EvaluationResults {
     visit.required("logits", self.logits);
     visit.required("corrects", self.corrects);
     visit.required("outputTexts", self.output_texts);
+  }
+};
+
+/// The library, the machine and the backends.
+struct DoctorReport {
+  static constexpr std::string_view kType = "DoctorReport";
+
+  /// The library's version.
+  std::string version;
+  /// Compiler and kind of build.
+  std::string build;
+  /// The operating system, for example `android`.
+  std::string system;
+  /// What the library was compiled for, for example `arm64`.
+  std::string architecture;
+  /// Instruction sets of the processor, for example `avx2`.
+  std::vector<std::string> cpu_features;
+  /// How many threads run at once.
+  std::int32_t logical_processors = 0;
+  /// Size of a memory page; 0: unknown.
+  std::int64_t page_bytes = 0;
+  /// Memory of the machine; 0: unknown.
+  std::int64_t memory_bytes = 0;
+  /// Memory that is free now; 0: unknown.
+  std::int64_t available_bytes = 0;
+  /// The backends of this build, best first.
+  std::vector<BackendStatus> backends;
+
+  bool operator==(const DoctorReport&) const = default;
+  template <class Self, class Visitor>
+  static void each_field(Self& self, Visitor&& visit) {
+    visit.required("version", self.version);
+    visit.required("build", self.build);
+    visit.required("system", self.system);
+    visit.required("architecture", self.architecture);
+    visit.required("cpuFeatures", self.cpu_features);
+    visit.required("logicalProcessors", self.logical_processors);
+    visit.required("pageBytes", self.page_bytes);
+    visit.required("memoryBytes", self.memory_bytes);
+    visit.required("availableBytes", self.available_bytes);
+    visit.required("backends", self.backends);
   }
 };
 

@@ -30,7 +30,7 @@ using Request = std::variant<
     LoadVisionEncoder, LoadVisionEncoderAndAdapter, ReleaseVisionEncoder, SetImageUniqueIdentifier, SetVisionPrompt,
     LoadWhisperEncoder, ReleaseWhisperEncoder, SetAudioPrompt, LoadSparkTTSModels, LoadTTSTextNormalizer,
     ReleaseTTSModels, StartTTS, StartTTSWithGlobalTokens, StartTTSWithProperties, GetTTSStreamingBuffer,
-    GetCurrentTTSGlobalTokens, GetPrefillAndDecodeSpeed, DumpLog, RunEvaluation, SubscribeGeneration>;
+    GetCurrentTTSGlobalTokens, GetPrefillAndDecodeSpeed, DumpLog, Doctor, RunEvaluation, SubscribeGeneration>;
 // clang-format on
 
 // clang-format off
@@ -39,8 +39,8 @@ using Response = std::variant<
     GenerateStop, SupportedBatchSizes, ResponseBufferContent, ResponseBatchBufferContent, IsGenerating,
     ResponseBufferIds, TokensCount, TokensCountBatch, StreamResponse, SudokuOthelloResponse, SamplerParams,
     SamplerAndPenaltyParams, CurrentSeed, StateInfo, StateCacheInfo, TTSGenerationStart, TTSStreamingBuffer,
-    TTSGlobalTokens, Speed, RuntimeLog, EvaluationResults, GenerationSnapshot, GenerationDelta, GenerationProgress,
-    GenerationEnd>;
+    TTSGlobalTokens, Speed, RuntimeLog, EvaluationResults, DoctorReport, GenerationSnapshot, GenerationDelta,
+    GenerationProgress, GenerationEnd>;
 // clang-format on
 
 /// A request that is part of the protocol and not built yet; `kUnsupportedUntil` says what is missing.

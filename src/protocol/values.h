@@ -85,6 +85,26 @@ struct StateCacheNode {
   }
 };
 
+/// A backend of this build.
+struct BackendStatus {
+  static constexpr std::string_view kType = "BackendStatus";
+
+  /// Its argument string, for example `llama.cpp`.
+  std::string name;
+  /// Its version and what it runs, for people.
+  std::string description;
+  /// Why it cannot run on this machine; null: it can.
+  std::optional<std::string> unavailable;
+
+  bool operator==(const BackendStatus&) const = default;
+  template <class Self, class Visitor>
+  static void each_field(Self& self, Visitor&& visit) {
+    visit.required("name", self.name);
+    visit.required("description", self.description);
+    visit.optional("unavailable", self.unavailable);
+  }
+};
+
 /// What a client wants from its port besides answers.
 struct PortOptions {
   static constexpr std::string_view kType = "PortOptions";

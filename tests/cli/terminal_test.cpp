@@ -1,0 +1,114 @@
+// The command on a terminal, as a person has it.
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <pty.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <string>
+
+#include "support/scratch.h"
+
+namespace rwkv::test {
+namespace {
+
+/// `rwkv ARGUMENTS` on a pseudo-terminal.
+class Terminal {
+ public:
+  explicit Terminal(std::vector<std::string> arguments) {
+    child_ = forkpty(&master_, nullptr, nullptr, nullptr);
+    if (child_ != 0) return;
+    const std::string program = (std::filesystem::path(RWKV_BINARY_DIR) / "bin" / "rwkv").string();
+    std::vector<char*> argv{const_cast<char*>(program.c_str())};
+    for (std::string& argument : arguments) argv.push_back(argument.data());
+    argv.push_back(nullptr);
+    execv(program.c_str(), argv.data());
+    _exit(127);
+  }
+  Terminal(const Terminal&) = delete;
+  Terminal& operator=(const Terminal&) = delete;
+  ~Terminal() {
+    if (child_ > 0) {
+      kill(child_, SIGKILL);
+      waitpid(child_, nullptr, 0);
+    }
+    close(master_);
+  }
+
+  void type(const std::string& keys) { ASSERT_EQ(write(master_, keys.data(), keys.size()), static_cast<ssize_t>(keys.size())); }
+
+  /// Reads the screen until `text` has appeared after what was seen before. False after some seconds without it.
+  bool shows(const std::string& text) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (true) {
+      const std::size_t at = screen_.find(text, seen_);
+      if (at != std::string::npos) {
+        seen_ = at + text.size();
+        return true;
+      }
+      pollfd ready{master_, POLLIN, 0};
+      if (std::chrono::steady_clock::now() > deadline) return false;
+      if (poll(&ready, 1, 100) <= 0) continue;
+      char chunk[4096];
+      const ssize_t n = read(master_, chunk, sizeof chunk);
+      if (n <= 0) return screen_.find(text, seen_) != std::string::npos;
+      screen_.append(chunk, static_cast<std::size_t>(n));
+    }
+  }
+
+  int exit_code() {
+    while (shows("\x01never")) {
+    }
+    int status = 0;
+    waitpid(child_, &status, 0);
+    child_ = -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  }
+
+  const std::string& screen() const { return screen_; }
+
+ private:
+  pid_t child_ = -1;
+  int master_ = -1;
+  std::string screen_;
+  std::size_t seen_ = 0;
+};
+
+TEST(Terminal, CtrlCStopsTheAnswerAndNotTheConversation) {
+  const ScratchFolder scratch;
+  const auto script = scratch.path() / "model.json";
+  write_file(script, R"({"rwkv_script": 1, "decode_us": 20000, "replies": [{"when": "long", "say": ")" +
+                         std::string(2000, 'y') + R"("}, {"say": "Short."}]})");
+  Terminal terminal({"chat", "-m", script.string()});
+  ASSERT_TRUE(terminal.shows("> ")) << terminal.screen();
+  terminal.type("a long one\n");
+  ASSERT_TRUE(terminal.shows("yyyyy")) << terminal.screen();
+  terminal.type("\x03");
+  ASSERT_TRUE(terminal.shows("cancelled")) << terminal.screen();
+  ASSERT_TRUE(terminal.shows("> ")) << terminal.screen();
+  terminal.type("and now\n");
+  ASSERT_TRUE(terminal.shows("Short.")) << terminal.screen();
+  ASSERT_TRUE(terminal.shows("> ")) << terminal.screen();
+  terminal.type("/help\n");
+  ASSERT_TRUE(terminal.shows("/quit")) << terminal.screen();
+  terminal.type("\x03");  // at the prompt it only says how to leave
+  ASSERT_TRUE(terminal.shows("leaves")) << terminal.screen();
+  terminal.type("/quit\n");
+  EXPECT_EQ(terminal.exit_code(), 0) << terminal.screen();
+}
+
+TEST(Terminal, LoadingShowsItsProgress) {
+  const ScratchFolder scratch;
+  const auto script = scratch.path() / "model.json";
+  write_file(script, R"({"rwkv_script": 1, "load_ms": 600, "replies": [{"say": "Hi."}]})");
+  Terminal terminal({"chat", "-m", script.string(), "-p", "Hello"});
+  EXPECT_TRUE(terminal.shows("loading ")) << terminal.screen();
+  EXPECT_TRUE(terminal.shows("Hi.")) << terminal.screen();
+  EXPECT_TRUE(terminal.shows("tokens/s")) << terminal.screen();
+  EXPECT_EQ(terminal.exit_code(), 0);
+}
+
+}  // namespace
+}  // namespace rwkv::test
