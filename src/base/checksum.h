@@ -10,8 +10,8 @@ namespace rwkv {
 
 inline constexpr std::uint64_t kChecksumStart = 0xCBF29CE484222325u;
 
-/// FNV-1a over little-endian words: fast enough not to be noticed beside a copy, and any flipped bit changes it. `start`
-/// is the checksum of what comes before.
+/// FNV-1a over little-endian words: fast enough not to be noticed beside a copy, and any flipped bit changes it.
+/// `start` is the checksum of what comes before.
 inline std::uint64_t checksum(std::span<const std::byte> bytes, std::uint64_t start = kChecksumStart) noexcept {
   std::uint64_t hash = start;
   std::size_t i = 0;

@@ -62,8 +62,8 @@ std::string_view trimmed(std::string_view text) {
   while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.remove_suffix(1);
   if (text.size() > kMaxLineBytes) {
     std::size_t end = kMaxLineBytes;
-    // Step back over continuation bytes so that a character is kept whole or dropped whole.
-    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+    // Step back over continuation bytes, of which a character has three at most, so that it is kept or dropped whole.
+    while (end > kMaxLineBytes - 3 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
     text = text.substr(0, end);
   }
   return text;

@@ -32,7 +32,8 @@ std::string dump(Level at_least = Level::kDebug);
 /// Forgets all lines.
 void clear() noexcept;
 
-/// Also hands every kept line to `sink` (empty: none). It is called with the ring's lock held and must not log.
+/// Also hands every kept line to `sink` (empty: none). It is called with the ring's lock held: it must neither log nor
+/// call any other function of this header. An exception that it throws is dropped.
 void set_sink(std::function<void(Level, std::string_view)> sink);
 
 }  // namespace rwkv::log

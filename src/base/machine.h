@@ -14,7 +14,7 @@ struct Machine {
   std::vector<std::string> cpu_features;  // instruction sets of the processor that matter here, for example "avx2"
   std::uint64_t page_bytes = 0;           // 0: unknown, as below
   std::uint64_t memory_bytes = 0;
-  std::uint64_t available_bytes = 0;      // memory that can be had without swapping
+  std::uint64_t available_bytes = 0;  // memory that can be had without swapping
 };
 
 /// Asks the system each time; never throws for what it will not tell.

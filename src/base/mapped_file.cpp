@@ -25,8 +25,8 @@ namespace {
 
 void check_size(const std::string& path, std::uint64_t size) {
   if (size > std::numeric_limits<std::size_t>::max() / 2) {
-    throw Error(ErrorCode::kUnsupported, "'" + path + "' has " + std::to_string(size) +
-                                             " bytes, more than a program of this word size can map");
+    throw Error(ErrorCode::kUnsupported,
+                "'" + path + "' has " + std::to_string(size) + " bytes, more than a program of this word size can map");
   }
 }
 
@@ -48,8 +48,8 @@ struct Handle {
 };
 
 std::span<const std::byte> map(const std::string& path) {
-  const Handle file{CreateFileW(wide(path).c_str(), GENERIC_READ, FILE_SHARE_READ, nullptr, OPEN_EXISTING,
-                                FILE_ATTRIBUTE_NORMAL, nullptr)};
+  const Handle file{CreateFileW(wide(path).c_str(), GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_DELETE, nullptr,
+                                OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, nullptr)};
   if (file.value == INVALID_HANDLE_VALUE) {
     const DWORD code = GetLastError();
     const bool missing = code == ERROR_FILE_NOT_FOUND || code == ERROR_PATH_NOT_FOUND;
@@ -78,12 +78,12 @@ struct Descriptor {
 };
 
 std::span<const std::byte> map(const std::string& path) {
-  const Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  // O_NONBLOCK: opening a named pipe would otherwise wait for a writer before we could refuse it.
+  const Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
   if (file.value < 0) {
     const int code = errno;
     const bool missing = code == ENOENT || code == ENOTDIR;
-    throw Error(missing ? ErrorCode::kNotFound : ErrorCode::kIo,
-                "cannot open '" + path + "': " + std::strerror(code));
+    throw Error(missing ? ErrorCode::kNotFound : ErrorCode::kIo, "cannot open '" + path + "': " + std::strerror(code));
   }
   struct stat status {};
   if (fstat(file.value, &status) != 0) throw Error(ErrorCode::kIo, "cannot read the size of '" + path + "'");

@@ -7,11 +7,13 @@
 
 namespace rwkv {
 
-/// Maps a whole file. Pages are read when touched and can be dropped by the system; nothing is locked.
+/// Maps a whole file. Pages are read when touched and can be dropped by the system; nothing is locked. The file must
+/// not be cut while it is mapped: on POSIX touching a page that is no longer there is a SIGBUS. Replace files by
+/// renaming.
 class MappedFile {
  public:
-  /// `path` is UTF-8 on every system. Throws Error(kNotFound, kIo, kUnsupported, kInvalidArgument) naming the path; a folder is kIo, a file
-  /// larger than the address space kUnsupported.
+  /// `path` is UTF-8 on every system. Throws Error(kNotFound, kIo, kUnsupported, kInvalidArgument) naming the path; a
+  /// folder or a device is kIo, a file larger than the address space kUnsupported, a NUL in the path kInvalidArgument.
   explicit MappedFile(const std::string& path);
   MappedFile(MappedFile&& other) noexcept;
   MappedFile& operator=(MappedFile&& other) noexcept;

@@ -14,10 +14,11 @@
 namespace rwkv {
 
 struct LoadOptions {
-  int threads = 0;           // 0: chosen from the machine
-  int gpu_layers = -1;       // -1: the backend's default, 0: none, more than the model has: all
-  int max_sequences = 16;    // slots to provide, 1 to 16
-  /// Called with 0..1, not decreasing, from the loading thread.
+  int threads = 0;         // 0: chosen from the machine
+  int gpu_layers = -1;     // -1: the backend's default, 0: none, more than the model has: all
+  int max_sequences = 16;  // slots to provide, 1 to 16
+  /// Called with 0..1, not decreasing and 1 at the end, from the loading thread. What it throws ends the load and comes
+  /// out of load().
   std::function<void(float)> progress;
   CancelToken cancel;
 };
@@ -35,7 +36,7 @@ class Backend {
   /// Whether the file looks like one of this backend's, by content and not by name. Never throws for a bad file.
   virtual bool recognises(const std::string& path) const noexcept = 0;
   /// Checks the whole file first, then loads it. Throws Error(kNotFound, kIo, kBadFile, kUnsupported, kOutOfMemory,
-  /// kCancelled).
+  /// kCancelled, kInvalidArgument for options out of range).
   virtual std::unique_ptr<Model> load(const std::string& path, const LoadOptions& options) const = 0;
 };
 
@@ -45,8 +46,9 @@ const std::vector<std::unique_ptr<Backend>>& backends();
 /// The backend with this name. Throws Error(kUnsupported) naming the ones there are.
 const Backend& backend_by_name(std::string_view name);
 
-/// The first available backend that recognises the file. Throws Error(kNotFound) when the file does not exist and
-/// Error(kBadFile) when none recognises it.
+/// The first available backend that recognises the file, or else an unavailable one, whose load() says what it lacks.
+/// Throws Error(kNotFound, kIo) when the file does not exist or cannot be read and Error(kBadFile) when none recognises
+/// it.
 const Backend& backend_for_file(const std::string& path);
 
 }  // namespace rwkv

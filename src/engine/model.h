@@ -25,11 +25,11 @@ struct ModelInfo {
   int width = 0;  // embedding length C
   int heads = 0;
   int head_size = 0;
-  int vocabulary = 0;              // rows of the embedding = number of logits
+  int vocabulary = 0;  // rows of the embedding = number of logits
   std::uint64_t parameters = 0;
   std::uint64_t file_bytes = 0;
-  std::uint64_t state_bytes = 0;   // one sequence's state, as the backend keeps it
-  std::vector<int> batch_sizes;    // numbers of sequences one evaluate() call can step together, ascending
+  std::uint64_t state_bytes = 0;  // one sequence's state, as the backend keeps it
+  std::vector<int> batch_sizes;   // numbers of sequences one evaluate() call can step together, ascending
   int threads = 0;
 };
 
@@ -55,7 +55,8 @@ struct EvalItem {
   Sequence* sequence = nullptr;
   std::span<const TokenId> tokens;  // at least one, each in [0, vocabulary)
   bool wants_logits = true;         // of the last token
-  /// Set by evaluate() when wanted: ModelInfo::vocabulary values in the backend's memory, valid until its next call.
+  /// Set by evaluate(): when wanted, ModelInfo::vocabulary values in the backend's memory, valid until its next call,
+  /// else empty.
   std::span<const float> logits;
 };
 

@@ -1,6 +1,6 @@
 #include "engine/registry.h"
 
-#include <filesystem>
+#include "base/mapped_file.h"
 
 namespace rwkv {
 
@@ -20,14 +20,16 @@ const Backend& backend_by_name(std::string_view name) {
 }
 
 const Backend& backend_for_file(const std::string& path) {
-  std::error_code ignored;
-  if (!std::filesystem::exists(std::filesystem::path(std::u8string(path.begin(), path.end())), ignored)) {
-    throw Error(ErrorCode::kNotFound, "there is no file '" + path + "'");
-  }
+  const MappedFile readable(path);
+  const Backend* unavailable = nullptr;
   for (const auto& backend : backends()) {
-    if (backend->recognises(path)) return *backend;
+    if (!backend->recognises(path)) continue;
+    if (!backend->unavailable_reason()) return *backend;
+    if (unavailable == nullptr) unavailable = backend.get();
   }
-  throw Error(ErrorCode::kBadFile, "'" + path + "' is not a model file that this build can run; it runs RWKV models in "
+  if (unavailable != nullptr) return *unavailable;
+  throw Error(ErrorCode::kBadFile, "'" + path +
+                                       "' is not a model file that this build can run; it runs RWKV models in "
                                        "GGUF form");
 }
 

@@ -14,7 +14,8 @@
 
 namespace rwkv {
 
-/// Reads forward through bytes that nobody vouches for. Running out of them throws Error(kBadFile) with file and offset.
+/// Reads forward through bytes that nobody vouches for. Running out of them throws Error(kBadFile) with file and
+/// offset.
 class ByteReader {
  public:
   /// `name` stands for the file in messages and must outlive the reader.

@@ -10,7 +10,7 @@
 namespace rwkv {
 namespace {
 
-constexpr std::uint64_t kMaxKeys = 65536;
+constexpr std::uint64_t kMaxKeys = 4096;  // models have about 40; engines compare each with all before it
 constexpr std::uint64_t kMaxTensors = 65536;
 constexpr std::uint64_t kMaxKeyBytes = 65535;
 constexpr std::uint64_t kMaxStringBytes = 64u << 20;
@@ -189,9 +189,10 @@ GgufFile GgufFile::parse(std::span<const std::byte> bytes, const std::string& na
   file.version_ = reader.read<std::uint32_t>("the version");
   if (file.version_ != 2 && file.version_ != 3) {
     const bool swapped = (file.version_ & 0xFFFFu) == 0;
-    throw Error(ErrorCode::kUnsupported, "'" + name + "' is " +
-                                             (swapped ? "a big-endian GGUF file" : "GGUF version " + std::to_string(file.version_)) +
-                                             "; little-endian versions 2 and 3 are readable, convert the model again");
+    throw Error(ErrorCode::kUnsupported,
+                "'" + name + "' is " +
+                    (swapped ? "a big-endian GGUF file" : "GGUF version " + std::to_string(file.version_)) +
+                    "; little-endian versions 2 and 3 are readable, convert the model again");
   }
   const auto tensor_count = reader.read<std::uint64_t>("the number of tensors");
   const auto key_count = reader.read<std::uint64_t>("the number of keys");
@@ -207,6 +208,7 @@ GgufFile GgufFile::parse(std::span<const std::byte> bytes, const std::string& na
     }
   }
   const std::uint32_t alignment = alignment_of(file.find(kAlignmentKey), reader);
+  file.alignment_ = alignment;
 
   std::vector<TensorPlace> places;
   for (std::uint64_t i = 0; i < tensor_count; ++i) {
@@ -223,16 +225,15 @@ GgufFile GgufFile::parse(std::span<const std::byte> bytes, const std::string& na
   for (std::size_t i = 0; i < places.size(); ++i) {
     const std::string tensor_name(file.tensors_[i].name);
     if (places[i].offset != expected) {
-      reader.fail("the data of tensor '" + tensor_name + "' is at offset " + std::to_string(places[i].offset) + " where " +
-                  std::to_string(expected) + " follows from the tensors before it");
+      reader.fail("the data of tensor '" + tensor_name + "' is at offset " + std::to_string(places[i].offset) +
+                  " where " + std::to_string(expected) + " follows from the tensors before it");
     }
     const std::uint64_t begin = data_start + places[i].offset;
     if (begin > bytes.size() || places[i].bytes > bytes.size() - begin) {
       reader.fail("the data of tensor '" + tensor_name + "' (" + std::to_string(places[i].bytes) +
                   " bytes) reaches beyond the end of the file: it is cut off");
     }
-    file.tensors_[i].data =
-        bytes.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(places[i].bytes));
+    file.tensors_[i].data = bytes.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(places[i].bytes));
     expected = rounded_up(places[i].offset + places[i].bytes, alignment);
   }
   return file;

@@ -62,14 +62,16 @@ struct GgufTensor {
 /// A parsed header with views into the bytes, which must outlive it. Little-endian GGUF versions 2 and 3.
 class GgufFile {
  public:
-  /// Throws Error(kBadFile, kUnsupported) with file, offset and reason. Everything is checked before it is used: counts and
-  /// sizes against the file, types, names, dimensions, alignment; tensor data lies inside the file, in order and without
-  /// gaps or overlap. Memory used is bounded by a small multiple of the header's size.
+  /// Throws Error(kBadFile, kUnsupported) with file, offset and reason. Everything is checked before it is used: counts
+  /// and sizes against the file, types, names, dimensions, alignment; tensor data lies inside the file, in order and
+  /// without gaps or overlap. Memory used is bounded by a small multiple of the header's size.
   static GgufFile parse(std::span<const std::byte> bytes, const std::string& name);
 
   const std::string& name() const noexcept { return name_; }
   std::uint32_t version() const noexcept { return version_; }
   std::size_t file_bytes() const noexcept { return file_bytes_; }
+  /// Tensor data begins at multiples of this many bytes, a power of two from 8.
+  std::uint32_t alignment() const noexcept { return alignment_; }
   const std::vector<GgufTensor>& tensors() const noexcept { return tensors_; }
   const std::map<std::string_view, GgufValue>& metadata() const noexcept { return metadata_; }
   const GgufTensor* find_tensor(std::string_view name) const noexcept;
@@ -86,6 +88,7 @@ class GgufFile {
   std::string name_;
   std::uint32_t version_ = 0;
   std::size_t file_bytes_ = 0;
+  std::uint32_t alignment_ = 0;
   std::map<std::string_view, GgufValue> metadata_;
   std::vector<GgufTensor> tensors_;
   std::map<std::string_view, std::size_t> tensor_index_;

@@ -19,16 +19,29 @@ constexpr std::uint64_t kMaxWidth = 65536;
 constexpr std::uint64_t kMaxHeadSize = 1024;
 constexpr std::uint64_t kMaxFeedForward = 1u << 20;
 constexpr std::uint64_t kMaxVocabulary = 1u << 20;
+constexpr std::uint32_t kLeastAlignment = 32;  // ggml asserts it of tensor data that it uses in place
 constexpr std::size_t kMaxProblems = 20;
 
-// Keys after "rwkv7." or "rwkv6." that say nothing an engine could stumble over. Others could switch on parts that these
-// models do not have (experts, prediction heads, rope), on which llama.cpp asserts.
-constexpr std::array<std::string_view, 18> kKnownKeys{
-    "context_length", "embedding_length", "block_count", "vocab_size", "feed_forward_length", "token_shift_count",
-    "rescale_every_n_layers", "time_mix_extra_dim", "time_decay_extra_dim", "wkv.head_size", "attention.head_count",
-    "attention.head_count_kv", "attention.layer_norm_epsilon", "attention.layer_norm_rms_epsilon",
-    "attention.decay_lora_rank", "attention.iclr_lora_rank", "attention.value_residual_mix_lora_rank",
-    "attention.gate_lora_rank"};
+// Keys after "rwkv7." or "rwkv6." that say nothing an engine could stumble over. Others could switch on parts that
+// these models do not have (experts, prediction heads, rope), on which llama.cpp asserts.
+constexpr std::array<std::string_view, 18> kKnownKeys{"context_length",
+                                                      "embedding_length",
+                                                      "block_count",
+                                                      "vocab_size",
+                                                      "feed_forward_length",
+                                                      "token_shift_count",
+                                                      "rescale_every_n_layers",
+                                                      "time_mix_extra_dim",
+                                                      "time_decay_extra_dim",
+                                                      "wkv.head_size",
+                                                      "attention.head_count",
+                                                      "attention.head_count_kv",
+                                                      "attention.layer_norm_epsilon",
+                                                      "attention.layer_norm_rms_epsilon",
+                                                      "attention.decay_lora_rank",
+                                                      "attention.iclr_lora_rank",
+                                                      "attention.value_residual_mix_lora_rank",
+                                                      "attention.gate_lora_rank"};
 
 class Checker {
  public:
@@ -100,6 +113,11 @@ class Checker {
       throw Error(ErrorCode::kUnsupported,
                   "'" + file_.name() + "' is one part of a split model; merge the parts into one file first");
     }
+    if (file_.alignment() < kLeastAlignment) {
+      throw Error(ErrorCode::kUnsupported, "'" + file_.name() + "' aligns its tensors to " +
+                                               std::to_string(file_.alignment()) + " bytes, engines need " +
+                                               std::to_string(kLeastAlignment) + "; convert the model again");
+    }
   }
 
   void read_geometry() {
@@ -127,8 +145,22 @@ class Checker {
     if (file_.find(passport_.architecture + ".token_shift_count") != nullptr && number("token_shift_count", 2) != 2) {
       problem("'token_shift_count' is not 2");
     }
+    check_head_count("attention.head_count");
+    check_head_count("attention.head_count_kv");
     check_epsilon();
     check_keys();
+  }
+
+  // RWKV counts its heads by their size. Converters write 0; anything but the truth makes llama.cpp repeat heads of
+  // version 6 as if the model had grouped queries, and assert.
+  void check_head_count(std::string_view key) {
+    const std::string full = passport_.architecture + "." + std::string(key);
+    const GgufValue* value = file_.find(full);
+    if (value == nullptr || geometry_.head_size == 0) return;
+    const auto* count = value->type == GgufValueType::kUint32 ? std::get_if<std::uint64_t>(&value->value) : nullptr;
+    if (count == nullptr || (*count != 0 && *count != geometry_.width / geometry_.head_size)) {
+      problem("'" + full + "' is not a u32 of 0 or the number of heads");
+    }
   }
 
   void check_epsilon() {
@@ -168,6 +200,10 @@ class Checker {
       if (seen.insert(std::move(word)).second) continue;
       problem("token " + std::to_string(i) + " has the same text as another");
       break;
+    }
+    // llama.cpp tokenizes a newline while it loads, and never ends where tokens only begin with one.
+    if (!seen.contains("\n") && !seen.contains("\\n") && !seen.contains("\\x0a")) {
+      problem("no token is a newline");
     }
     if (file_.find("tokenizer.ggml.token_type") != nullptr) {
       auto types = file_.integers("tokenizer.ggml.token_type");
@@ -223,7 +259,8 @@ class Checker {
     std::set<std::string_view> names;
     for (const ExpectedTensor& tensor : expected) names.insert(tensor.name);
     for (const GgufTensor& tensor : file_.tensors()) {
-      if (!names.contains(tensor.name)) problem("tensor '" + std::string(tensor.name) + "' does not belong to the model");
+      if (!names.contains(tensor.name))
+        problem("tensor '" + std::string(tensor.name) + "' does not belong to the model");
     }
   }
 

@@ -27,8 +27,8 @@ struct RwkvPassport {
 };
 
 /// Checks metadata, tensors and tokens for everything that an engine would abort on or read out of bounds for. Throws
-/// Error(kUnsupported) for another architecture, a split model or a special layout, and Error(kBadFile) with the list of
-/// all that is wrong.
+/// Error(kUnsupported) for another architecture, a split model or a special layout, and Error(kBadFile) with the list
+/// of all that is wrong.
 RwkvPassport check_rwkv_model(const GgufFile& file);
 
 }  // namespace rwkv

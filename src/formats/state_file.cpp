@@ -45,8 +45,7 @@ void write_state_file(const std::string& path, std::span<const TokenId> tokens, 
 StateFile read_state_file(const std::string& path) {
   const MappedFile file(path);
   ByteReader reader(file.bytes(), path);
-  if (file.bytes().size() < kMagic.size() ||
-      std::memcmp(file.bytes().data(), kMagic.data(), kMagic.size()) != 0) {
+  if (file.bytes().size() < kMagic.size() || std::memcmp(file.bytes().data(), kMagic.data(), kMagic.size()) != 0) {
     reader.fail("it is not a saved state: it does not begin with 'RWKVSTAT'");
   }
   const auto header = reader.read<Header>("the header");

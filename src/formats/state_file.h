@@ -18,8 +18,8 @@ struct StateFile {
 /// Atomically. Throws Error(kIo, kInvalidArgument).
 void write_state_file(const std::string& path, std::span<const TokenId> tokens, std::span<const std::byte> state);
 
-/// Layout in docs/FORMATS.md. Throws Error(kNotFound, kIo) and, for a file that is no state, of another version, cut off
-/// or altered, Error(kBadFile).
+/// Layout in docs/FORMATS.md. Throws Error(kNotFound, kIo) and, for a file that is no state, of another version, cut
+/// off or altered, Error(kBadFile).
 StateFile read_state_file(const std::string& path);
 
 }  // namespace rwkv

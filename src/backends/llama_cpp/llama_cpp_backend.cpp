@@ -17,11 +17,14 @@ class LlamaCppBackend final : public Backend {
  public:
   std::string_view name() const noexcept override { return "llama.cpp"; }
 
-  std::string description() const override { return "llama.cpp " RWKV_LLAMA_CPP_VERSION ", RWKV-6 and RWKV-7 GGUF files"; }
+  std::string description() const override {
+    return "llama.cpp " RWKV_LLAMA_CPP_VERSION ", RWKV-6 and RWKV-7 GGUF files";
+  }
 
   std::optional<std::string> unavailable_reason() const override {
     if (const auto missing = llama_cpp::missing_instructions()) {
-      return "this processor lacks " + *missing + ", which this build needs; build with -DRWKV_NATIVE=ON on this machine";
+      return "this processor lacks " + *missing +
+             ", which this build needs; build with -DRWKV_NATIVE=ON on this machine";
     }
     return std::nullopt;
   }
@@ -41,21 +44,30 @@ class LlamaCppBackend final : public Backend {
       throw Error(ErrorCode::kInvalidArgument, "the number of sequences is " + std::to_string(options.max_sequences) +
                                                    ", not 1 to " + std::to_string(kMaxSequences));
     }
+    try {
+      return check_and_load(path, options);
+    } catch (const std::bad_alloc&) {
+      throw Error(ErrorCode::kOutOfMemory, "not enough memory to load '" + path + "'");
+    }
+  }
+
+ private:
+  // llama.cpp opens the file again by its path. Who can replace the file in between can make it abort; we guard against
+  // bad files, not against an attacker with write access to the folder.
+  static std::unique_ptr<Model> check_and_load(const std::string& path, const LoadOptions& options) {
     options.cancel.check();
     const MappedFile file(path);
     const GgufFile gguf = GgufFile::parse(file.bytes(), path);
+    options.cancel.check();
     const RwkvPassport passport = check_rwkv_model(gguf);
+    options.cancel.check();
     if (const int step = llama_cpp::head_size_step(); passport.head_size % step != 0) {
       throw Error(ErrorCode::kUnsupported, "'" + path + "' has heads of " + std::to_string(passport.head_size) +
                                                " values; llama.cpp on this processor needs a multiple of " +
                                                std::to_string(step));
     }
     llama_cpp::ensure_library();
-    try {
-      return std::make_unique<llama_cpp::LlamaCppModel>(path, passport, file.bytes().size(), options);
-    } catch (const std::bad_alloc&) {
-      throw Error(ErrorCode::kOutOfMemory, "not enough memory to load '" + path + "'");
-    }
+    return std::make_unique<llama_cpp::LlamaCppModel>(gguf, passport, options);
   }
 };
 

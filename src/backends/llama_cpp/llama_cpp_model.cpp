@@ -1,16 +1,23 @@
 #include "backends/llama_cpp/llama_cpp_model.h"
 
 #include <algorithm>
+#include <exception>
 #include <limits>
+#include <new>
+#include <numeric>
 #include <set>
 
 #include "backends/llama_cpp/library.h"
 #include "backends/llama_cpp/processor.h"
+#include "backends/llama_cpp/state_blob.h"
+#include "backends/llama_cpp/zero_state.h"
 
 namespace rwkv::llama_cpp {
 namespace {
 
-constexpr int kBatchTokens = 512;  // tokens a llama.cpp call; bounds its working memory
+// Tokens a llama.cpp call. More bring no speed and cost memory, fewer make it read the weights too often.
+constexpr int kMostBatchTokens = 512;
+constexpr int kLeastBatchTokens = 64;
 
 ModelInfo describe(const RwkvPassport& passport, std::uint64_t file_bytes, const LoadOptions& options) {
   ModelInfo info;
@@ -34,22 +41,12 @@ ModelInfo describe(const RwkvPassport& passport, std::uint64_t file_bytes, const
   return info;
 }
 
-// Tells models apart whose states could not be exchanged.
-std::uint64_t fingerprint(const RwkvPassport& passport, std::uint64_t file_bytes) {
-  std::uint64_t hash = 0xCBF29CE484222325u;
-  const auto mix = [&hash](std::uint64_t value) {
-    hash = (hash ^ value) * 0x100000001B3u;
-    hash ^= hash >> 31;
-  };
-  for (const int value : {passport.layers, passport.width, passport.heads, passport.head_size, passport.feed_forward,
-                          passport.vocabulary}) {
-    mix(static_cast<std::uint64_t>(value));
-  }
-  mix(file_bytes);
-  for (const std::string* text : {&passport.architecture, &passport.name, &passport.weight_type}) {
-    for (const char c : *text) mix(static_cast<unsigned char>(c));
-  }
-  return hash;
+// A cancel is looked at between the operations of the graph, so a batch must not make the largest one, a matrix product
+// with the feed-forward weights, take more than about 50 ms at 40 GFLOP/s.
+int tokens_per_batch(const RwkvPassport& passport) {
+  constexpr double kMostOperations = 2e9;
+  const double a_token = 2.0 * passport.width * passport.feed_forward;
+  return static_cast<int>(std::clamp(kMostOperations / a_token, 1.0 * kLeastBatchTokens, 1.0 * kMostBatchTokens));
 }
 
 std::string with_reason(const std::string& message) {
@@ -59,15 +56,17 @@ std::string with_reason(const std::string& message) {
 
 }  // namespace
 
-LlamaCppModel::LlamaCppModel(const std::string& path, const RwkvPassport& passport, std::uint64_t file_bytes,
-                             const LoadOptions& options)
-    : info_(describe(passport, file_bytes, options)),
+LlamaCppModel::LlamaCppModel(const GgufFile& file, const RwkvPassport& passport, const LoadOptions& options)
+    : info_(describe(passport, file.file_bytes(), options)),
       vocabulary_(Vocabulary::from_gguf_tokens(passport.token_texts, passport.token_types)),
-      fingerprint_(fingerprint(passport, file_bytes)),
-      slots_(static_cast<std::size_t>(options.max_sequences), false) {
-  load(path, options);
+      fingerprint_(model_fingerprint(file, passport)),
+      slots_(static_cast<std::size_t>(options.max_sequences), false),
+      batch_tokens_(tokens_per_batch(passport)) {
+  load(file.name(), options);
   create_context();
-  batch_ = llama_batch_init(kBatchTokens, 0, 1);
+  options.cancel.check();
+  if (options.progress) options.progress(1.0f);
+  batch_ = llama_batch_init(batch_tokens_, 0, 1);  // last: the destructor does not run after an exception
 }
 
 LlamaCppModel::~LlamaCppModel() { llama_batch_free(batch_); }
@@ -76,21 +75,29 @@ void LlamaCppModel::load(const std::string& path, const LoadOptions& options) {
   struct Progress {
     const LoadOptions& options;
     float highest = 0;
+    std::exception_ptr thrown = nullptr;
   } progress{options};
   llama_model_params params = llama_model_default_params();
   params.load_mode = LLAMA_LOAD_MODE_MMAP;  // never locked: the system may take pages back
   if (options.gpu_layers >= 0) params.n_gpu_layers = options.gpu_layers;
-  params.progress_callback = [](float part, void* data) {
+  params.progress_callback = [](float part, void* data) noexcept {
     auto& p = *static_cast<Progress*>(data);
-    if (p.options.progress && part >= p.highest) {
-      p.highest = part;
-      p.options.progress(std::min(part, 1.0f));
+    if (p.options.cancel.cancelled()) return false;
+    part = std::min(part, 0.99f);  // 1 is told when the context stands as well
+    if (!p.options.progress || part < p.highest) return true;
+    p.highest = part;
+    try {
+      p.options.progress(part);
+      return true;
+    } catch (...) {
+      p.thrown = std::current_exception();  // llama.cpp would make its own error of it
+      return false;
     }
-    return !p.options.cancel.cancelled();
   };
   params.progress_callback_user_data = &progress;
   take_errors();
   model_.reset(llama_model_load_from_file(path.c_str(), params));
+  if (progress.thrown) std::rethrow_exception(progress.thrown);
   options.cancel.check();
   if (!model_) throw Error(ErrorCode::kBadFile, with_reason("llama.cpp cannot load '" + path + "'"));
 }
@@ -98,10 +105,11 @@ void LlamaCppModel::load(const std::string& path, const LoadOptions& options) {
 void LlamaCppModel::create_context() {
   llama_context_params params = llama_context_default_params();
   params.n_seq_max = static_cast<std::uint32_t>(slots_.size());
-  // A recurrent model has no context to fill; llama.cpp only wants a number that it can divide among the sequences.
-  params.n_ctx = 256 * params.n_seq_max;
-  params.n_batch = kBatchTokens;
-  params.n_ubatch = kBatchTokens;
+  // A recurrent model has no context to fill; llama.cpp only wants a number that it can divide among the sequences, and
+  // bounds the batch by it.
+  params.n_ctx = kMostBatchTokens * params.n_seq_max;
+  params.n_batch = static_cast<std::uint32_t>(batch_tokens_);
+  params.n_ubatch = params.n_batch;
   params.n_threads = info_.threads;
   params.n_threads_batch = info_.threads;
   params.no_perf = true;
@@ -113,12 +121,20 @@ void LlamaCppModel::create_context() {
   context_.reset(llama_init_from_model(model_.get(), params));
   if (!context_) throw Error(ErrorCode::kOutOfMemory, with_reason("llama.cpp cannot set up the model"));
   set_threads(info_.threads);
+  zero_ = zero_state(context_.get(), 0);
+  for (std::size_t id = 0; id < slots_.size(); ++id) set_to_zero(static_cast<llama_seq_id>(id));
+}
+
+void LlamaCppModel::set_to_zero(llama_seq_id id) {
+  take_errors();
+  if (llama_state_seq_set_data(context_.get(), zero_.data(), zero_.size(), id) == zero_.size()) return;
+  throw Error(ErrorCode::kInternal, with_reason("llama.cpp does not take a state of zeros"));
 }
 
 void LlamaCppModel::set_threads(int threads) {
-  if (threads < 1 || threads > GGML_MAX_N_THREADS) {
-    throw Error(ErrorCode::kInvalidArgument, "the number of threads is " + std::to_string(threads) + ", not 1 to " +
-                                                 std::to_string(GGML_MAX_N_THREADS));
+  if (threads < 1 || threads > most_threads()) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "the number of threads is " + std::to_string(threads) + ", not 1 to " + std::to_string(most_threads()));
   }
   llama_detach_threadpool(context_.get());
   pool_.reset();
@@ -137,7 +153,6 @@ std::unique_ptr<Sequence> LlamaCppModel::create_sequence() {
     throw Error(ErrorCode::kOutOfMemory, "all " + std::to_string(slots_.size()) +
                                              " sequences of the model are in use; load it with more or end one");
   }
-  *free = true;
   return std::make_unique<LlamaCppSequence>(*this, static_cast<llama_seq_id>(free - slots_.begin()));
 }
 
@@ -165,53 +180,71 @@ void LlamaCppModel::validate(std::span<const EvalItem> items) const {
 }
 
 void LlamaCppModel::evaluate(std::span<EvalItem> items, const CancelToken& cancel) {
+  for (EvalItem& item : items) item.logits = {};
   if (items.empty()) return;
   validate(items);
   cancel.check();
-  cancel_ = &cancel;
-  std::vector<std::size_t> done(items.size(), 0);  // tokens evaluated, by item
-  kept_.assign(items.size(), {});
-  try {
-    const auto unfinished = [&] {
-      for (std::size_t i = 0; i < items.size(); ++i) {
-        if (done[i] < items[i].tokens.size()) return true;
-      }
-      return false;
-    };
-    while (unfinished()) {
-      cancel.check();
-      // A second decode overwrites the logits of the first; those are copied away before.
-      for (const std::size_t i : outputs_) kept_[i].assign(items[i].logits.begin(), items[i].logits.end());
-      for (const std::size_t i : outputs_) items[i].logits = kept_[i];
-      decode(items, done);
-    }
-  } catch (const Error&) {
-    outputs_.clear();
+  handed_.assign(items.size(), 0);
+  const auto clean_up = [&] {
     cancel_ = nullptr;
-    for (EvalItem& item : items) item.sequence->reset();
+    outputs_.clear();
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      items[i].logits = {};
+      if (handed_[i] > 0) items[i].sequence->reset();
+    }
+  };
+  cancel_ = &cancel;
+  try {
+    run(items);
+  } catch (const Error&) {
+    clean_up();
     throw;
+  } catch (const std::bad_alloc&) {
+    clean_up();
+    throw Error(ErrorCode::kOutOfMemory, "not enough memory to evaluate");
+  } catch (const std::exception& error) {
+    clean_up();
+    throw Error(ErrorCode::kEvaluation, std::string("llama.cpp failed to evaluate: ") + error.what());
   }
-  outputs_.clear();
   cancel_ = nullptr;
+  outputs_.clear();
+}
+
+void LlamaCppModel::run(std::span<EvalItem> items) {
+  kept_.assign(items.size(), {});
+  order_.resize(items.size());
+  std::iota(order_.begin(), order_.end(), std::size_t{0});
+  const auto id = [&](std::size_t i) { return static_cast<const LlamaCppSequence&>(*items[i].sequence).id(); };
+  std::sort(order_.begin(), order_.end(), [&](std::size_t a, std::size_t b) { return id(a) < id(b); });
+  const auto unfinished = [&](std::size_t i) { return handed_[i] < items[i].tokens.size(); };
+  while (std::any_of(order_.begin(), order_.end(), unfinished)) {
+    cancel_->check();
+    // A second decode overwrites the logits of the first; those are copied away before.
+    for (const std::size_t i : outputs_) {
+      kept_[i].assign(items[i].logits.begin(), items[i].logits.end());
+      items[i].logits = kept_[i];
+    }
+    decode(items);
+  }
 }
 
 // One llama.cpp call with as many tokens as fit, item after item.
-void LlamaCppModel::decode(std::span<EvalItem> items, std::span<std::size_t> done) {
+void LlamaCppModel::decode(std::span<EvalItem> items) {
   batch_.n_tokens = 0;
   outputs_.clear();
   std::vector<std::size_t> taken(items.size(), 0);
   std::vector<int> output_rows;
-  for (std::size_t i = 0; i < items.size() && batch_.n_tokens < kBatchTokens; ++i) {
-    const auto& sequence = static_cast<const LlamaCppSequence&>(*items[i].sequence);
-    const std::size_t left = items[i].tokens.size() - done[i];
-    taken[i] = std::min(left, static_cast<std::size_t>(kBatchTokens - batch_.n_tokens));
+  for (const std::size_t i : order_) {
+    const EvalItem& item = items[i];
+    const auto& sequence = static_cast<const LlamaCppSequence&>(*item.sequence);
+    taken[i] = std::min(item.tokens.size() - handed_[i], static_cast<std::size_t>(batch_tokens_ - batch_.n_tokens));
     for (std::size_t t = 0; t < taken[i]; ++t) {
       const int row = batch_.n_tokens++;
-      batch_.token[row] = items[i].tokens[done[i] + t];
-      batch_.pos[row] = static_cast<llama_pos>(sequence.position() + static_cast<std::int64_t>(t));
+      batch_.token[row] = item.tokens[handed_[i] + t];
+      batch_.pos[row] = static_cast<llama_pos>(sequence.position() + static_cast<std::int64_t>(t) + 1);
       batch_.n_seq_id[row] = 1;
       batch_.seq_id[row][0] = sequence.id();
-      const bool wanted = items[i].wants_logits && done[i] + t + 1 == items[i].tokens.size();
+      const bool wanted = item.wants_logits && handed_[i] + t + 1 == item.tokens.size();
       batch_.logits[row] = wanted ? 1 : 0;
       if (wanted) {
         outputs_.push_back(i);
@@ -219,11 +252,11 @@ void LlamaCppModel::decode(std::span<EvalItem> items, std::span<std::size_t> don
       }
     }
   }
+  for (const std::size_t i : order_) handed_[i] += taken[i];
   take_errors();
   if (const int code = llama_decode(context_.get(), batch_); code != 0) throw_decode_error(code);
-  for (std::size_t i = 0; i < items.size(); ++i) {
+  for (const std::size_t i : order_) {
     static_cast<LlamaCppSequence&>(*items[i].sequence).advance(static_cast<std::int64_t>(taken[i]));
-    done[i] += taken[i];
   }
   for (std::size_t i = 0; i < outputs_.size(); ++i) {
     const float* row = llama_get_logits_ith(context_.get(), output_rows[i]);

@@ -24,8 +24,8 @@ struct ThreadPoolDeleter {
 
 class LlamaCppModel final : public Model {
  public:
-  LlamaCppModel(const std::string& path, const RwkvPassport& passport, std::uint64_t file_bytes,
-                const LoadOptions& options);
+  /// `file` has passed the check that gave `passport`; llama.cpp opens it by its name.
+  LlamaCppModel(const GgufFile& file, const RwkvPassport& passport, const LoadOptions& options);
   ~LlamaCppModel() override;
 
   const ModelInfo& info() const noexcept override { return info_; }
@@ -39,8 +39,10 @@ class LlamaCppModel final : public Model {
 
   void load(const std::string& path, const LoadOptions& options);
   void create_context();
+  void set_to_zero(llama_seq_id id);
   void validate(std::span<const EvalItem> items) const;
-  void decode(std::span<EvalItem> items, std::span<std::size_t> done);
+  void run(std::span<EvalItem> items);
+  void decode(std::span<EvalItem> items);
   void throw_decode_error(int code) const;
 
   ModelInfo info_;
@@ -50,16 +52,24 @@ class LlamaCppModel final : public Model {
   std::unique_ptr<ggml_threadpool, ThreadPoolDeleter> pool_;  // outlives the context that uses it
   std::unique_ptr<llama_context, ContextDeleter> context_;
   llama_batch batch_{};
-  std::vector<bool> slots_;               // which sequence ids are taken
+  std::vector<std::uint8_t> zero_;  // a state of zeros in llama.cpp's form
+  std::vector<bool> slots_;         // which sequence ids are taken
+  int batch_tokens_;                // tokens a llama.cpp call
+
+  // Of the running evaluation, by item:
+  std::vector<std::size_t> order_;        // items by sequence id: llama.cpp steps neighbours together
+  std::vector<std::size_t> handed_;       // tokens handed to llama.cpp
+  std::vector<std::vector<float>> kept_;  // logits of items that ended in an earlier decode
   std::vector<std::size_t> outputs_;      // of the last decode: items whose logits are in llama.cpp's buffer, in order
-  std::vector<std::vector<float>> kept_;  // logits of items that ended in an earlier decode of the same evaluation
-  const CancelToken* cancel_ = nullptr;   // of the running evaluation
+  const CancelToken* cancel_ = nullptr;
 };
 
-/// A sequence id of the context.
+/// A sequence id of the context. Its state never leaves its cell of llama.cpp's memory: all cells are always occupied
+/// (the zero state stands at llama.cpp's position 0, token i at i + 1). Otherwise llama.cpp moves the cells of other
+/// sequences while it evaluates, and an evaluation that is cancelled half way would leave those broken as well.
 class LlamaCppSequence final : public Sequence {
  public:
-  LlamaCppSequence(LlamaCppModel& model, llama_seq_id id) : model_(model), id_(id) {}
+  LlamaCppSequence(LlamaCppModel& model, llama_seq_id id);
   ~LlamaCppSequence() override;
 
   std::int64_t position() const noexcept override { return position_; }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <thread>
+#include <utility>
 
 namespace rwkv::llama_cpp {
 namespace {
@@ -15,27 +16,33 @@ constexpr unsigned kMostThreads = 16;
 
 std::optional<std::string> missing_instructions() {
 #if (defined(__x86_64__) || defined(__i386__)) && defined(__GNUC__)
-  // Asked of the processor itself, since ggml's own questions are answered by code that may use these instructions.
+  // ggml's own answers are constants of its compilation, ours are the processor's.
   __builtin_cpu_init();
-  if (!__builtin_cpu_supports("avx2")) return "AVX2";
-  if (!__builtin_cpu_supports("fma")) return "FMA";
-  if (!__builtin_cpu_supports("f16c")) return "F16C";
-#if defined(__x86_64__)
-  if (!__builtin_cpu_supports("bmi2")) return "BMI2";
-#endif
+  const std::pair<const char*, bool> lacking[] = {
+      {"AVX2", ggml_cpu_has_avx2() != 0 && !__builtin_cpu_supports("avx2")},
+      {"FMA", ggml_cpu_has_fma() != 0 && !__builtin_cpu_supports("fma")},
+      {"F16C", ggml_cpu_has_f16c() != 0 && !__builtin_cpu_supports("f16c")},
+      {"BMI2", ggml_cpu_has_bmi2() != 0 && !__builtin_cpu_supports("bmi2")},
+      {"AVX-512", ggml_cpu_has_avx512() != 0 && !__builtin_cpu_supports("avx512f")}};
+  for (const auto& [name, is_lacking] : lacking) {
+    if (is_lacking) return name;
+  }
 #endif
   return std::nullopt;
 }
 
 int head_size_step() {
-  if (ggml_cpu_has_avx512() != 0) return 64;
-  if (ggml_cpu_has_avx() != 0 || ggml_cpu_has_sse3() != 0) return 32;
-  return 32;  // the widest step of the others (NEON 16, WASM 16, POWER 32)
+  // 32 is the widest step of the others (AVX 32, SSE3 32, NEON 16, WASM 16, POWER 32).
+  return ggml_cpu_has_avx512() != 0 ? 64 : 32;
 }
 
 int default_threads(std::uint64_t parameters) {
   if (parameters < kOneThreadIsEnough) return 1;
   return static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, kMostThreads));
+}
+
+int most_threads() {
+  return std::min(std::max(64, static_cast<int>(std::thread::hardware_concurrency())), GGML_MAX_N_THREADS);
 }
 
 }  // namespace rwkv::llama_cpp

@@ -7,14 +7,17 @@
 
 namespace rwkv::llama_cpp {
 
-/// The instruction set this build uses and the processor lacks, or nothing.
+/// An instruction set that ggml was compiled for and the processor lacks, or nothing.
 std::optional<std::string> missing_instructions();
 
 /// The wkv kernels go through a head in steps of this many values and read past its end where it is not a multiple.
 int head_size_step();
 
-/// Threads for a model of `parameters` weights: the physical cores, but one for models so small that threads would mostly
-/// wait for each other.
+/// Threads for a model of `parameters` weights: the logical processors, 16 at most, but one for models so small that
+/// threads would mostly wait for each other.
 int default_threads(std::uint64_t parameters);
+
+/// More threads than this are refused: ggml aborts the process when the system refuses it one.
+int most_threads();
 
 }  // namespace rwkv::llama_cpp

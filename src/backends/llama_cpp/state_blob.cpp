@@ -1,5 +1,6 @@
 #include "backends/llama_cpp/state_blob.h"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -19,6 +20,7 @@ struct Header {
 
 constexpr std::uint32_t kMagic = 0x534C4B52;  // "RKLS"
 constexpr std::uint32_t kVersion = 1;
+constexpr std::size_t kSampleBytes = 256;
 
 // FNV-1a over words: fast enough not to be noticed beside the copy, and any flipped bit changes it.
 std::uint64_t checksum(std::span<const std::byte> bytes) {
@@ -35,6 +37,30 @@ std::uint64_t checksum(std::span<const std::byte> bytes) {
 }
 
 }  // namespace
+
+std::uint64_t model_fingerprint(const GgufFile& file, const RwkvPassport& passport) {
+  std::uint64_t hash = 0xCBF29CE484222325u;
+  const auto mix = [&hash](std::uint64_t value) {
+    hash = (hash ^ value) * 0x100000001B3u;
+    hash ^= hash >> 31;
+  };
+  for (const int value : {passport.layers, passport.width, passport.heads, passport.head_size, passport.feed_forward,
+                          passport.vocabulary}) {
+    mix(static_cast<std::uint64_t>(value));
+  }
+  mix(file.file_bytes());
+  for (const std::string* text : {&passport.architecture, &passport.name, &passport.weight_type}) {
+    for (const char c : *text) mix(static_cast<unsigned char>(c));
+  }
+  // A tuned copy has the same geometry and often the same name. The first layer is enough to tell, and of the file only
+  // pages are read that the first token needs anyway.
+  for (const GgufTensor& tensor : file.tensors()) {
+    if (!tensor.name.starts_with("blk.0.") && tensor.name != "output.weight") continue;
+    const std::size_t begin = tensor.data.size() / 2;
+    mix(checksum(tensor.data.subspan(begin, std::min(kSampleBytes, tensor.data.size() - begin))));
+  }
+  return hash;
+}
 
 std::size_t state_header_bytes() noexcept { return sizeof(Header); }
 

@@ -7,8 +7,12 @@
 #include <vector>
 
 #include "engine/state.h"
+#include "formats/rwkv_passport.h"
 
 namespace rwkv::llama_cpp {
+
+/// Tells models apart whose states cannot be exchanged: geometry, names and samples of the weights.
+std::uint64_t model_fingerprint(const GgufFile& file, const RwkvPassport& passport);
 
 /// Wraps `payload` (llama.cpp's sequence state after `position` tokens) for the model with this fingerprint.
 State wrap_state(std::vector<std::byte> payload, std::uint64_t fingerprint, std::int64_t position);

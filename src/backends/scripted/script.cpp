@@ -1,16 +1,14 @@
 #include "backends/scripted/script.h"
 
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/mapped_file.h"
 
 namespace rwkv {
 namespace {
 
-constexpr std::uintmax_t kMaxBytes = 1u << 20;
+constexpr std::size_t kMaxBytes = 1u << 20;
 constexpr int kMaxMicroseconds = 10'000'000;
 
 using Json = nlohmann::json;
@@ -19,8 +17,8 @@ int bounded(const Json& json, const char* field, int highest) {
   const auto it = json.find(field);
   if (it == json.end()) return 0;
   if (!it->is_number_integer() || it->get<std::int64_t>() < 0 || it->get<std::int64_t>() > highest) {
-    throw Error(ErrorCode::kBadFile, std::string("'") + field + "' must be a whole number from 0 to " +
-                                         std::to_string(highest));
+    throw Error(ErrorCode::kBadFile,
+                std::string("'") + field + "' must be a whole number from 0 to " + std::to_string(highest));
   }
   return it->get<int>();
 }
@@ -33,7 +31,7 @@ std::string text(const Json& json, const char* field, const std::string& otherwi
 }
 
 Script parse(const Json& json) {
-  if (!json.is_object() || json.value("rwkv_script", 0) != 1) {
+  if (!json.is_object() || bounded(json, "rwkv_script", 1) != 1) {
     throw Error(ErrorCode::kBadFile, "'rwkv_script' must be 1");
   }
   Script script;
@@ -56,22 +54,14 @@ Script parse(const Json& json) {
 }  // namespace
 
 Script Script::from_file(const std::string& path) {
-  const std::filesystem::path file(std::u8string(path.begin(), path.end()));
-  std::error_code ignored;
-  if (!std::filesystem::exists(file, ignored)) throw Error(ErrorCode::kNotFound, "there is no file '" + path + "'");
-  if (std::filesystem::file_size(file, ignored) > kMaxBytes) {
-    throw Error(ErrorCode::kBadFile, "'" + path + "' is too large for a script");
-  }
-  std::ifstream stream(file, std::ios::binary);
-  if (!stream) throw Error(ErrorCode::kIo, "cannot read '" + path + "'");
-  const std::string content((std::istreambuf_iterator<char>(stream)), {});
+  const MappedFile file(path);
+  if (file.bytes().size() > kMaxBytes) throw Error(ErrorCode::kBadFile, "'" + path + "' is too large for a script");
+  const std::string_view content(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
   const Json json = Json::parse(content, nullptr, false);
   try {
     return parse(json);
   } catch (const Error& error) {
     throw Error(error.code(), "'" + path + "' is not a script: " + error.what());
-  } catch (const Json::exception&) {
-    throw Error(ErrorCode::kBadFile, "'" + path + "' is not a script: 'rwkv_script' must be 1");
   }
 }
 
@@ -85,8 +75,7 @@ int Script::next_byte(std::string_view whole) const {
   if (said.starts_with(' ')) said.remove_prefix(1);
   const std::string_view before = whole.substr(0, turn == std::string_view::npos ? 0 : turn);
   const std::size_t question_at = before.rfind("\n\n");
-  const std::string_view question =
-      question_at == std::string_view::npos ? before : before.substr(question_at + 2);
+  const std::string_view question = question_at == std::string_view::npos ? before : before.substr(question_at + 2);
   for (const Reply& reply : replies) {
     if (!reply.when.empty() && question.find(reply.when) == std::string_view::npos) continue;
     if (!std::string_view(reply.say).starts_with(said) || said.size() == reply.say.size()) return -1;

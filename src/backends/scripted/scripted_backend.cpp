@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
-#include <filesystem>
+#include <functional>
 #include <set>
 #include <thread>
 #include <utility>
@@ -34,8 +34,8 @@ void wait(std::chrono::microseconds time, const CancelToken& cancel) {
   const auto end = std::chrono::steady_clock::now() + time;
   cancel.check();
   for (auto now = std::chrono::steady_clock::now(); now < end; now = std::chrono::steady_clock::now()) {
-    std::this_thread::sleep_for(std::min(std::chrono::duration_cast<std::chrono::microseconds>(end - now),
-                                         std::chrono::microseconds(5000)));
+    std::this_thread::sleep_for(
+        std::min(std::chrono::duration_cast<std::chrono::microseconds>(end - now), std::chrono::microseconds(5000)));
     cancel.check();
   }
 }
@@ -53,16 +53,8 @@ class ScriptedSequence final : public Sequence {
     text_.clear();
     position_ = 0;
   }
-  State save() const override {
-    std::vector<std::byte> bytes(text_.size());
-    if (!text_.empty()) std::memcpy(bytes.data(), text_.data(), text_.size());
-    return State(std::move(bytes), position_);
-  }
-  void restore(const State& state) override {
-    text_.resize(state.bytes().size());
-    if (!text_.empty()) std::memcpy(text_.data(), state.bytes().data(), text_.size());
-    position_ = state.position();
-  }
+  State save() const override;
+  void restore(const State& state) override;
 
   ScriptedModel& model() const noexcept { return model_; }
   const std::string& text() const noexcept { return text_; }
@@ -86,7 +78,7 @@ class ScriptedModel final : public Model {
     info_.weight_type = "none";
     info_.vocabulary = kRows;
     info_.threads = 1;
-    for (int size = 1; size <= std::clamp(max_sequences, 1, kMaxSequences); ++size) info_.batch_sizes.push_back(size);
+    for (int size = 1; size <= max_sequences; ++size) info_.batch_sizes.push_back(size);
   }
 
   const ModelInfo& info() const noexcept override { return info_; }
@@ -101,9 +93,14 @@ class ScriptedModel final : public Model {
     return std::make_unique<ScriptedSequence>(*this);
   }
   void forget_sequence() noexcept { --sequences_; }
+  // At the head of each saved state, so that those of others are known.
+  std::string mark() const { return "scripted " + std::to_string(std::hash<std::string>()(info_.name)) + ":"; }
 
   void evaluate(std::span<EvalItem> items, const CancelToken& cancel) override {
+    for (EvalItem& item : items) item.logits = {};
+    if (items.empty()) return;
     validate(items);
+    cancel.check();
     try {
       spend_time(items, cancel);
       rows_.assign(items.size() * kRows, 0.0f);
@@ -121,8 +118,11 @@ class ScriptedModel final : public Model {
         if (byte < 0) row[' ' + 1] = kCertain / 2;
         items[i].logits = std::span<const float>(row, kRows);
       }
-    } catch (const Error&) {
-      for (EvalItem& item : items) item.sequence->reset();
+    } catch (...) {
+      for (EvalItem& item : items) {
+        item.sequence->reset();
+        item.logits = {};
+      }
       throw;
     }
   }
@@ -137,8 +137,8 @@ class ScriptedModel final : public Model {
       }
       for (const TokenId token : item.tokens) {
         if (token < 0 || token >= kRows) {
-          throw Error(ErrorCode::kInvalidArgument, "token " + std::to_string(token) + " is outside the vocabulary of " +
-                                                       std::to_string(kRows));
+          throw Error(ErrorCode::kInvalidArgument,
+                      "token " + std::to_string(token) + " is outside the vocabulary of " + std::to_string(kRows));
         }
       }
     }
@@ -160,6 +160,24 @@ class ScriptedModel final : public Model {
 
 ScriptedSequence::~ScriptedSequence() { model_.forget_sequence(); }
 
+State ScriptedSequence::save() const {
+  if (position_ == 0) return {};
+  const std::string whole = model_.mark() + text_;
+  std::vector<std::byte> bytes(whole.size());
+  std::memcpy(bytes.data(), whole.data(), whole.size());
+  return State(std::move(bytes), position_);
+}
+
+void ScriptedSequence::restore(const State& state) {
+  reset();
+  if (state.is_zero()) return;
+  const std::string_view whole(reinterpret_cast<const char*>(state.bytes().data()), state.bytes().size());
+  const std::string mark = model_.mark();
+  if (!whole.starts_with(mark)) throw Error(ErrorCode::kInvalidArgument, "the state belongs to another model");
+  text_ = whole.substr(mark.size());
+  position_ = state.position();
+}
+
 class ScriptedBackend final : public Backend {
  public:
   std::string_view name() const noexcept override { return "scripted"; }
@@ -176,6 +194,10 @@ class ScriptedBackend final : public Backend {
   }
 
   std::unique_ptr<Model> load(const std::string& path, const LoadOptions& options) const override {
+    if (options.max_sequences < 1 || options.max_sequences > kMaxSequences) {
+      throw Error(ErrorCode::kInvalidArgument, "the number of sequences is " + std::to_string(options.max_sequences) +
+                                                   ", not 1 to " + std::to_string(kMaxSequences));
+    }
     Script script = Script::from_file(path);
     constexpr int kSteps = 20;
     for (int step = 0; step < kSteps; ++step) {

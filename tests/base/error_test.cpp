@@ -1,0 +1,59 @@
+// Codes have stable names, and a cancel token is one flag in many hands.
+#include "base/error.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+#include <thread>
+
+#include "base/cancel.h"
+
+namespace rwkv {
+namespace {
+
+TEST(ErrorCode, NamesAreStableAndDifferent) {
+  const std::pair<ErrorCode, const char*> names[] = {{ErrorCode::kInvalidArgument, "invalid_argument"},
+                                                     {ErrorCode::kNotFound, "not_found"},
+                                                     {ErrorCode::kIo, "io"},
+                                                     {ErrorCode::kBadFile, "bad_file"},
+                                                     {ErrorCode::kUnsupported, "unsupported"},
+                                                     {ErrorCode::kOutOfMemory, "out_of_memory"},
+                                                     {ErrorCode::kBusy, "busy"},
+                                                     {ErrorCode::kCancelled, "cancelled"},
+                                                     {ErrorCode::kEvaluation, "evaluation"},
+                                                     {ErrorCode::kInternal, "internal"}};
+  for (const auto& [code, name] : names) EXPECT_EQ(to_string(code), name);
+  EXPECT_EQ(to_string(static_cast<ErrorCode>(999)), "internal");
+}
+
+TEST(Error, CarriesCodeAndMessage) {
+  try {
+    throw Error(ErrorCode::kBusy, "in use");
+  } catch (const std::exception& error) {
+    EXPECT_STREQ(error.what(), "in use");
+    EXPECT_EQ(dynamic_cast<const Error&>(error).code(), ErrorCode::kBusy);
+  }
+}
+
+TEST(CancelToken, CopiesShareTheFlagAndOthersDoNot) {
+  const CancelToken token;
+  const CancelToken copy = token;
+  const CancelToken other;
+  EXPECT_NO_THROW(token.check());
+  std::thread([copy] { copy.cancel(); }).join();
+  EXPECT_TRUE(token.cancelled());
+  EXPECT_FALSE(other.cancelled());
+  try {
+    token.check();
+    FAIL() << "not thrown";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kCancelled);
+  }
+  token.clear();
+  EXPECT_FALSE(copy.cancelled());
+  EXPECT_NO_THROW(copy.check());
+}
+
+}  // namespace
+}  // namespace rwkv

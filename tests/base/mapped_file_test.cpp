@@ -1,0 +1,101 @@
+// Files as memory: what can be mapped is, everything else is a typed error that names the path.
+#include "base/mapped_file.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <string>
+#include <utility>
+
+#include "base/error.h"
+#include "support/scratch.h"
+
+namespace rwkv {
+namespace {
+
+std::string text_of(const MappedFile& file) {
+  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
+}
+
+void expect_refused(const std::string& path, ErrorCode code) {
+  try {
+    const MappedFile file(path);
+    FAIL() << "mapped";
+  } catch (const Error& error) {
+    EXPECT_EQ(to_string(error.code()), to_string(code)) << error.what();
+    if (code == ErrorCode::kInvalidArgument) return;  // a path with NUL cannot be shown
+    EXPECT_NE(std::string(error.what()).find(path), std::string::npos);
+  }
+}
+
+TEST(MappedFile, ShowsTheBytesOfTheFile) {
+  const test::ScratchFolder folder;
+  const std::string path = (folder.path() / "file").string();
+  std::string bytes;
+  for (int i = 0; i < 100'000; ++i) bytes += static_cast<char>(i * 7);
+  test::write_file(path, bytes);
+  const MappedFile file(path);
+  EXPECT_EQ(file.path(), path);
+  EXPECT_EQ(text_of(file), bytes);
+}
+
+TEST(MappedFile, EmptyFileHasNoBytes) {
+  const test::ScratchFolder folder;
+  const std::string path = (folder.path() / "empty").string();
+  test::write_file(path, "");
+  EXPECT_TRUE(MappedFile(path).bytes().empty());
+}
+
+TEST(MappedFile, PathIsUtf8) {
+  const test::ScratchFolder folder;
+  const std::string path = (folder.path() / "\u6A21\u578B \U0001F426 \u00E9").string();
+  test::write_file(path, "text");
+  EXPECT_EQ(text_of(MappedFile(path)), "text");
+}
+
+TEST(MappedFile, WhatIsNoFileIsRefusedAtOnce) {
+  const test::ScratchFolder folder;
+  const std::string file = (folder.path() / "file").string();
+  test::write_file(file, "text");
+  expect_refused("", ErrorCode::kNotFound);
+  expect_refused((folder.path() / "nowhere").string(), ErrorCode::kNotFound);
+  expect_refused(file + "/below", ErrorCode::kNotFound);
+  expect_refused(folder.path().string(), ErrorCode::kIo);
+  expect_refused("/dev/null", ErrorCode::kIo);
+  expect_refused(std::string(5000, 'x'), ErrorCode::kIo);
+  expect_refused(file + std::string("\0.gguf", 6), ErrorCode::kInvalidArgument);
+  const std::string pipe = (folder.path() / "pipe").string();
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  expect_refused(pipe, ErrorCode::kIo);  // and does not wait for a writer
+}
+
+TEST(MappedFile, MovesWithoutCopyAndReleasesOnce) {
+  const test::ScratchFolder folder;
+  const std::string a = (folder.path() / "a").string();
+  const std::string b = (folder.path() / "b").string();
+  test::write_file(a, "first");
+  test::write_file(b, "second");
+  MappedFile first(a);
+  const auto* data = first.bytes().data();
+  MappedFile moved(std::move(first));
+  EXPECT_EQ(moved.bytes().data(), data);
+  EXPECT_TRUE(first.bytes().empty());  // NOLINT(bugprone-use-after-move)
+  moved = MappedFile(b);
+  EXPECT_EQ(text_of(moved), "second");
+  EXPECT_EQ(moved.path(), b);
+  MappedFile& same = moved;
+  moved = std::move(same);
+  EXPECT_EQ(text_of(moved), "second");
+}
+
+TEST(MappedFile, StaysReadableWhenItsNameIsTakenAway) {
+  const test::ScratchFolder folder;
+  const std::string path = (folder.path() / "file").string();
+  test::write_file(path, "text");
+  const MappedFile file(path);
+  std::filesystem::remove(path);
+  EXPECT_EQ(text_of(file), "text");
+}
+
+}  // namespace
+}  // namespace rwkv
