@@ -67,7 +67,7 @@ RWKV_BRIDGE_API rwkv_bridge_port rwkv_bridge_open(const char* name, const char* 
                                                   rwkv_bridge_on_message on_message, void* user_data);
 
 /* The same for a Dart isolate. `native_port` is SendPort.nativePort, `post_cobject` NativeApi.postCObject of dart:ffi.
- * Each message arrives as a Uint8List that is not copied. */
+ * Each message arrives as a Uint8List that is not copied; an empty one only asks whether the isolate is still there. */
 RWKV_BRIDGE_API rwkv_bridge_port rwkv_bridge_open_dart(const char* name, const char* options, int64_t native_port,
                                                        void* post_cobject);
 

@@ -19,8 +19,8 @@ String? staticString(String function, {NativeLibrary? of}) {
   );
 }
 
-/// Argument strings of the backends, each with a comma after it; empty when they
-/// cannot be asked for.
+/// Argument strings of the backends, each with a comma after it; empty when
+/// they cannot be asked for.
 String backendNames({NativeLibrary? of}) {
   const function = 'rwkvmobile_runtime_get_available_backend_names';
   final library = of ?? _libraryIfAny();

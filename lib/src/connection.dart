@@ -48,9 +48,9 @@ final class RuntimeConnection {
     }
   }
 
-  /// Called with each [FromRWKV] and each untyped map of the protocol, in order,
-  /// and the request that it answers: null for pushes of a generation that
-  /// another port started.
+  /// Called with each [FromRWKV] and each untyped map of the protocol, in
+  /// order, and the request that it answers: null for pushes of a generation
+  /// that another port started.
   final void Function(ToRWKV? request, Object message) onMessage;
 
   /// Called when nothing more follows for a request.
@@ -64,12 +64,14 @@ final class RuntimeConnection {
   // only, and requests of several may come through here.
   final Map<int, ToRWKV> _waiting = {};
   int _lastId = 0;
+  bool _closed = false;
 
   /// How many requests may still be answered.
   int get waiting => _waiting.length;
 
-  /// Queues [request]. Throws when it cannot be a message: a number that is not
-  /// finite, or too much text.
+  /// Queues [request]. Throws a [NativeLibraryException] when the runtime does
+  /// not take it, something else when it cannot be a message: a number that is
+  /// not finite, or too much text.
   void send(ToRWKV request) {
     final id = ++_lastId;
     final bytes = utf8.encode(
@@ -88,10 +90,9 @@ final class RuntimeConnection {
     );
     if (result != 0) {
       _waiting.remove(id);
-      throw StateError(
-        result == RWKV_BRIDGE_CLOSED
-            ? 'The runtime was closed.'
-            : 'The runtime did not take a request: error $result.',
+      throw NativeLibraryException(
+        result == RWKV_BRIDGE_NO_MEMORY ? 'out_of_memory' : 'internal',
+        'The runtime did not take a request: error $result.',
       );
     }
   }
@@ -99,14 +100,17 @@ final class RuntimeConnection {
   /// Closes the port; nothing is received any more. If it was the runtime's
   /// last one, the runtime ends in the background and releases its models.
   void close() {
+    if (_closed) return;
+    _closed = true;
     _library.bindings.rwkv_bridge_close(_port, 0);
-    _messages.close();
     _waiting.clear();
+    _messages.close();
   }
 
   void _receive(Object? message) {
-    final json =
-        _fromUtf8.convert(message as Uint8List) as Map<String, Object?>;
+    final bytes = message as Uint8List;
+    if (bytes.isEmpty) return; // asks whether somebody is there
+    final json = _fromUtf8.convert(bytes) as Map<String, Object?>;
     final id = json['requestId'] as int?;
     if (json['type'] == 'RequestDone') {
       final request = _waiting.remove(id);

@@ -71,8 +71,8 @@ String stringAt(Pointer<Char> text) {
   return utf8.decode(bytes.asTypedList(length), allowMalformed: true);
 }
 
-/// Names to try on this platform, null for the process itself, where the library
-/// is linked in. Throws where there is no library.
+/// Names to try on this platform, null for the process itself, where the
+/// library is linked in. Throws where there is no library.
 List<String?> platformLibraries(String system, Abi abi) => switch (system) {
   'android' => ['librwkv_mobile.so'],
   'ios' => [null],
@@ -89,7 +89,10 @@ List<String?> platformLibraries(String system, Abi abi) => switch (system) {
     _ => throw NativeLibraryException('unsupported', 'Unsupported ABI: $abi'),
   },
   _ =>
-    throw NativeLibraryException('unsupported', 'Unsupported platform: $system'),
+    throw NativeLibraryException(
+      'unsupported',
+      'Unsupported platform: $system',
+    ),
 };
 
 NativeLibrary _openAndCheck(String? path) {

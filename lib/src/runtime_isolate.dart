@@ -84,6 +84,8 @@ class _Service {
     }
     try {
       connection.send(request);
+    } on NativeLibraryException catch (e) {
+      toApp(failureOf(request, e.message, e.code));
     } on Object catch (e) {
       toApp(failureOf(request, '$e', 'invalid_argument'));
     }

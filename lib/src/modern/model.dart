@@ -20,9 +20,9 @@ final class RwkvModel {
   /// The file it was loaded from.
   final String path;
 
-  /// Writes the next turn of a conversation: [messages] are turns of the user and
-  /// the model in alternation, the user first. If the model spoke last, it goes
-  /// on with what it had said.
+  /// Writes the next turn of a conversation: [messages] are turns of the user
+  /// and the model in alternation, the user first. If the model spoke last, it
+  /// goes on with what it had said.
   ///
   /// With [reasoning] it thinks before it answers. [maxTokens] is the most it
   /// writes. Listening starts it; cancelling the subscription (or leaving an
@@ -47,7 +47,7 @@ final class RwkvModel {
   /// Goes on with [prompt] as it is, as [chat] does with a conversation. Only
   /// what is new comes out.
   Stream<RwkvEvent> complete(String prompt, {int? maxTokens}) {
-    // The first pieces repeat the prompt, which is part of the text by contract.
+    // The first pieces repeat the prompt, which belongs to the text.
     var toSkip = prompt.length;
     return _generate(
       () =>
@@ -75,15 +75,28 @@ final class RwkvModel {
       // recognised by its number.
       var number = 0;
       int? attached;
-      pushes = _session.pushes.listen((push) {
-        final event = _eventOf(push);
-        if (event == null || attached == null) return;
-        if (event.generation != attached) return;
-        if (event is RwkvText && event.sequence <= number) return;
-        if (event is RwkvText) number = event.sequence;
+      final early = <RwkvEvent>[];
+      void fail(Object error) {
+        if (events.isClosed) return;
+        events.addError(error);
+        unawaited(events.close());
+      }
+
+      void take(RwkvEvent event) {
+        if (event.generation != attached || events.isClosed) return;
+        if (event is RwkvText) {
+          if (event.sequence <= number) return;
+          number = event.sequence;
+        }
         events.add(event);
         if (event is RwkvEnd) unawaited(events.close());
-      }, onError: events.addError, onDone: events.close);
+      }
+
+      pushes = _session.pushes.listen((push) {
+        final event = _eventOf(push);
+        if (event == null || events.isClosed) return;
+        attached == null ? early.add(event) : take(event);
+      }, onError: fail);
       try {
         final snapshot = await _session.askFor<GenerationSnapshot>(
           SubscribeGeneration(
@@ -101,14 +114,15 @@ final class RwkvModel {
           }
           if (snapshot.reason case final reason?) {
             events.add(RwkvEnd(found, reason));
+          } else {
+            early.forEach(take);
           }
         }
         if (found == null || snapshot.reason != null) {
           unawaited(events.close());
         }
       } on RwkvException catch (e) {
-        events.addError(e);
-        unawaited(events.close());
+        fail(e);
       }
     }
 
@@ -118,8 +132,8 @@ final class RwkvModel {
     return events.stream;
   }
 
-  /// Sets how tokens are chosen; what is not given stays as it is. `topK: 1` with
-  /// penalties of 0 always takes the likeliest.
+  /// Sets how tokens are chosen; what is not given stays as it is. `topK: 1`
+  /// with penalties of 0 always takes the likeliest.
   Future<void> setSampling({
     double? temperature,
     int? topK,
@@ -166,29 +180,29 @@ final class RwkvModel {
     final events = StreamController<RwkvEvent>();
     // Whether the runtime has taken the request: null until it says so.
     final taken = Completer<bool>();
+    // The text can be complete before the model is free for the next request;
+    // the stream ends when it is.
+    final free = Completer<void>();
     var over = false;
 
-    void end() {
-      if (!taken.isCompleted) taken.complete(false);
+    void fail(Object error) {
+      if (over) return;
       over = true;
-      unawaited(events.close());
+      events.addError(error);
     }
 
     void receive(FromRWKV answer) {
-      if (over) return;
       if (answer is GenerateStart) taken.complete(true);
-      if (answer case GenerationEnd(
-        reason: GenerationEndReason.error,
-        :final error,
-      )) {
-        events.addError(_failed(error));
-        end();
-      } else if (_eventOf(answer) case final event?) {
-        events.add(event);
-        if (event is RwkvEnd) end();
-      } else if (answer case GenerateStop(:final error?)) {
-        events.addError(_failed(error));
-        end();
+      if (over) return;
+      switch (answer) {
+        case GenerationEnd(reason: GenerationEndReason.error, :final error):
+          fail(_failed(error));
+        case GenerateStop(:final error?):
+          fail(_failed(error));
+        default:
+          final event = _eventOf(answer);
+          if (event != null) events.add(event);
+          over = event is RwkvEnd;
       }
     }
 
@@ -198,23 +212,22 @@ final class RwkvModel {
             .ask(makeRequest())
             .listen(
               receive,
-              onError: (Object error, StackTrace trace) {
-                if (over) return;
-                events.addError(error, trace);
-                end();
-              },
+              onError: fail,
               onDone: () {
-                if (!over) end();
+                if (!taken.isCompleted) taken.complete(false);
+                free.complete();
+                unawaited(events.close());
               },
             );
       }
       ..onCancel = () async {
-        // Not before it is sure that the model is writing this, and not something
-        // that was there before.
+        // Not before it is sure that the model is writing this, and not
+        // something that was there before.
         if (await taken.future && !over) {
           over = true;
           await stop();
         }
+        await free.future;
       };
     return events.stream;
   }

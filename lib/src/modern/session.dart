@@ -54,7 +54,10 @@ final class Session {
       _connection.send(request);
     } on Object catch (e) {
       _asked.remove(request);
-      answers.addError(RwkvException('invalid_argument', '$e'));
+      answers.addError(switch (e) {
+        NativeLibraryException() => RwkvException(e.code, e.message),
+        _ => RwkvException('invalid_argument', '$e'),
+      });
       unawaited(answers.close());
     }
     return answers.stream;

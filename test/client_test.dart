@@ -1,0 +1,150 @@
+// The small client.
+import 'package:rwkv_mobile_flutter/rwkv_client.dart';
+
+import 'app.dart' show modelPath;
+import 'harness.dart';
+
+Future<String> textOf(Stream<RwkvEvent> events) async {
+  final text = StringBuffer();
+  await for (final event in events) {
+    if (event is RwkvText) text.write(event.text);
+  }
+  return text.toString();
+}
+
+Future<void> main() async {
+  late Rwkv rwkv;
+  late RwkvModel model;
+
+  await test('a model is loaded, with progress that does not fall', () async {
+    rwkv = await Rwkv.open();
+    final progress = <double>[];
+    model = await rwkv.load(modelPath, onProgress: progress.add);
+    for (var i = 0; i < progress.length; ++i) {
+      check(progress[i] >= 0 && progress[i] <= 1, '$progress');
+      check(i == 0 || progress[i] >= progress[i - 1], '$progress');
+    }
+    await model.setSampling(
+      topK: 1,
+      presencePenalty: 0,
+      frequencyPenalty: 0,
+      seed: 1,
+    );
+  });
+
+  await test('a bad file is an exception', () async {
+    final e = await thrownBy<RwkvException>(() => rwkv.load('no/file.gguf'));
+    equal(e.code, 'load_failed');
+    check(e.message.contains('no/file.gguf'), e.message);
+  });
+
+  await test('a chat is text and one end', () async {
+    final text = StringBuffer();
+    final ends = <RwkvEnd>[];
+    await for (final event in model.chat(['What is the capital of Peru?'])) {
+      switch (event) {
+        case RwkvProgress(:final progress):
+          check(progress >= 0 && progress <= 1, '$progress');
+        case RwkvText(text: final piece):
+          text.write(piece);
+        case RwkvEnd():
+          ends.add(event);
+      }
+    }
+    equal('$text', 'Lima.');
+    equal(ends.length, 1);
+    check(
+      ends.single.reason == GenerationEndReason.stop ||
+          ends.single.reason == GenerationEndReason.eos,
+      '${ends.single.reason}',
+    );
+    check(ends.single.generatedTokens! > 0, 'tokens are counted');
+  });
+
+  await test('a conversation goes on', () async {
+    final text = await textOf(
+      model.chat([
+        'My name is Mira.',
+        'Nice to meet you, Mira.',
+        'What is my name?',
+      ]),
+    );
+    check(text.contains('Mira'), text);
+  });
+
+  await test('a completion has only what is new', () async {
+    const prompt = 'User: What is the capital of Peru?\n\nAssistant:';
+    final text = await textOf(model.complete(prompt, maxTokens: 3));
+    check(!text.contains('capital') && text.startsWith(' '), text);
+    final short = await textOf(model.complete(prompt, maxTokens: 1));
+    check(text.startsWith(short), '$short, $text');
+  });
+
+  await test('the length is kept', () async {
+    RwkvEnd? end;
+    await for (final event in model.complete('What', maxTokens: 2)) {
+      if (event is RwkvEnd) end = event;
+    }
+    equal(end!.reason, GenerationEndReason.length);
+    equal(end.generatedTokens, 2);
+  });
+
+  await test('leaving the loop stops the model', () async {
+    await for (final event in model.complete('What is', maxTokens: 1 << 20)) {
+      if (event is RwkvText) break;
+    }
+    // Free at once: not busy.
+    equal(await textOf(model.chat(['What is the capital of Peru?'])), 'Lima.');
+  });
+
+  await test('a busy model says so, and its stream goes on', () async {
+    final first = model.chat(['What is 64+29?'], reasoning: true).listen(null);
+    final e = await thrownBy<RwkvException>(() => textOf(model.chat(['Hi'])));
+    equal(e.code, 'busy');
+    await first.asFuture<void>();
+  });
+
+  await test('stop ends the stream with its reason', () async {
+    RwkvEnd? end;
+    await for (final event in model.complete('What is', maxTokens: 1 << 20)) {
+      if (event is RwkvText) await model.stop();
+      if (event is RwkvEnd) end = event;
+    }
+    check(
+      end!.reason == GenerationEndReason.cancelled ||
+          end.reason == GenerationEndReason.eos,
+      '${end.reason}',
+    );
+  });
+
+  await test('another client sees the model and what it wrote', () async {
+    final text = await textOf(model.chat(['What is the capital of Peru?']));
+    final other = await Rwkv.open();
+    final seen = await other.models();
+    equal([for (final m in seen) m.path], [modelPath]);
+    equal(await textOf(seen.single.attach()), text);
+    await other.close();
+  });
+
+  await test('a released model is gone', () async {
+    await model.release();
+    equal(await rwkv.models(), <RwkvModel>[]);
+    final e = await thrownBy<RwkvException>(() => textOf(model.chat(['Hi'])));
+    equal(e.code, 'generation_failed');
+    await thrownBy<RwkvException>(model.release);
+    equal(await model.attach().toList(), <RwkvEvent>[]);
+  });
+
+  await test('closing ends open streams with an exception', () async {
+    model = await rwkv.load(modelPath);
+    final e = await thrownBy<RwkvException>(() async {
+      await for (final event in model.complete('a', maxTokens: 1 << 20)) {
+        if (event is RwkvText) await rwkv.close();
+      }
+    });
+    equal(e.code, 'closed');
+    equal((await thrownBy<RwkvException>(rwkv.models)).code, 'closed');
+  });
+
+  finish();
+}
