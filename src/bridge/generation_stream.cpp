@@ -1,5 +1,6 @@
 #include "bridge/generation_stream.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -127,6 +128,11 @@ std::optional<GenerationStream::End> GenerationStream::take_end(std::size_t slot
   if (slots_[slot].end_taken || !slots_[slot].end) return std::nullopt;
   slots_[slot].end_taken = true;
   return slots_[slot].end;
+}
+
+bool GenerationStream::all_ended() const {
+  const std::lock_guard lock(mutex_);
+  return std::all_of(slots_.begin(), slots_.end(), [](const Slot& slot) { return slot.end.has_value(); });
 }
 
 bool GenerationStream::end_taken(std::size_t slot) const {

@@ -76,6 +76,7 @@ class GenerationStream {
   /// The same, once: nothing on later calls.
   std::optional<End> take_end(std::size_t slot);
   bool end_taken(std::size_t slot) const;
+  bool all_ended() const;
 
  private:
   // Where a delta ended.

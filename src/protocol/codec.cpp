@@ -110,6 +110,10 @@ Json parse_message(std::string_view text) {
     fail("The message has " + std::to_string(text.size()) + " bytes; at most " + std::to_string(kMaxMessageBytes) +
          " are taken");
   }
+  // The parser takes a bare NUL for the end and would not look at what follows.
+  if (const std::size_t at = text.find('\0'); at != std::string_view::npos) {
+    fail("The message is not valid JSON at byte " + std::to_string(at + 1));
+  }
   try {
     try {
       return parse_bounded(text);

@@ -54,30 +54,30 @@ TEST(Cancel, InTheMiddleResetsTheCancelledSequencesAndNoOther) {
     const auto model = load_tiny(shape_of(version), kF32, 1, one_thread(4));
     std::vector<std::unique_ptr<Sequence>> sequences;
     for (int i = 0; i < 4; ++i) sequences.push_back(model->create_sequence());
-    // Woken in another order than they were made: llama.cpp would give them its cells in this one.
-    for (const std::size_t i : {0u, 3u, 1u, 2u}) feed(*model, *sequences[i], {static_cast<TokenId>(i), 5});
+    for (const std::size_t i : {3u, 2u}) feed(*model, *sequences[i], {static_cast<TokenId>(i), 5});
     const State bystander = sequences[3]->save();
     const Logits expected = feed(*model, *sequences[3], {9});
     const Tokens tokens = random_tokens(20'000, 64, 1);
     const std::span<const TokenId> all(tokens);
     int cancelled = 0;
     for (int round = 0; round < 12; ++round) {
+      // Woken in another order than they were made, which is the one in which llama.cpp would hand out its cells: the
+      // bystander would stand between the two, and be moved while they run.
+      for (const std::size_t i : {0u, 1u, 3u}) sequences[i]->reset();
+      feed(*model, *sequences[0], {1});
       sequences[3]->restore(bystander);
-      for (const std::size_t i : {0u, 1u}) {
-        sequences[i]->reset();
-        feed(*model, *sequences[i], {1});
-      }
-      std::vector<EvalItem> items{{sequences[0].get(), all, true, {}}, {sequences[1].get(), all.first(300), true, {}}};
+      feed(*model, *sequences[1], {1});
+      std::vector<EvalItem> items{{sequences[0].get(), all.first(250), true, {}}, {sequences[1].get(), all, true, {}}};
       const CancelToken cancel;
       {
         const Later later(cancel, std::chrono::microseconds(700 * (round + 1)));
         if (!is_cancelled(*model, items, cancel)) continue;
       }
       for (const EvalItem& item : items) EXPECT_TRUE(item.logits.empty());
-      if (sequences[0]->position() == 1) continue;  // it had not begun
+      if (sequences[1]->position() == 1) continue;  // it had not begun
       ++cancelled;
       EXPECT_EQ(sequences[0]->position(), 0);
-      EXPECT_LE(sequences[1]->position(), 1);
+      EXPECT_EQ(sequences[1]->position(), 0);
       EXPECT_EQ(sequences[2]->position(), 2);
       EXPECT_EQ(sequences[3]->position(), 2);
       EXPECT_EQ(feed(*model, *sequences[3], {9}), expected);
@@ -85,9 +85,7 @@ TEST(Cancel, InTheMiddleResetsTheCancelledSequencesAndNoOther) {
       const Logits first = feed(*model, *sequences[0], {4, 5});
       sequences[0]->reset();
       EXPECT_EQ(feed(*model, *sequences[0], {4, 5}), first);
-      if (sequences[1]->position() == 0) {
-        EXPECT_EQ(feed(*model, *sequences[1], {4, 5}), first);
-      }
+      EXPECT_EQ(feed(*model, *sequences[1], {4, 5}), first);
     }
     EXPECT_GE(cancelled, 6);
   }
@@ -159,8 +157,8 @@ TEST(Load, ExceptionOfTheProgressCallbackComesOutAsItIs) {
     } catch (const Own& own) {
       EXPECT_EQ(own.value, 42);
     }
-    options.progress = [](float) { throw std::runtime_error("the host's own"); };
-    EXPECT_THROW(load_tiny(shape_of(7), kF32, 1, options), std::runtime_error);
+    options.progress = [](float) { throw std::logic_error("the host's own"); };
+    EXPECT_THROW(load_tiny(shape_of(7), kF32, 1, options), std::logic_error);
   }
 }
 

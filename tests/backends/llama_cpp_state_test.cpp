@@ -69,6 +69,13 @@ TEST_P(States, SlotOfAnEndedSequenceBeginsAtZero) {
   EXPECT_EQ(feed(*model, *sequence, {5, 6}), fresh);
 }
 
+TEST_P(States, PromptMayBeOfAnyLengthWithOneSlotAsWell) {
+  const auto model = load(1, 1);
+  const auto sequence = model->create_sequence();
+  feed(*model, *sequence, random_tokens(1500, 64, 1));
+  EXPECT_EQ(sequence->position(), 1500);
+}
+
 TEST_P(States, SequencesDoNotDisturbEachOtherInWhateverOrderTheyRun) {
   const auto model = load();
   std::vector<std::unique_ptr<Sequence>> sequences(4);
