@@ -65,6 +65,8 @@ void SamplingOptions::add_to(CLI::App& app) {
 }
 
 void SamplingOptions::apply(GenerationOptions& options) const {
+  validate(sampler);
+  validate(penalties);
   options.sampler = sampler;
   options.penalties = penalties;
   if (greedy) {

@@ -7,6 +7,7 @@
 #ifdef _WIN32
 #include <io.h>
 #else
+#include <poll.h>
 #include <unistd.h>
 #endif
 
@@ -18,7 +19,15 @@ int is_terminal(int fd) { return _isatty(fd); }
 long read_bytes(char* buffer, unsigned size) { return _read(0, buffer, size); }
 #else
 int is_terminal(int fd) { return isatty(fd); }
-long read_bytes(char* buffer, unsigned size) { return static_cast<long>(read(0, buffer, size)); }
+// Looks at the interrupt between short waits: one that comes just before a read would be slept through.
+long read_bytes(char* buffer, unsigned size) {
+  pollfd input{0, POLLIN, 0};
+  while (poll(&input, 1, 50) == 0) {
+    if (interrupt().cancelled()) return -1;
+  }
+  if (interrupt().cancelled()) return -1;
+  return static_cast<long>(read(0, buffer, size));
+}
 #endif
 
 // The handler may touch nothing that is made on first use.

@@ -123,16 +123,13 @@ std::optional<GenerationStream::End> GenerationStream::end(std::size_t slot) con
   return slot < slots_.size() ? slots_[slot].end : std::nullopt;
 }
 
-std::optional<GenerationStream::End> GenerationStream::take_end(std::size_t slot) {
+std::optional<GenerationStream::End> GenerationStream::take_end(std::size_t slot, bool hold_last) {
   const std::lock_guard lock(mutex_);
+  const auto ended = [](const Slot& any) { return any.end.has_value(); };
+  if (hold_last && std::all_of(slots_.begin(), slots_.end(), ended)) return std::nullopt;
   if (slots_[slot].end_taken || !slots_[slot].end) return std::nullopt;
   slots_[slot].end_taken = true;
   return slots_[slot].end;
-}
-
-bool GenerationStream::all_ended() const {
-  const std::lock_guard lock(mutex_);
-  return std::all_of(slots_.begin(), slots_.end(), [](const Slot& slot) { return slot.end.has_value(); });
 }
 
 bool GenerationStream::end_taken(std::size_t slot) const {

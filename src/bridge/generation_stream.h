@@ -73,10 +73,9 @@ class GenerationStream {
   std::vector<TokenEvent> take_events();
   /// How the slot ended, once it has.
   std::optional<End> end(std::size_t slot) const;
-  /// The same, once: nothing on later calls.
-  std::optional<End> take_end(std::size_t slot);
+  /// The same, once: nothing on later calls. With `hold_last` nothing either once all slots have ended.
+  std::optional<End> take_end(std::size_t slot, bool hold_last);
   bool end_taken(std::size_t slot) const;
-  bool all_ended() const;
 
  private:
   // Where a delta ended.

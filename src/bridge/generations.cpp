@@ -151,12 +151,11 @@ void Runtime::push(ModelHost& host, Run& run) {
     push_to_subscribers(run, protocol::GenerationProgress{host.id, run.id, -1, *progress, speeds.prefill_speed(),
                                                           speeds.decode_speed()});
   }
-  // Who hears of the last end may start the next run at once, so it is held back until the model is free.
-  const bool hold_ends = host.generating && run.stream.all_ended();
   for (std::size_t slot = 0; slot < run.stream.slots(); ++slot) {
     const auto index = static_cast<std::int32_t>(slot);
-    // Asked for first: text that belongs to an end was there before the end was.
-    const auto end = hold_ends ? std::nullopt : run.stream.take_end(slot);
+    // Asked for first: text that belongs to an end was there before the end was. Who hears of the last end may start the
+    // next run at once, so that one waits until the model is free.
+    const auto end = run.stream.take_end(slot, host.generating);
     if (auto delta = run.stream.take_delta(slot)) {
       push_to_subscribers(run, protocol::GenerationDelta{host.id, run.id, index, delta->sequence,
                                                          std::move(delta->text), std::move(delta->tokens)});

@@ -14,7 +14,7 @@
 namespace rwkv {
 
 struct LoadOptions {
-  int threads = 0;         // 0: chosen from the machine
+  int threads = 0;         // 0: chosen from the machine; a backend may use fewer than are asked for
   int gpu_layers = -1;     // -1: the backend's default, 0: none, more than the model has: all
   int max_sequences = 16;  // slots to provide, 1 to 16
   /// Called with 0..1, not decreasing and 1 at the end, from the loading thread. What it throws ends the load and comes

@@ -20,6 +20,7 @@ constexpr std::uint64_t kMaxHeadSize = 1024;
 constexpr std::uint64_t kMaxFeedForward = 1u << 20;
 constexpr std::uint64_t kMaxVocabulary = 1u << 20;
 constexpr std::uint32_t kLeastAlignment = 32;  // ggml asserts it of tensor data that it uses in place
+constexpr std::uint64_t kMaxFileType = 1023;   // llama.cpp makes an enumeration of it that ends here
 constexpr std::size_t kMaxProblems = 20;
 
 // Keys after "rwkv7." or "rwkv6." that say nothing an engine could stumble over. Others could switch on parts that
@@ -172,6 +173,11 @@ class Checker {
   }
 
   void check_keys() {
+    const GgufValue* file_type = file_.find("general.file_type");
+    if (file_type != nullptr &&
+        (file_type->type != GgufValueType::kUint32 || std::get<std::uint64_t>(file_type->value) > kMaxFileType)) {
+      problem("'general.file_type' is not a u32 up to " + std::to_string(kMaxFileType));
+    }
     const std::string prefix = passport_.architecture + ".";
     for (const auto& [key, value] : file_.metadata()) {
       if (!key.starts_with(prefix)) continue;

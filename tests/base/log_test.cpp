@@ -3,9 +3,8 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
+#include <cstdio>
 #include <map>
-#include <regex>
 #include <sstream>
 #include <stdexcept>
 #include <thread>
@@ -34,8 +33,9 @@ class Log : public testing::Test {
 
 TEST_F(Log, LineHasTimeLevelAndText) {
   log::info("hello");
-  const std::regex form(R"(\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}\] \[INFO\] hello\n)");
-  EXPECT_TRUE(std::regex_match(log::dump(), form)) << log::dump();
+  std::string form = log::dump();
+  for (char& c : form) c = c >= '0' && c <= '9' ? '0' : c;
+  EXPECT_EQ(form, "[0000-00-00 00:00:00.000] [INFO] hello\n");
 }
 
 TEST_F(Log, LevelsFilterWhatIsKeptAndWhatIsShown) {

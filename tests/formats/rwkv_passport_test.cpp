@@ -162,6 +162,9 @@ TEST(Passport, OtherSettingsMustSayWhatIsSo) {
       expect_refused(whole(version).u32(full, 3), {full});
       expect_refused(whole(version).list<std::uint32_t>(full, GgufWriter::kU32, {2, 2}), {full});
     }
+    EXPECT_NO_THROW(check(whole(version).u32("general.file_type", 1).bytes()));
+    expect_refused(whole(version).u32("general.file_type", 1024), {"general.file_type"});
+    expect_refused(whole(version).text("general.file_type", "1"), {"general.file_type"});
     EXPECT_NO_THROW(check(whole(version).u32(key(version, "token_shift_count"), 2).bytes()));
     expect_refused(whole(version).u32(key(version, "token_shift_count"), 1), {"token_shift_count"});
     expect_refused(whole(version).u32(key(version, "expert_count"), 0), {"expert_count' means nothing"});

@@ -120,7 +120,7 @@ void LlamaCppModel::create_context() {
   params.abort_callback_data = this;
   context_.reset(llama_init_from_model(model_.get(), params));
   if (!context_) throw Error(ErrorCode::kOutOfMemory, with_reason("llama.cpp cannot set up the model"));
-  set_threads(info_.threads);
+  set_threads(info_.threads <= most_threads() ? usable_threads(info_.threads) : info_.threads);
   zero_ = zero_state(context_.get(), 0);
   for (std::size_t id = 0; id < slots_.size(); ++id) set_to_zero(static_cast<llama_seq_id>(id));
 }

@@ -45,4 +45,8 @@ int most_threads() {
   return std::min(std::max(64, static_cast<int>(std::thread::hardware_concurrency())), GGML_MAX_N_THREADS);
 }
 
+int usable_threads(int wanted) {
+  return std::min(wanted, std::max(1, static_cast<int>(std::thread::hardware_concurrency())));
+}
+
 }  // namespace rwkv::llama_cpp

@@ -20,4 +20,8 @@ int default_threads(std::uint64_t parameters);
 /// More threads than this are refused: ggml aborts the process when the system refuses it one.
 int most_threads();
 
+/// What a wish for `wanted` threads comes to: the machine's logical processors at most, since ggml's threads wait for
+/// each other without sleeping, and more of them than can run make a token take seconds.
+int usable_threads(int wanted);
+
 }  // namespace rwkv::llama_cpp
