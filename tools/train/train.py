@@ -5,7 +5,7 @@
 The learning-rate schedule follows the clock, so that a run ends when it should on any
 machine; how many steps it takes, and with them the weights, differ from run to run.
 
-    python3 tools/train/train.py --minutes 98 --compile --out DIR
+    python3 tools/train/train.py --minutes 54 --threads 1 --compile --out DIR
     tools/train/finish.sh DIR/model.pt
 
 Muon updates the matrices of the two mixes, AdamW everything else.  The share of each task
