@@ -57,7 +57,6 @@ Generation::Generation(const Tokenizer& tokenizer, const OpeningRules& opening, 
     tokenizer_.encode(prompt_.reply, said);
     for (const TokenId token : said) penalties_.count(token);
   }
-  if (options_.max_tokens == 0) end(EndReason::kLength);
 }
 
 // Tokens that can never be chosen: those without bytes (padding of the vocabulary) and the host's bans.
@@ -77,6 +76,8 @@ bool Generation::opening_bans_apply() const {
 }
 
 std::optional<TokenId> Generation::next(std::span<const float> logits) {
+  // Not before: a prompt that could not be evaluated ends with what went wrong.
+  if (!ended() && options_.max_tokens == 0) end(EndReason::kLength);
   if (ended()) return std::nullopt;
   if (always_.size() != logits.size()) {
     always_.assign(logits.size(), 0);

@@ -107,8 +107,9 @@ TEST(Generation, MaxTokensEndsWithLengthAndZeroOnlyEvaluatesThePrompt) {
   EXPECT_EQ(g.text(), "abc");
   options.max_tokens = 0;
   Generation none(tokenizer(), opening(), chat_prompt(), options);
-  EXPECT_EQ(none.reason(), EndReason::kLength);
+  EXPECT_FALSE(none.ended()) << "before the prompt was evaluated";
   EXPECT_FALSE(none.next(wish({byte('a')})).has_value());
+  EXPECT_EQ(none.reason(), EndReason::kLength);
   EXPECT_EQ(none.text(), "");
 }
 

@@ -146,6 +146,16 @@ TEST_F(ScriptedLanguageModel, AFailingBackendEndsWithErrorAndTheModelStaysUsable
   EXPECT_EQ(model->generate(ask(*model, {"Hi"}), options, {}, CancelToken()).text, "A l");
 }
 
+TEST_F(ScriptedLanguageModel, AFailedOrCancelledPrefillIsNoSuccess) {
+  const auto model = load(R"({"rwkv_script": 1, "fail_after": 10})");
+  GenerationOptions options;
+  options.max_tokens = 0;
+  EXPECT_EQ(model->generate(ask(*model, {"A longer text"}), options, {}, CancelToken()).reason, EndReason::kError);
+  const CancelToken cancelled;
+  cancelled.cancel();
+  EXPECT_EQ(model->generate(ask(*model, {"A longer text"}), options, {}, cancelled).reason, EndReason::kCancelled);
+}
+
 class Cancel : public ScriptedLanguageModel {
  protected:
   // Cancels after `delay` and returns how long the run went on after that.
