@@ -136,8 +136,8 @@ void LlamaCppModel::set_threads(int threads) {
     throw Error(ErrorCode::kInvalidArgument,
                 "the number of threads is " + std::to_string(threads) + ", not 1 to " + std::to_string(most_threads()));
   }
+  if (pool_) retired_pools_.push_back(std::move(pool_));
   llama_detach_threadpool(context_.get());
-  pool_.reset();
   llama_set_n_threads(context_.get(), threads, threads);
   info_.threads = threads;
   if (threads == 1) return;
@@ -255,6 +255,7 @@ void LlamaCppModel::decode(std::span<EvalItem> items) {
   for (const std::size_t i : order_) handed_[i] += taken[i];
   take_errors();
   if (const int code = llama_decode(context_.get(), batch_); code != 0) throw_decode_error(code);
+  retired_pools_.clear();
   for (const std::size_t i : order_) {
     static_cast<LlamaCppSequence&>(*items[i].sequence).advance(static_cast<std::int64_t>(taken[i]));
   }

@@ -49,7 +49,9 @@ class LlamaCppModel final : public Model {
   Vocabulary vocabulary_;
   std::uint64_t fingerprint_ = 0;
   std::unique_ptr<llama_model, ModelDeleter> model_;
-  std::unique_ptr<ggml_threadpool, ThreadPoolDeleter> pool_;  // outlives the context that uses it
+  using ThreadPool = std::unique_ptr<ggml_threadpool, ThreadPoolDeleter>;
+  ThreadPool pool_;                        // outlives the context that uses it
+  std::vector<ThreadPool> retired_pools_;  // ggml touches the pool of the last evaluation once more in the next
   std::unique_ptr<llama_context, ContextDeleter> context_;
   llama_batch batch_{};
   std::vector<std::uint8_t> zero_;  // a state of zeros in llama.cpp's form
