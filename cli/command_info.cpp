@@ -7,12 +7,6 @@
 namespace rwkv::cli {
 namespace {
 
-std::string megabytes(std::uint64_t bytes) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.2f MB", static_cast<double>(bytes) / 1e6);
-  return text;
-}
-
 void run(const ModelOptions& options, bool json) {
   const std::unique_ptr<LanguageModel> model = options.load();
   const ModelInfo& info = model->info();

@@ -20,6 +20,7 @@ int main(int argc, char** argv) {
   add_eval(app);
   add_backends(app);
   add_bridge(app);
+  add_pull(app);
   catch_interrupts();
   try {
     app.parse(argc, argv);

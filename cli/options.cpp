@@ -22,6 +22,12 @@ int& result_code() {
   return code;
 }
 
+std::string megabytes(std::uint64_t bytes) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.2f MB", static_cast<double>(bytes) / 1e6);
+  return text;
+}
+
 void print_json(const Json& json) {
   const std::string line = json.dump(-1, ' ', false, Json::error_handler_t::replace);
   std::printf("%s\n", line.c_str());

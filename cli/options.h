@@ -25,6 +25,9 @@ int exit_code(const Error& error) noexcept;
 
 using Json = nlohmann::ordered_json;
 
+/// "12.34 MB"
+std::string megabytes(std::uint64_t bytes);
+
 /// Prints one line of JSON; invalid UTF-8 in strings is replaced.
 void print_json(const Json& json);
 
@@ -61,6 +64,7 @@ void add_bench(CLI::App& app);
 void add_backends(CLI::App& app);
 void add_eval(CLI::App& app);
 void add_bridge(CLI::App& app);
+void add_pull(CLI::App& app);
 
 /// What the program returns when a command ends without an error. Default kExitOk.
 int& result_code();

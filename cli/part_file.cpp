@@ -1,0 +1,156 @@
+#include "part_file.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <system_error>
+#include <vector>
+
+#include "base/error.h"
+#ifdef _WIN32
+#include <io.h>
+#include <share.h>
+#else
+#include <sys/file.h>
+#include <unistd.h>
+#endif
+
+namespace rwkv::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+#ifdef _WIN32
+// Nobody else can open it meanwhile.
+std::FILE* open_alone(const fs::path& path) {
+  if (std::FILE* file = _wfsopen(path.c_str(), L"r+b", _SH_DENYRW)) return file;
+  return errno == ENOENT ? _wfsopen(path.c_str(), L"w+b", _SH_DENYRW) : nullptr;
+}
+bool is_taken() { return errno == EACCES; }
+bool truncate(std::FILE* file) { return _chsize_s(_fileno(file), 0) == 0; }
+bool sync(std::FILE* file) { return _commit(_fileno(file)) == 0; }
+#else
+std::FILE* open_alone(const fs::path& path) {
+  // "a" creates without truncating, but its writes ignore the position, so it is opened again.
+  if (std::FILE* made = std::fopen(path.c_str(), "abe")) std::fclose(made);
+  std::FILE* file = std::fopen(path.c_str(), "r+be");
+  if (file && flock(fileno(file), LOCK_EX | LOCK_NB) != 0) {
+    const int code = errno;
+    std::fclose(file);
+    errno = code;
+    return nullptr;
+  }
+  return file;
+}
+bool is_taken() { return errno == EWOULDBLOCK; }
+bool truncate(std::FILE* file) { return ftruncate(fileno(file), 0) == 0; }
+bool sync(std::FILE* file) { return fsync(fileno(file)) == 0; }
+#endif
+
+std::string text(const fs::path& path) {
+  const std::u8string utf8 = path.u8string();
+  return std::string(utf8.begin(), utf8.end());
+}
+
+fs::path with(fs::path path, const char* suffix) {
+  path += suffix;
+  return path;
+}
+
+[[noreturn]] void fail(const fs::path& path, const char* what, const std::string& why) {
+  throw Error(ErrorCode::kIo, std::string("cannot ") + what + " '" + text(path) + "': " + why);
+}
+
+}  // namespace
+
+PartFile::PartFile(const std::string& path)
+    : target_(std::u8string(path.begin(), path.end())),
+      part_(with(target_, ".part")),
+      etag_path_(with(part_, ".etag")),
+      file_(open_alone(part_)) {
+  if (!file_) {
+    if (is_taken()) throw Error(ErrorCode::kBusy, "'" + text(part_) + "' is being downloaded by another process");
+    fail(part_, "write", std::strerror(errno));
+  }
+  std::error_code error;
+  size_ = fs::file_size(part_, error);
+  if (error) fail(part_, "read", error.message());
+  std::getline(std::ifstream(etag_path_), etag_);
+}
+
+PartFile::~PartFile() {
+  if (!file_) return;
+  std::fclose(file_);
+  std::error_code ignored;
+  if (size_ == 0) {
+    fs::remove(part_, ignored);
+    fs::remove(etag_path_, ignored);
+  }
+}
+
+void PartFile::set_etag(const std::string& etag) {
+  if (etag == etag_) return;
+  etag_ = etag;
+  std::ofstream out(etag_path_, std::ios::trunc);
+  out << etag_ << '\n';
+  if (!out.flush()) fail(etag_path_, "write", std::strerror(errno));
+}
+
+void PartFile::hash_existing(const std::function<void()>& keep_on) {
+  if (hashed_) return;
+  hashed_ = true;
+  std::vector<std::byte> piece(std::size_t{1} << 20);
+  std::rewind(file_);
+  for (std::uint64_t left = size_; left > 0;) {
+    keep_on();
+    const std::size_t read = std::fread(piece.data(), 1, piece.size(), file_);
+    if (read == 0) fail(part_, "read", std::strerror(errno));
+    sha256_.update(std::span(piece.data(), read));
+    left -= read;
+  }
+  // A stream that was read has to be positioned before it is written.
+  std::fseek(file_, 0, SEEK_END);
+}
+
+void PartFile::append(std::span<const std::byte> bytes) {
+  if (std::fwrite(bytes.data(), 1, bytes.size(), file_) != bytes.size()) fail(part_, "write", std::strerror(errno));
+  sha256_.update(bytes);
+  size_ += bytes.size();
+}
+
+void PartFile::clear() {
+  std::fflush(file_);
+  if (!truncate(file_)) fail(part_, "write", std::strerror(errno));
+  std::rewind(file_);
+  size_ = 0;
+  sha256_.reset();
+  hashed_ = true;
+}
+
+void PartFile::finish() {
+  if (std::fflush(file_) != 0 || !sync(file_)) fail(part_, "write", std::strerror(errno));
+  const bool closed = std::fclose(file_) == 0;
+  file_ = nullptr;
+  if (!closed) fail(part_, "write", std::strerror(errno));
+  std::error_code error;
+  fs::rename(part_, target_, error);
+  if (error) fail(target_, "write", error.message());
+  fs::remove(etag_path_, error);
+}
+
+void PartFile::discard() {
+  std::fclose(file_);
+  file_ = nullptr;
+  std::error_code ignored;
+  fs::remove(part_, ignored);
+  fs::remove(etag_path_, ignored);
+}
+
+std::uint64_t PartFile::free_disk_bytes() const {
+  std::error_code error;
+  const fs::path folder = target_.parent_path();
+  const auto space = fs::space(folder.empty() ? fs::path(".") : folder, error);
+  return error ? UINT64_MAX : space.available;
+}
+
+}  // namespace rwkv::cli

@@ -1,0 +1,55 @@
+// The beginning of a file that is being downloaded, kept between runs.
+#pragma once
+
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <functional>
+#include <span>
+#include <string>
+
+#include "sha256.h"
+
+namespace rwkv::cli {
+
+/// `PATH.part`, and beside it `PATH.part.etag` with what the server calls this version of the file. Methods throw
+/// Error(kIo), naming the path.
+class PartFile {
+ public:
+  /// Opens or creates it. Throws Error(kBusy) while another process has it open.
+  explicit PartFile(const std::string& path);
+  PartFile(const PartFile&) = delete;
+  PartFile& operator=(const PartFile&) = delete;
+  ~PartFile();
+
+  std::uint64_t size() const noexcept { return size_; }
+  /// Of the bytes that are there; empty if the server gave none.
+  const std::string& etag() const noexcept { return etag_; }
+  void set_etag(const std::string& etag);
+
+  /// Reads what is there already into the digest. Does so once; `keep_on` is asked between pieces.
+  void hash_existing(const std::function<void()>& keep_on);
+  void append(std::span<const std::byte> bytes);
+  void clear();
+  /// Of all bytes; only once, before finish().
+  std::string sha256() { return sha256_.finish(); }
+
+  /// Makes sure that the bytes are on the disk and gives the file its name.
+  void finish();
+  /// Removes it.
+  void discard();
+
+  std::uint64_t free_disk_bytes() const;
+
+ private:
+  std::filesystem::path target_;
+  std::filesystem::path part_;
+  std::filesystem::path etag_path_;
+  std::FILE* file_ = nullptr;
+  std::uint64_t size_ = 0;
+  std::string etag_;
+  Sha256 sha256_;
+  bool hashed_ = false;
+};
+
+}  // namespace rwkv::cli

@@ -1,0 +1,322 @@
+// Downloads from a server that misbehaves.
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <cstdlib>
+
+#include "cli/command.h"
+#include "cli/http_server.h"
+
+namespace rwkv::test {
+namespace {
+
+using Connection = HttpServer::Connection;
+using nlohmann::json;
+
+// 1000 times "a"; its SHA-256 by coreutils.
+const std::string kContent(1000, 'a');
+const std::string kDigest = "41edece42d63e8d9bf515a9ba6932e1c20cbc9f5a5d134645adb5db1b9737ea3";
+
+std::string head(const std::string& status, const std::vector<std::string>& headers) {
+  std::string text = "HTTP/1.1 " + status + "\r\nConnection: close\r\n";
+  for (const std::string& header : headers) text += header + "\r\n";
+  return text + "\r\n";
+}
+
+// The first byte that a request wants, 0 without a Range.
+std::size_t wanted(const std::string& request) {
+  const std::size_t at = request.find("Range: bytes=");
+  return at == std::string::npos ? 0 : std::stoul(request.substr(at + 13));
+}
+
+// What an honest server says, of which `cut` bytes are really sent.
+void serve(const std::string& request, Connection& to, std::size_t cut = std::string::npos) {
+  const std::size_t from = wanted(request);
+  const std::string total = std::to_string(kContent.size());
+  const std::string body = kContent.substr(from);
+  const std::string length = "Content-Length: " + std::to_string(body.size());
+  if (from == 0) {
+    to.send(head("200 OK", {length, "ETag: \"v1\""}));
+  } else {
+    to.send(head("206 Partial Content", {length, "ETag: \"v1\"",
+                                         "Content-Range: bytes " + std::to_string(from) + "-" +
+                                             std::to_string(kContent.size() - 1) + "/" + total}));
+  }
+  to.send(body.substr(0, cut));
+}
+
+class Pull : public testing::Test {
+ protected:
+  std::string target() const { return (folder_.path() / "model.gguf").string(); }
+  std::string part() const { return target() + ".part"; }
+  bool exists(const std::string& path) const { return std::filesystem::exists(path); }
+  CommandResult pull(const HttpServer& server, std::vector<std::string> more = {}) const {
+    more.insert(more.begin(), {"pull", server.url("/model.gguf"), "-o", target(), "--json"});
+    return rwkv(more);
+  }
+  void expect_whole(const CommandResult& result) const {
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_EQ(read_file(target()), kContent);
+    EXPECT_EQ(json::parse(result.out).at("sha256"), kDigest);
+    EXPECT_FALSE(exists(part()));
+    EXPECT_FALSE(exists(part() + ".etag"));
+  }
+  void expect_nothing(const CommandResult& result, const std::string& why) const {
+    EXPECT_EQ(result.exit_code, 3);
+    EXPECT_NE(result.err.find(why), std::string::npos) << result.err;
+    EXPECT_FALSE(exists(target()));
+  }
+
+  const ScratchFolder folder_;
+};
+
+TEST_F(Pull, WritesTheFileAndSaysWhatItIs) {
+  const HttpServer server([](const std::string& request, Connection& to) { serve(request, to); });
+  const CommandResult result = pull(server, {"--sha256", kDigest});
+  expect_whole(result);
+  const json answer = json::parse(result.out);
+  EXPECT_EQ(answer.at("bytes"), 1000);
+  EXPECT_EQ(answer.at("resumedFrom"), 0);
+  EXPECT_EQ(answer.at("verified"), true);
+  EXPECT_EQ(answer.at("path"), target());
+}
+
+TEST_F(Pull, FollowsRedirects) {
+  const HttpServer server([](const std::string& request, Connection& to) {
+    if (request.starts_with("GET /model.gguf")) {
+      to.send(head("302 Found", {"Location: /elsewhere", "Content-Length: 0"}));
+    } else {
+      serve(request, to);
+    }
+  });
+  expect_whole(pull(server));
+}
+
+TEST_F(Pull, EndlessRedirectsAreAnError) {
+  const HttpServer server([](const std::string&, Connection& to) {
+    to.send(head("302 Found", {"Location: /model.gguf", "Content-Length: 0"}));
+  });
+  expect_nothing(pull(server), "redirects");
+}
+
+TEST_F(Pull, GoesOnWhereALostConnectionEnded) {
+  std::atomic<int> times{0};
+  const HttpServer server(
+      [&](const std::string& request, Connection& to) { serve(request, to, ++times < 3 ? 300 : 1000); });
+  expect_whole(pull(server));
+  const auto requests = server.requests();
+  ASSERT_EQ(requests.size(), 3u);
+  EXPECT_EQ(wanted(requests[1]), 300u);
+  EXPECT_EQ(wanted(requests[2]), 600u);
+  EXPECT_NE(requests[1].find("If-Range: \"v1\""), std::string::npos);
+}
+
+TEST_F(Pull, GoesOnWhereAnEarlierRunEnded) {
+  write_file(part(), kContent.substr(0, 400));
+  write_file(part() + ".etag", "v1\n");
+  const HttpServer server([](const std::string& request, Connection& to) { serve(request, to); });
+  const CommandResult result = pull(server);
+  expect_whole(result);
+  EXPECT_EQ(json::parse(result.out).at("resumedFrom"), 400);
+}
+
+TEST_F(Pull, FileThatChangedMeanwhileIsFetchedFromItsBeginning) {
+  write_file(part(), "bbbb");
+  write_file(part() + ".etag", "v0\n");
+  const HttpServer server([](const std::string&, Connection& to) { serve("", to); });  // 200, whatever is asked for
+  const CommandResult result = pull(server);
+  expect_whole(result);
+  EXPECT_EQ(json::parse(result.out).at("resumedFrom"), 0);
+}
+
+TEST_F(Pull, RestOfWhichNobodyKnowsTheVersionIsNotGoneOnWith) {
+  write_file(part(), "bbbb");
+  const HttpServer server([](const std::string& request, Connection& to) { serve(request, to); });
+  expect_whole(pull(server));
+  EXPECT_EQ(wanted(server.requests().at(0)), 0u);
+}
+
+TEST_F(Pull, WholeFileLeftBehindIsAccepted) {
+  write_file(part(), kContent);
+  write_file(part() + ".etag", "v1\n");
+  const HttpServer server([](const std::string&, Connection& to) {
+    to.send(head("416 Range Not Satisfiable", {"Content-Range: bytes */1000", "Content-Length: 0"}));
+  });
+  expect_whole(pull(server));
+}
+
+TEST_F(Pull, RestLongerThanTheFileIsThrownAway) {
+  write_file(part(), kContent + "b");
+  write_file(part() + ".etag", "v1\n");
+  const HttpServer server([](const std::string& request, Connection& to) {
+    if (wanted(request) > 0) {
+      to.send(head("416 Range Not Satisfiable", {"Content-Range: bytes */1000", "Content-Length: 0"}));
+    } else {
+      serve(request, to);
+    }
+  });
+  expect_whole(pull(server));
+}
+
+TEST_F(Pull, ServerThatStallsIsLeftAndAskedAgain) {
+  std::atomic<int> times{0};
+  const HttpServer server([&](const std::string& request, Connection& to) {
+    serve(request, to, ++times == 1 ? 300 : 1000);
+    if (times == 1) to.stall();
+  });
+  expect_whole(pull(server, {"--patience", "1"}));
+  EXPECT_EQ(wanted(server.requests().at(1)), 300u);
+}
+
+TEST_F(Pull, BusyServerIsAskedAgain) {
+  std::atomic<int> times{0};
+  const HttpServer server([&](const std::string& request, Connection& to) {
+    if (++times < 3) {
+      to.send(head("503 Service Unavailable", {"Retry-After: 0", "Content-Length: 4"}) + "busy");
+    } else {
+      serve(request, to);
+    }
+  });
+  expect_whole(pull(server));
+}
+
+TEST_F(Pull, MissingFileIsAnErrorAtOnce) {
+  const HttpServer server(
+      [](const std::string&, Connection& to) { to.send(head("404 Not Found", {"Content-Length: 9"}) + "not found"); });
+  expect_nothing(pull(server), "404");
+  EXPECT_EQ(server.requests().size(), 1u);
+  EXPECT_FALSE(exists(part()));
+}
+
+TEST_F(Pull, ServerThatNeverSendsAllEndsWithWhatToDoAndKeepsTheRest) {
+  const HttpServer server(
+      [](const std::string& request, Connection& to) { serve(request, to, wanted(request) == 0 ? 300 : 0); });
+  expect_nothing(pull(server), "run it again");
+  EXPECT_EQ(read_file(part()), kContent.substr(0, 300));
+}
+
+TEST_F(Pull, LengthThatIsTooShortIsNoticedByTheDigest) {
+  const HttpServer server(
+      [](const std::string&, Connection& to) { to.send(head("200 OK", {"Content-Length: 500"}) + kContent); });
+  expect_nothing(pull(server, {"--sha256", kDigest}), "SHA-256");
+  EXPECT_FALSE(exists(part()));
+}
+
+TEST_F(Pull, LengthUnlikeTheOneTheHubGivesIsRefused) {
+  const HttpServer server([](const std::string& request, Connection& to) {
+    if (request.starts_with("GET /model.gguf")) {
+      to.send(head("302 Found", {"Location: /blob", "X-Linked-Size: 1000", "Content-Length: 0"}));
+    } else {
+      to.send(head("200 OK", {"Content-Length: 500"}) + kContent);
+    }
+  });
+  expect_nothing(pull(server), "announces 500 bytes, the file has 1000");
+}
+
+TEST_F(Pull, AbsurdLengthIsRefusedBeforeTheDiskIsFull) {
+  const HttpServer server([](const std::string&, Connection& to) {
+    to.send(head("200 OK", {"Content-Length: 1000000000000000000"}) + kContent);
+  });
+  expect_nothing(pull(server), "free");
+}
+
+TEST_F(Pull, OtherBytesThanTheDigestPromisesAreThrownAway) {
+  const HttpServer server([](const std::string&, Connection& to) {
+    to.send(head("200 OK", {"Content-Length: 1000"}) + std::string(1000, 'b'));
+  });
+  expect_nothing(pull(server, {"--sha256", kDigest}), "SHA-256");
+  EXPECT_FALSE(exists(part()));
+}
+
+TEST_F(Pull, DigestThatTheHubGivesIsCompared) {
+  for (const bool right : {true, false}) {
+    const HttpServer server([right](const std::string& request, Connection& to) {
+      if (request.starts_with("GET /model.gguf")) {
+        to.send(head("302 Found", {"Location: /blob", "Content-Length: 0",
+                                   "X-Linked-ETag: \"" + (right ? kDigest : std::string(64, '0')) + "\""}));
+      } else {
+        serve(request, to);
+      }
+    });
+    const CommandResult result = pull(server);
+    if (right) {
+      expect_whole(result);
+      EXPECT_EQ(json::parse(result.out).at("verified"), true);
+      std::filesystem::remove(target());
+    } else {
+      expect_nothing(result, "SHA-256");
+    }
+  }
+}
+
+TEST_F(Pull, OtherPartThanWasAskedForIsAnError) {
+  write_file(part(), kContent.substr(0, 400));
+  write_file(part() + ".etag", "v1\n");
+  const HttpServer server([](const std::string&, Connection& to) {
+    to.send(head("206 Partial Content", {"Content-Length: 1000", "Content-Range: bytes 0-999/1000"}) + kContent);
+  });
+  expect_nothing(pull(server), "another part");
+}
+
+TEST_F(Pull, OldFileStaysUntilTheNewOneIsWhole) {
+  write_file(target(), "old");
+  const HttpServer server(
+      [](const std::string&, Connection& to) { to.send(head("404 Not Found", {"Content-Length: 0"})); });
+  EXPECT_EQ(pull(server).exit_code, 3);
+  EXPECT_EQ(read_file(target()), "old");
+}
+
+TEST_F(Pull, GarbageInsteadOfHttpIsAnError) {
+  const HttpServer server([](const std::string&, Connection& to) { to.send("\x01\x02 no http at all\r\n\r\n"); });
+  expect_nothing(pull(server), "127.0.0.1");
+}
+
+TEST_F(Pull, ServerThatIsNotThereSaysWhatToDo) {
+  std::string url;
+  {
+    const HttpServer server([](const std::string&, Connection&) {});
+    url = server.url("/model.gguf");
+  }
+  const CommandResult result = rwkv({"pull", url, "-o", target()});
+  expect_nothing(result, "HF_ENDPOINT");
+}
+
+TEST_F(Pull, CtrlCKeepsWhatCameSoFar) {
+  const HttpServer server([](const std::string& request, Connection& to) {
+    serve(request, to, 300);
+    to.stall();
+  });
+  const std::string program = (std::filesystem::path(RWKV_BINARY_DIR) / "bin" / "rwkv").string();
+  const int status = std::system(("timeout --preserve-status -s INT 1 '" + program + "' pull " +
+                                  server.url("/model.gguf") + " -o '" + target() + "' 2>/dev/null")
+                                     .c_str());
+  EXPECT_EQ(WEXITSTATUS(status), 130);
+  EXPECT_FALSE(exists(target()));
+  EXPECT_EQ(read_file(part()), kContent.substr(0, 300));
+}
+
+TEST_F(Pull, AddressesThatAnybodyCouldAlterAreRefused) {
+  for (const std::string url : {"http://example.com/m.gguf", "ftp://example.com/m.gguf", "file:///etc/passwd",
+                                "http://localhost.example.com/m.gguf"}) {
+    const CommandResult result = rwkv({"pull", url, "-o", target()});
+    EXPECT_EQ(result.exit_code, 2) << url;
+  }
+}
+
+TEST_F(Pull, NamesComeFromTheListAndTheMirrorFromTheEnvironment) {
+  const json list = json::parse(rwkv({"pull", "--list", "--json"}).out);
+  ASSERT_FALSE(list.empty());
+  EXPECT_EQ(rwkv({"pull", "no-such-model"}).exit_code, 3);
+
+  const HttpServer mirror(
+      [](const std::string&, Connection& to) { to.send(head("404 Not Found", {"Content-Length: 0"})); });
+  setenv("HF_ENDPOINT", mirror.url("").c_str(), 1);
+  const CommandResult result = rwkv({"pull", list[0].at("name"), "-o", target()});
+  unsetenv("HF_ENDPOINT");
+  expect_nothing(result, "404");
+  const std::string path = list[0].at("url").get<std::string>().substr(std::string("https://huggingface.co").size());
+  EXPECT_TRUE(mirror.requests().at(0).starts_with("GET " + path + " HTTP")) << mirror.requests().at(0);
+}
+
+}  // namespace
+}  // namespace rwkv::test
