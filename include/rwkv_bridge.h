@@ -67,7 +67,7 @@ RWKV_BRIDGE_API rwkv_bridge_port rwkv_bridge_open(const char* name, const char* 
                                                   rwkv_bridge_on_message on_message, void* user_data);
 
 /* The same for a Dart isolate. `native_port` is SendPort.nativePort, `post_cobject` NativeApi.postCObject of dart:ffi.
- * Each message arrives as a Uint8List that is not copied; an empty one only asks whether the isolate is still there. */
+ * Each message arrives as a Uint8List of its own; an empty one only asks whether the isolate is still there. */
 RWKV_BRIDGE_API rwkv_bridge_port rwkv_bridge_open_dart(const char* name, const char* options, int64_t native_port,
                                                        void* post_cobject);
 
@@ -83,8 +83,8 @@ RWKV_BRIDGE_API int32_t rwkv_bridge_close(rwkv_bridge_port port, int32_t wait);
 RWKV_BRIDGE_API void* rwkv_bridge_alloc(size_t bytes);
 RWKV_BRIDGE_API void rwkv_bridge_free(void* memory);
 
-/* How many objects of the bridge are alive in this process: runtimes, ports, models, messages not yet freed by a Dart
- * VM. 0 after everything was closed with `wait`; for leak checks. */
+/* How many objects of the bridge are alive in this process: runtimes, ports, models. 0 after everything was closed with
+ * `wait`; for leak checks. */
 RWKV_BRIDGE_API int64_t rwkv_bridge_live_objects(void);
 
 #ifdef __cplusplus

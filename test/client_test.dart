@@ -1,7 +1,7 @@
 // The small client.
 import 'package:rwkv_mobile_flutter/rwkv_client.dart';
 
-import 'app.dart' show modelPath;
+import 'app.dart' show modelPath, waitForNothingAlive;
 import 'harness.dart';
 
 Future<String> textOf(Stream<RwkvEvent> events) async {
@@ -144,6 +144,14 @@ Future<void> main() async {
     });
     equal(e.code, 'closed');
     equal((await thrownBy<RwkvException>(rwkv.models)).code, 'closed');
+  });
+
+  await test('closing right after an answer leaves nothing alive', () async {
+    await waitForNothingAlive();
+    final client = await Rwkv.open();
+    await client.models();
+    await client.close();
+    await waitForNothingAlive();
   });
 
   finish();

@@ -7,8 +7,9 @@
 
 namespace rwkv::bridge {
 
-/// Posts each message to a native port of the Dart VM as a Uint8List of its UTF-8 bytes, without a copy: the VM frees
-/// the bytes through a finalizer. Posting to an isolate that is gone is safe and says so.
+/// Posts each message to a native port of the Dart VM as a Uint8List of its UTF-8 bytes. The VM copies them, so that
+/// nothing of ours waits for a garbage collection; for messages of this size that is cheaper than a finalizer, too.
+/// Posting to an isolate that is gone is safe and says so.
 class DartPort final : public Port {
  public:
   /// `post_cobject` is the function that `NativeApi.postCObject` of dart:ffi points to, `native_port` a
@@ -24,8 +25,5 @@ class DartPort final : public Port {
   std::int64_t native_port_;
   void* post_cobject_;
 };
-
-/// Messages that are with the Dart VM and not freed yet, in the whole process.
-std::int64_t live_dart_messages() noexcept;
 
 }  // namespace rwkv::bridge

@@ -72,5 +72,5 @@ void* rwkv_bridge_alloc(size_t bytes) { return std::malloc(bytes > 0 ? bytes : 1
 void rwkv_bridge_free(void* memory) { std::free(memory); }
 
 int64_t rwkv_bridge_live_objects(void) {
-  return guarded([]() -> int64_t { return rwkv::bridge::live_objects() + rwkv::bridge::live_dart_messages(); });
+  return guarded([]() -> int64_t { return rwkv::bridge::live_objects(); });
 }
