@@ -13,6 +13,7 @@ sys.dont_write_bytecode = True
 
 import emit_cpp  # noqa: E402
 import emit_dart  # noqa: E402
+import emit_dart_test  # noqa: E402
 import emit_docs  # noqa: E402
 import schema  # noqa: E402
 
@@ -28,7 +29,7 @@ def main():
     except (schema.SchemaError, TypeError, KeyError, OSError, ValueError) as error:
         sys.exit(f"protocol: {error}")
     stale = []
-    for emitter in (emit_cpp, emit_dart, emit_docs):
+    for emitter in (emit_cpp, emit_dart, emit_dart_test, emit_docs):
         for name, text in emitter.emit(protocol).items():
             path = ROOT / name
             if path.exists() and path.read_text(encoding="utf-8") == text:
