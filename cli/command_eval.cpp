@@ -1,5 +1,6 @@
 // rwkv eval: exact-match accuracy on conversations with known answers.
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <memory>
@@ -75,7 +76,7 @@ struct EvalCommand {
   }
 
   void run() const {
-    std::ifstream file(data);
+    std::ifstream file(std::filesystem::path(std::u8string(data.begin(), data.end())));
     if (!file) throw Error(ErrorCode::kNotFound, "cannot open '" + data + "'");
     const std::unique_ptr<LanguageModel> model = model_options.load();
     std::map<std::string, Score> tasks;

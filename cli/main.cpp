@@ -7,6 +7,7 @@
 
 int main(int argc, char** argv) {
   using namespace rwkv::cli;
+  argv = prepare(argc, argv);
   CLI::App app{"RWKV language models on this device", "rwkv"};
   app.set_version_flag("--version", RWKV_VERSION);
   app.require_subcommand(1);

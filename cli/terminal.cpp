@@ -5,7 +5,13 @@
 #include <cstdio>
 #include <cstdlib>
 #ifdef _WIN32
+#include <windows.h>
+// After windows.h.
+#include <fcntl.h>
 #include <io.h>
+#include <shellapi.h>
+
+#include <vector>
 #else
 #include <poll.h>
 #include <unistd.h>
@@ -39,6 +45,30 @@ extern "C" void on_interrupt(int signal) {
 }
 
 }  // namespace
+
+#ifdef _WIN32
+char** prepare(int argc, char** argv) {
+  SetConsoleOutputCP(CP_UTF8);
+  for (const int stream : {0, 1, 2}) _setmode(stream, _O_BINARY);
+  int count = 0;
+  wchar_t** const wide = CommandLineToArgvW(GetCommandLineW(), &count);
+  if (wide == nullptr || count != argc) return argv;
+  static std::vector<std::string> texts;
+  static std::vector<char*> pointers;
+  for (int i = 0; i < count; ++i) {
+    std::string text(
+        static_cast<std::size_t>(WideCharToMultiByte(CP_UTF8, 0, wide[i], -1, nullptr, 0, nullptr, nullptr)), '\0');
+    WideCharToMultiByte(CP_UTF8, 0, wide[i], -1, text.data(), static_cast<int>(text.size()), nullptr, nullptr);
+    texts.push_back(std::move(text));
+  }
+  LocalFree(wide);
+  for (std::string& text : texts) pointers.push_back(text.data());
+  pointers.push_back(nullptr);
+  return pointers.data();
+}
+#else
+char** prepare(int, char** argv) { return argv; }
+#endif
 
 bool stdout_is_terminal() { return is_terminal(1) != 0; }
 bool stdin_is_terminal() { return is_terminal(0) != 0; }

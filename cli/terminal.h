@@ -9,6 +9,10 @@
 
 namespace rwkv::cli {
 
+/// The arguments in UTF-8. On Windows, where `argv` is not, they come from the system and the streams are set to UTF-8
+/// with plain line ends.
+char** prepare(int argc, char** argv);
+
 bool stdout_is_terminal();
 bool stdin_is_terminal();
 

@@ -8,7 +8,7 @@ set(RWKV_LLAMA_CPP_COMMIT de3ff815ea7d559ee917f063901b8986f038abc6)
 set(RWKV_LLAMA_CPP_VERSION 0.5.0)
 
 # The presets share one copy of the source, so that it is fetched once.
-set(RWKV_THIRD_PARTY_DIR "${CMAKE_SOURCE_DIR}/build/third_party")
+set(RWKV_THIRD_PARTY_DIR "${PROJECT_SOURCE_DIR}/build/third_party")
 
 function(rwkv_run)
   execute_process(COMMAND ${ARGN} RESULT_VARIABLE code OUTPUT_VARIABLE out ERROR_VARIABLE out)
@@ -30,8 +30,8 @@ function(rwkv_fetch_llama_cpp)
     message(STATUS "Fetching llama.cpp ${RWKV_LLAMA_CPP_VERSION}")
     set(npm_dir "${RWKV_THIRD_PARTY_DIR}/npm")
     file(MAKE_DIRECTORY "${npm_dir}")
-    configure_file("${CMAKE_SOURCE_DIR}/third_party/package.json" "${npm_dir}/package.json" COPYONLY)
-    configure_file("${CMAKE_SOURCE_DIR}/third_party/package-lock.json" "${npm_dir}/package-lock.json" COPYONLY)
+    configure_file("${PROJECT_SOURCE_DIR}/third_party/package.json" "${npm_dir}/package.json" COPYONLY)
+    configure_file("${PROJECT_SOURCE_DIR}/third_party/package-lock.json" "${npm_dir}/package-lock.json" COPYONLY)
     rwkv_run("${RWKV_NPM}" ci --prefix "${npm_dir}" --ignore-scripts --no-audit --no-fund)
     file(REMOVE_RECURSE "${source}")
     rwkv_run("${RWKV_GIT}" clone -q --no-checkout
@@ -70,7 +70,7 @@ if(NOT RWKV_NATIVE AND CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|i.86)$")
     set(GGML_BMI2 ON CACHE INTERNAL "")
   endif()
 endif()
-add_subdirectory("${LLAMA_CPP_SOURCE}" "${CMAKE_BINARY_DIR}/llama.cpp" EXCLUDE_FROM_ALL)
+add_subdirectory("${LLAMA_CPP_SOURCE}" "${PROJECT_BINARY_DIR}/llama.cpp" EXCLUDE_FROM_ALL)
 if(RWKV_SANITIZER STREQUAL "address")
   # Its kernels load words from blocks of odd sizes and shift into the sign bit, which the processors they are written for
   # can do. AddressSanitizer stays on.

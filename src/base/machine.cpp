@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <fstream>
 #include <thread>
+#ifdef __APPLE__
+#include <TargetConditionals.h>
+#endif
 #ifdef _WIN32
 #include <windows.h>
 #else
