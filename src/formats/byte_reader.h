@@ -19,8 +19,9 @@ namespace rwkv {
 class ByteReader {
  public:
   /// `name` stands for the file in messages and must outlive the reader.
-  ByteReader(std::span<const std::byte> bytes, const std::string& name) : bytes_(bytes), name_(name) {}
+  ByteReader(std::span<const std::byte> bytes, const std::string& name) : bytes_(bytes), name_(&name) {}
 
+  const std::string& name() const noexcept { return *name_; }
   std::size_t offset() const noexcept { return offset_; }
   std::size_t remaining() const noexcept { return bytes_.size() - offset_; }
 
@@ -50,12 +51,12 @@ class ByteReader {
   }
 
   [[noreturn]] void fail(const std::string& reason) const {
-    throw Error(ErrorCode::kBadFile, "'" + name_ + "' at byte " + std::to_string(offset_) + ": " + reason);
+    throw Error(ErrorCode::kBadFile, "'" + *name_ + "' at byte " + std::to_string(offset_) + ": " + reason);
   }
 
  private:
   std::span<const std::byte> bytes_;
-  const std::string& name_;
+  const std::string* name_;  // a pointer, so that readers can be assigned
   std::size_t offset_ = 0;
 };
 
