@@ -1,9 +1,9 @@
 # llama.cpp and ggml, built from pinned source as static libraries.
 #
 # The source is a git bundle inside an npm package; npm checks the package against the integrity value in
-# third_party/package-lock.json and git checks the commit. Set LLAMA_CPP_DIR to use a checkout of your own instead.
+# third_party/package-lock.json and git checks the commit. Set LLAMA_CPP_DIR, as an option or in the environment, to use a checkout of your own instead.
 
-set(LLAMA_CPP_DIR "" CACHE PATH "A llama.cpp source tree to use instead of the pinned one")
+set(LLAMA_CPP_DIR "$ENV{LLAMA_CPP_DIR}" CACHE PATH "A llama.cpp source tree to use instead of the pinned one")
 set(RWKV_LLAMA_CPP_COMMIT de3ff815ea7d559ee917f063901b8986f038abc6)
 set(RWKV_LLAMA_CPP_VERSION 0.5.0)
 

@@ -128,10 +128,14 @@ Future<void> main(List<String> arguments) async {
       'librwkv_mobile.so',
     ]);
     equal(platformLibraries('ios', Abi.iosArm64), [null]);
-    equal(platformLibraries('macos', Abi.macosArm64), ['librwkv_mobile.dylib']);
+    equal(platformLibraries('macos', Abi.macosArm64), [
+      'librwkv_mobile.dylib',
+      null,
+    ]);
     equal(platformLibraries('windows', Abi.windowsX64), ['rwkv_mobile.dll']);
     equal(platformLibraries('windows', Abi.windowsArm64), [
       'rwkv_mobile-arm64.dll',
+      'rwkv_mobile.dll',
     ]);
     equal(
       platformLibraries('linux', Abi.linuxX64).first,

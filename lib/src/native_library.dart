@@ -72,17 +72,18 @@ String stringAt(Pointer<Char> text) {
 }
 
 /// Names to try on this platform, null for the process itself, where the
-/// library is linked in. Throws where there is no library.
+/// library is linked in. Where there are two, the first is that of prebuilt
+/// libraries and the second what the build of an app makes. Throws where there
+/// is no library.
 List<String?> platformLibraries(String system, Abi abi) => switch (system) {
   'android' => ['librwkv_mobile.so'],
   'ios' => [null],
-  'macos' => ['librwkv_mobile.dylib'],
+  'macos' => ['librwkv_mobile.dylib', null],
   'windows' => switch (abi) {
     Abi.windowsX64 => ['rwkv_mobile.dll'],
-    Abi.windowsArm64 => ['rwkv_mobile-arm64.dll'],
+    Abi.windowsArm64 => ['rwkv_mobile-arm64.dll', 'rwkv_mobile.dll'],
     _ => throw NativeLibraryException('unsupported', 'Unsupported ABI: $abi'),
   },
-  // The second is what a build of the library alone makes.
   'linux' => switch (abi) {
     Abi.linuxX64 => ['librwkv_mobile-linux-x86_64.so', 'librwkv_mobile.so'],
     Abi.linuxArm64 => ['librwkv_mobile-linux-aarch64.so', 'librwkv_mobile.so'],
