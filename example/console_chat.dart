@@ -1,5 +1,7 @@
-// A conversation in a terminal: dart run example/console_chat.dart MODEL
+// A conversation in a terminal:
+//   dart run example/console_chat.dart MODEL [--greedy]
 //
+// With --greedy the model always takes the likeliest word.
 // The native library is the platform's, or what RWKV_MOBILE_LIBRARY says.
 import 'dart:io';
 
@@ -7,7 +9,7 @@ import 'package:rwkv_mobile_flutter/rwkv_client.dart';
 
 Future<void> main(List<String> arguments) async {
   if (arguments.isEmpty) {
-    stderr.writeln('Usage: console_chat.dart MODEL');
+    stderr.writeln('Usage: console_chat.dart MODEL [--greedy]');
     exitCode = 2;
     return;
   }
@@ -15,6 +17,9 @@ Future<void> main(List<String> arguments) async {
   try {
     rwkv = await Rwkv.open();
     final model = await rwkv.load(arguments.first);
+    if (arguments.contains('--greedy')) {
+      await model.setSampling(topK: 1, presencePenalty: 0, frequencyPenalty: 0);
+    }
     await converse(model);
   } on RwkvException catch (e) {
     stderr.writeln(e.message);

@@ -14,6 +14,11 @@ const modelPath = 'models/tiny/rwkv7-tiny.gguf';
 class App {
   App() {
     port.listen((message) {
+      final other = onMessage;
+      if (other != null) {
+        other(message as Object);
+        return;
+      }
       log.add(message as Object);
       final news = _news;
       _news = Completer();
@@ -23,6 +28,9 @@ class App {
 
   final ReceivePort port = ReceivePort();
   final RWKVMobile rwkv = RWKVMobile();
+
+  /// Gets what comes instead of the log, where it is set.
+  void Function(Object message)? onMessage;
 
   /// All that came, in order.
   final List<Object> log = [];
