@@ -331,7 +331,8 @@ class SudokuOthelloGenerate extends ToRWKV {
   final bool wantRawJSON;
 }
 
-/// Stops what a model generates, evaluation of the prompt included.
+/// Stops what a model generates, evaluation of the prompt included. It waits for no other work of the model: a
+/// generation that is queued behind a RunEvaluation ends at once, and the evaluation goes on.
 class Stop extends ToRWKV {
   Stop({required this.modelID});
 
@@ -1037,7 +1038,7 @@ class RunEvaluation extends ToRWKV {
   final int modelID;
 }
 
-/// Asks for what a model's last generation has written in a slot, and for what comes from now on.
+/// Asks for what a model's last generation has written in a slot, and for what the slot writes from now on.
 class SubscribeGeneration extends ToRWKV {
   SubscribeGeneration({required this.modelID, this.slot = 0, this.after = 0, this.generationID});
 
@@ -1047,10 +1048,10 @@ class SubscribeGeneration extends ToRWKV {
   /// The loaded model.
   final int modelID;
 
-  /// The slot.
+  /// The slot; -1: all slots, each answered by a snapshot of its own.
   final int slot;
 
-  /// The last sequence number the client has; 0: none.
+  /// The last sequence number the client has of the slot (of each, if all are asked for); 0: none.
   final int after;
 
   /// The generation that `after` counts in; if the model's last is another one, its text is told from the start.

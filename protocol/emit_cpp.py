@@ -41,7 +41,7 @@ def initialiser(schema, f):
             return " = true" if f.default else " = false"
         return f' = "{f.default}"' if isinstance(f.default, str) else f" = {f.default}"
     if f.type.nullable:
-        return ""
+        return "{}"  # so that lists of initialisers may leave it out
     enum = schema.enum(f.type.name)
     if enum and not enum.open:
         return f" = {enum.name}::{enumerator(enum.values[0])}"

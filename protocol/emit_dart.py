@@ -299,7 +299,7 @@ def response_messages(schema, m):
     if m.wire_only == "none":
         return "const []"
     if m.wire_only == "map":
-        items = [raw_map(schema, m, [f.name for f in m.wire_fields])]
+        items = [raw_map(schema, m, [f.name for f in m.wire_fields if f.dart])]
     elif m.name == "Error":
         items = ["Error(_string(json['message']), req, _maybe(json['retVal'], _int), _maybe(json['code'], _string))"]
     else:
@@ -341,7 +341,7 @@ def codec(schema):
     out += "".join(f"  {m.name}() => '{m.name}',\n" for m in schema.requests) + "};\n"
     out += "\nMap<String, Object?> _fieldsOf(ToRWKV request) => switch (request) {\n"
     for m in schema.requests:
-        fields = entries(schema, m.wire_fields, "request", "    ")
+        fields = entries(schema, [f for f in m.wire_fields if f.dart], "request", "    ")
         out += f"  {m.name}() => {{\n{fields}  }},\n" if fields else f"  {m.name}() => const {{}},\n"
     out += "};\n\n"
     out += textwrap.dedent("""\

@@ -45,6 +45,12 @@ request, with `push` when they open their port, or after `SubscribeGeneration` a
 sealed `FromRWKV`; a `switch` over it has a `default`, and a new class is never sent to somebody who did not ask for
 it. New values are not added to `LoadingStatus`, which apps take apart without a `default`.
 
+Who asks again and again need not get the same text each time. With `after` in `GetResponseBufferContent`,
+`GetBatchResponseBufferContent` or `GetResponseBufferIds` the answer holds only what follows what the client has, and says
+what to name next time; texts only grow within a generation, so that an answer is appended, or begins anew (`after` 0)
+with another generation. Without `after` each answer is the whole, as ever. The Dart package asks this way and completes
+the texts: the app's answers are whole.
+
 A client that attaches anew sends `GetModels`, then `SubscribeGeneration` for what runs, with the generation and the
 number it has seen last, and goes on without gap or repeat.
 
@@ -71,7 +77,8 @@ def field_row(f):
     shown = "true" if f.default is True else "false" if f.default is False else f.default
     kind = type_name(f.type) + (f" = `{shown}`" if f.default is not None else "")
     notes = [note for note, holds in (("positional", f.positional), ("Dart only", f.dart_only),
-                                      ("not in Dart", not f.dart), ("added", f.added)) if holds]
+                                      ("not in Dart", not f.dart), ("added", f.added),
+                                      (f"since {f.since}", f.since != FIRST_VERSION)) if holds]
     note = f" *{', '.join(notes)}*" if notes else ""
     return f"| `{f.name}` | {kind} | {f.doc}{note} |\n"
 

@@ -51,9 +51,13 @@ void GenerationStream::set_prefill(std::uint64_t done, std::uint64_t total) {
   prefill_ = total > 0 ? static_cast<double>(done) / static_cast<double>(total) : 1;
 }
 
-std::string GenerationStream::text(std::size_t slot) const {
+GenerationStream::Rest<std::string> GenerationStream::text_from(std::size_t slot, std::size_t begin) const {
   const std::lock_guard lock(mutex_);
-  return slot < slots_.size() ? slots_[slot].text : std::string();
+  if (slot >= slots_.size()) return {};
+  const std::string& text = slots_[slot].text;
+  const auto continues = [](char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; };
+  if (begin > text.size() || (begin < text.size() && continues(text[begin]))) begin = 0;
+  return {begin, text.size(), text.substr(begin)};
 }
 
 std::string GenerationStream::start_text(std::size_t slot) const {
@@ -61,9 +65,12 @@ std::string GenerationStream::start_text(std::size_t slot) const {
   return slots_[slot].text.substr(0, slots_[slot].start_bytes);
 }
 
-Tokens GenerationStream::tokens(std::size_t slot) const {
+GenerationStream::Rest<Tokens> GenerationStream::tokens_from(std::size_t slot, std::size_t begin) const {
   const std::lock_guard lock(mutex_);
-  return slot < slots_.size() ? slots_[slot].tokens : Tokens();
+  if (slot >= slots_.size()) return {};
+  const Tokens& tokens = slots_[slot].tokens;
+  if (begin > tokens.size()) begin = 0;
+  return {begin, tokens.size(), Tokens(tokens.begin() + static_cast<std::ptrdiff_t>(begin), tokens.end())};
 }
 
 std::size_t GenerationStream::token_count(std::size_t slot) const {

@@ -34,6 +34,13 @@ class GenerationStream {
     std::size_t text_begin = 0;
     std::size_t text_end = 0;
   };
+  /// What a poll gets: all that follows a place, or everything.
+  template <class Sequence>
+  struct Rest {
+    std::size_t begin = 0;   // how much comes before it
+    std::size_t length = 0;  // of the whole
+    Sequence what;
+  };
   struct End {
     EndReason reason = EndReason::kError;
     std::int64_t prompt_tokens = 0;
@@ -55,10 +62,13 @@ class GenerationStream {
   void finish(EndReason reason, const std::string& error);
   void set_prefill(std::uint64_t done, std::uint64_t total);
 
-  std::string text(std::size_t slot) const;
+  std::string text(std::size_t slot) const { return text_from(slot, 0).what; }
+  /// From byte `begin` on, or all of it where no character begins at `begin`.
+  Rest<std::string> text_from(std::size_t slot, std::size_t begin) const;
   /// What start() gave.
   std::string start_text(std::size_t slot) const;
-  Tokens tokens(std::size_t slot) const;
+  /// From token `begin` on, or all of them where there are fewer.
+  Rest<Tokens> tokens_from(std::size_t slot, std::size_t begin) const;
   std::size_t token_count(std::size_t slot) const;
   /// The model ended the answer by itself: a stop, the stop token or the end of the text.
   bool eos_found(std::size_t slot) const;

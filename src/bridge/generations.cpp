@@ -22,11 +22,12 @@ void Runtime::start_run(const Origin& origin, const std::shared_ptr<ModelHost>& 
   host->warm_up_cancel.cancel();
   host->run = run;
   host->generating = true;
-  if (!run->subscribers.empty()) run->wants_flushes = true;
+  if (!run->subscriptions.empty()) run->wants_flushes = true;
   reply(origin, protocol::GenerateStart{});
 
   const std::weak_ptr<ModelHost> weak = host;
   host->worker.post([this, weak, model = host->model.get(), run, make_tasks = std::move(make_tasks)] {
+    if (run->claimed.exchange(true)) return;
     GenerationCallbacks callbacks;
     callbacks.on_prefill = [&](std::uint64_t done_tokens, std::uint64_t total) {
       run->stream.set_prefill(done_tokens, total);
@@ -51,9 +52,13 @@ void Runtime::start_run(const Origin& origin, const std::shared_ptr<ModelHost>& 
       message = error.what();
     }
     run->stream.finish(reason, message);
-    mailbox_.post([this, weak, run] {
-      if (const auto ended = weak.lock()) run_ended(ended, run);
-    });
+    post_run_ended(weak, run);
+  });
+}
+
+void Runtime::post_run_ended(const std::weak_ptr<ModelHost>& host, const std::shared_ptr<Run>& run) {
+  mailbox_.post([this, host, run] {
+    if (const auto ended = host.lock()) run_ended(ended, run);
   });
 }
 
@@ -108,9 +113,13 @@ void Runtime::give_end_notice(ModelHost& host) {
   notice();
 }
 
-void Runtime::drain(ModelHost& host) {
-  host.draining = true;
-  host.run->cancel.cancel();
+void Runtime::drain(const std::shared_ptr<ModelHost>& host) {
+  host->draining = true;
+  host->run->cancel.cancel();
+  // A run that the worker has not begun need not wait for what the worker does (an evaluation, a state being saved).
+  if (host->run->claimed.exchange(true)) return;
+  host->run->stream.finish(EndReason::kCancelled, "");
+  post_run_ended(host, host->run);
 }
 
 // Until one of them drains the model again.
@@ -145,20 +154,25 @@ void Runtime::ask_for_flush(const std::weak_ptr<ModelHost>& host, const std::sha
 void Runtime::push(ModelHost& host, Run& run) {
   run.last_push = Mailbox::Clock::now();
   if (run.kind == Run::Kind::kPuzzle) tell_puzzle_tokens(host, run);
-  if (run.subscribers.empty()) return;
+  if (run.subscriptions.empty()) return;
   const SpeedMeter& speeds = host.model->speeds();
   if (const auto progress = run.stream.take_prefill_progress()) {
-    push_to_subscribers(run, protocol::GenerationProgress{host.id, run.id, -1, *progress, speeds.prefill_speed(),
-                                                          speeds.decode_speed()});
+    push_to(
+        run.listeners(Run::kEverySlot), run,
+        protocol::GenerationProgress{host.id, run.id, -1, *progress, speeds.prefill_speed(), speeds.decode_speed()});
   }
   for (std::size_t slot = 0; slot < run.stream.slots(); ++slot) {
     const auto index = static_cast<std::int32_t>(slot);
-    // Asked for first: text that belongs to an end was there before the end was. Who hears of the last end may start the
-    // next run at once, so that one waits until the model is free.
+    // Pieces are made for somebody: a later subscriber of the slot takes what there is as its first.
+    const std::set<PortId> listeners = run.listeners(index);
+    if (listeners.empty()) continue;
+    // Asked for first: text that belongs to an end was there before the end was. Who hears of the last end may start
+    // the next run at once, so that one waits until the model is free.
     const auto end = run.stream.take_end(slot, host.generating);
     if (auto delta = run.stream.take_delta(slot)) {
-      push_to_subscribers(run, protocol::GenerationDelta{host.id, run.id, index, delta->sequence,
-                                                         std::move(delta->text), std::move(delta->tokens)});
+      push_to(listeners, run,
+              protocol::GenerationDelta{host.id, run.id, index, delta->sequence, std::move(delta->text),
+                                        std::move(delta->tokens)});
     }
     if (!end) continue;
     protocol::GenerationEnd message;
@@ -172,14 +186,12 @@ void Runtime::push(ModelHost& host, Run& run) {
     message.prefill_speed = speeds.prefill_speed();
     message.decode_speed = speeds.decode_speed();
     if (end->reason == EndReason::kError) message.error = end->error;
-    push_to_subscribers(run, message);
+    push_to(listeners, run, message);
   }
 }
 
-void Runtime::push_to_subscribers(const Run& run, const protocol::Response& response) {
-  // A port found dead leaves the set while it is gone through.
-  const std::set<PortId> subscribers = run.subscribers;
-  for (const PortId port : subscribers) {
+void Runtime::push_to(const std::set<PortId>& listeners, const Run& run, const protocol::Response& response) {
+  for (const PortId port : listeners) {
     reply({port, port == run.origin.port ? run.origin.request_id : std::nullopt}, response);
   }
 }

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bridge/runtime.h"
@@ -92,7 +93,7 @@ class Handlers {
   }
 
  private:
-  void reply(const protocol::Response& response) { runtime_.reply(origin_, response); }
+  void reply(protocol::Response response) { runtime_.reply(origin_, std::move(response)); }
   /// Throws Error(kNotFound) naming the id.
   std::shared_ptr<ModelHost> model(std::int64_t id) const;
   /// Null for an unknown id.
@@ -103,6 +104,8 @@ class Handlers {
   void note_look(ModelHost& host) const;
 
   // handlers_generation.cpp
+  /// What a late listener of a slot gets.
+  protocol::GenerationSnapshot snapshot(ModelHost& host, std::int32_t slot, std::int64_t after);
   struct Conversation {
     std::vector<std::string> messages;
     bool reasoning = false;

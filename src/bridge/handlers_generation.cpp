@@ -67,13 +67,13 @@ void Handlers::generate(const protocol::Request& request, std::int64_t model_id,
     // A prefill makes way for a real run, which finds in the cache what it has done.
     later_ = true;
     host->deferred.push_front([&runtime = runtime_, origin = origin_, request] { runtime.dispatch(origin, request); });
-    runtime_.drain(*host);
+    runtime_.drain(host);
     return;
   }
   const Client* client = runtime_.find_client(origin_.port);
   const auto run = std::make_shared<Run>(kind, origin_, slots);
   run->prefill_only = max_length == 0;
-  if (client && (push || client->options.push)) run->subscribers.insert(origin_.port);
+  if (client && (push || client->options.push)) run->subscriptions.emplace(origin_.port, Run::kEverySlot);
   run->notify_end = client && client->options.notify_generation_end;
   auto make_tasks = prepare(*host, *run);
   later_ = true;
@@ -207,7 +207,7 @@ void Handlers::handle(const protocol::Stop& request) {
   if (host && host->generating) {
     later_ = true;
     host->stop = origin_;
-    runtime_.drain(*host);
+    runtime_.drain(host);
     return;
   }
   // A Stop for the id that a model being loaded is to get ends the load.
@@ -218,40 +218,49 @@ void Handlers::handle(const protocol::Stop& request) {
 
 void Handlers::handle(const protocol::SubscribeGeneration& request) {
   const auto host = find(request.model_id);
-  protocol::GenerationSnapshot answer;
-  answer.model_id = request.model_id;
-  answer.slot = request.slot;
   if (!host || !host->run) {
-    reply(answer);
+    protocol::GenerationSnapshot nothing;
+    nothing.model_id = request.model_id;
+    nothing.slot = request.slot;
+    reply(std::move(nothing));
     return;
   }
   Run& run = *host->run;
-  if (request.slot < 0 || static_cast<std::size_t>(request.slot) >= run.stream.slots()) {
-    throw Error(ErrorCode::kInvalidArgument, "the generation has " + std::to_string(run.stream.slots()) +
+  const auto slots = static_cast<std::int32_t>(run.stream.slots());
+  const bool all = request.slot == Run::kEverySlot;
+  if (!all && (request.slot < 0 || request.slot >= slots)) {
+    throw Error(ErrorCode::kInvalidArgument, "the generation has " + std::to_string(slots) +
                                                  " slots, none with the number " + std::to_string(request.slot));
   }
-  const auto slot = static_cast<std::size_t>(request.slot);
-  if (run.subscribers.empty()) {
-    // Nobody has taken pieces yet: what is there becomes one.
-    for (std::size_t i = 0; i < run.stream.slots(); ++i) static_cast<void>(run.stream.take_delta(i));
-  }
   const bool same_run = !request.generation_id || *request.generation_id == run.id;
-  const std::int64_t last = run.stream.last_sequence(slot);
-  answer.after = same_run && request.after > 0 && request.after <= last ? request.after : 0;
-  GenerationStream::Snapshot snapshot = run.stream.snapshot(slot, answer.after);
-  answer.generation_id = run.id;
-  answer.sequence = snapshot.sequence;
-  answer.text = std::move(snapshot.text);
-  answer.tokens = std::move(snapshot.tokens);
-  // An end that others have been told already does not come again.
-  if (!host->generating || run.stream.end_taken(slot)) {
-    if (const auto end = run.stream.end(slot)) answer.reason = to_protocol(end->reason);
+  for (std::int32_t slot = all ? 0 : request.slot; slot < (all ? slots : request.slot + 1); ++slot) {
+    reply(snapshot(*host, slot, same_run ? request.after : 0));
   }
-  reply(answer);
   if (!host->generating) return;
-  run.subscribers.insert(origin_.port);
+  run.subscriptions.emplace(origin_.port, request.slot);
   run.wants_flushes = true;
   runtime_.push(*host, run);
+}
+
+protocol::GenerationSnapshot Handlers::snapshot(ModelHost& host, std::int32_t number, std::int64_t after) {
+  Run& run = *host.run;
+  const auto slot = static_cast<std::size_t>(number);
+  // Nobody has taken pieces yet: what is there becomes one.
+  if (run.listeners(number).empty()) static_cast<void>(run.stream.take_delta(slot));
+  protocol::GenerationSnapshot answer;
+  answer.model_id = host.id;
+  answer.slot = number;
+  answer.generation_id = run.id;
+  answer.after = after > 0 && after <= run.stream.last_sequence(slot) ? after : 0;
+  GenerationStream::Snapshot part = run.stream.snapshot(slot, answer.after);
+  answer.sequence = part.sequence;
+  answer.text = std::move(part.text);
+  answer.tokens = std::move(part.tokens);
+  // An end that others have been told already does not come again.
+  if (!host.generating || run.stream.end_taken(slot)) {
+    if (const auto end = run.stream.end(slot)) answer.reason = to_protocol(end->reason);
+  }
+  return answer;
 }
 
 void Handlers::handle(const protocol::RunEvaluation& request) {

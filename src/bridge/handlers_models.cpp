@@ -39,7 +39,7 @@ void Handlers::handle(const protocol::ReleaseRWKVModel& request) {
   }
   host->run->released = true;
   host->deferred.push_front([&runtime = runtime_, origin = origin_, host] { runtime.release_model(origin, host); });
-  runtime_.drain(*host);
+  runtime_.drain(host);
 }
 
 void Handlers::handle(const protocol::AddTTSModel&) {

@@ -1,11 +1,20 @@
 // Polls: they answer for unknown and idle models too, with what an idle model says.
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <utility>
 
 #include "bridge/handlers.h"
 
 namespace rwkv::bridge {
+namespace {
+
+// How much of the run's text the client has: only what it has of this run counts.
+std::size_t known_part(const Run& run, std::optional<std::int64_t> after, std::optional<std::int64_t> generation_id) {
+  return after && *after > 0 && generation_id == run.id ? static_cast<std::size_t>(*after) : 0;
+}
+
+}  // namespace
 
 void Handlers::note_look(ModelHost& host) const {
   if (host.generating) {
@@ -21,10 +30,17 @@ void Handlers::handle(const protocol::GetResponseBufferContent& request) {
   if (host && host->run) {
     if (!host->generating && host->end_notice) runtime_.give_end_notice(*host);
     note_look(*host);
-    answer.response_buffer_content = host->run->stream.text(0);
-    answer.eos_found = host->run->stream.eos_found(0);
+    const Run& run = *host->run;
+    auto rest = run.stream.text_from(0, known_part(run, request.after, request.generation_id));
+    answer.response_buffer_content = std::move(rest.what);
+    answer.eos_found = run.stream.eos_found(0);
+    if (request.after) {
+      answer.generation_id = run.id;
+      answer.after = static_cast<std::int64_t>(rest.begin);
+      answer.length = static_cast<std::int64_t>(rest.length);
+    }
   }
-  reply(answer);
+  reply(std::move(answer));
 }
 
 void Handlers::handle(const protocol::GetBatchResponseBufferContent& request) {
@@ -33,14 +49,25 @@ void Handlers::handle(const protocol::GetBatchResponseBufferContent& request) {
   if (host && host->run) {
     if (!host->generating && host->end_notice) runtime_.give_end_notice(*host);
     note_look(*host);
-    const GenerationStream& stream = host->run->stream;
-    for (std::size_t slot = 0; slot < stream.slots(); ++slot) {
-      answer.response_buffer_content.push_back(stream.text(slot));
-      answer.eos_found.push_back(stream.eos_found(slot));
+    const Run& run = *host->run;
+    if (request.after) {
+      answer.generation_id = run.id;
+      answer.after.emplace();
+      answer.lengths.emplace();
     }
-    answer.batch_size = static_cast<std::int32_t>(stream.slots());
+    for (std::size_t slot = 0; slot < run.stream.slots(); ++slot) {
+      const bool named = request.after && slot < request.after->size();
+      const auto after = named ? std::optional((*request.after)[slot]) : std::nullopt;
+      auto rest = run.stream.text_from(slot, known_part(run, after, request.generation_id));
+      answer.response_buffer_content.push_back(std::move(rest.what));
+      answer.eos_found.push_back(run.stream.eos_found(slot));
+      if (!request.after) continue;
+      answer.after->push_back(static_cast<std::int64_t>(rest.begin));
+      answer.lengths->push_back(static_cast<std::int64_t>(rest.length));
+    }
+    answer.batch_size = static_cast<std::int32_t>(run.stream.slots());
   }
-  reply(answer);
+  reply(std::move(answer));
 }
 
 void Handlers::handle(const protocol::GetIsGenerating& request) {
@@ -52,7 +79,18 @@ void Handlers::handle(const protocol::GetIsGenerating& request) {
 
 void Handlers::handle(const protocol::GetResponseBufferIds& request) {
   const auto host = find(request.model_id);
-  reply(protocol::ResponseBufferIds{host && host->run ? host->run->stream.tokens(0) : Tokens()});
+  protocol::ResponseBufferIds answer;
+  if (host && host->run) {
+    const Run& run = *host->run;
+    auto rest = run.stream.tokens_from(0, known_part(run, request.after, request.generation_id));
+    answer.response_buffer_ids = std::move(rest.what);
+    if (request.after) {
+      answer.generation_id = run.id;
+      answer.after = static_cast<std::int64_t>(rest.begin);
+      answer.length = static_cast<std::int64_t>(rest.length);
+    }
+  }
+  reply(std::move(answer));
 }
 
 void Handlers::handle(const protocol::GetResponseBufferTokensCount& request) {

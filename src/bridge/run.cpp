@@ -14,6 +14,18 @@ Run::Run(Kind run_kind, const Origin& from, std::size_t slots)
       stream(slots, run_kind == Kind::kPuzzle),
       wants_flushes(run_kind == Kind::kPuzzle) {}
 
+std::set<PortId> Run::listeners(std::int32_t slot) const {
+  std::set<PortId> ports;
+  for (const auto& [port, wanted] : subscriptions) {
+    if (slot == kEverySlot || wanted == kEverySlot || wanted == slot) ports.insert(port);
+  }
+  return ports;
+}
+
+void Run::unsubscribe(PortId port) {
+  std::erase_if(subscriptions, [port](const auto& subscription) { return subscription.first == port; });
+}
+
 protocol::GenerationEndReason to_protocol(EndReason reason) noexcept {
   switch (reason) {
     case EndReason::kEos: return protocol::GenerationEndReason::kEos;

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <set>
+#include <utility>
 
 #include "base/cancel.h"
 #include "bridge/client.h"
@@ -29,7 +30,8 @@ struct Run {
   bool notify_end = false;
   bool released = false;          // ended because its model is being released
   bool tells_whole_text = false;  // puzzle: each token comes with the text so far
-  std::set<PortId> subscribers;
+  /// Who is told of a slot, or of kEverySlot.
+  std::set<std::pair<PortId, std::int32_t>> subscriptions;
   /// Whose last look at the text was before the end. They are told once more that the run goes on: clients keep the
   /// text they have when they hear that it has ended.
   std::set<PortId> behind;
@@ -38,6 +40,13 @@ struct Run {
   /// Whether the worker has to ask for flushes, and whether one is on its way. From any thread.
   std::atomic<bool> wants_flushes{false};
   std::atomic<bool> flush_due{false};
+  /// Set by who decides the run's end: the worker when it begins, or a stop while the run still waits for the worker.
+  std::atomic<bool> claimed{false};
+
+  static constexpr std::int32_t kEverySlot = -1;
+  /// Who is told of `slot`; of kEverySlot: who is told of any.
+  std::set<PortId> listeners(std::int32_t slot) const;
+  void unsubscribe(PortId port);
 };
 
 protocol::GenerationEndReason to_protocol(EndReason reason) noexcept;

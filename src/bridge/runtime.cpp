@@ -166,19 +166,18 @@ void Runtime::drop_client(PortId id) {
   loads_.erase(id);
   for (const auto& [model_id, host] : models_) {
     if (!host->run) continue;
-    host->run->subscribers.erase(id);
+    host->run->unsubscribe(id);
     if (stop && host->generating && host->run->origin.port == id) host->run->cancel.cancel();
   }
 }
 
-void Runtime::reply(const Origin& origin, const protocol::Response& response) {
+void Runtime::reply(const Origin& origin, protocol::Response response) {
   const auto it = clients_.find(origin.port);
   if (it == clients_.end()) return;
   // A callback of the port may close it: it lives until that has returned.
   const std::shared_ptr<Client> client = it->second;
-  if (client->port->post(protocol::to_text(protocol::encode(protocol::ResponseMessage{origin.request_id, response})))) {
-    return;
-  }
+  protocol::ResponseMessage message{origin.request_id, std::move(response)};
+  if (client->port->post(protocol::to_text(protocol::encode(std::move(message))))) return;
   drop_client(origin.port);
   forget_dead_port(origin.port);
 }

@@ -54,7 +54,7 @@ class Runtime {
   void drop_client(PortId id);
   const Client* find_client(PortId id) const;
 
-  void reply(const Origin& origin, const protocol::Response& response);
+  void reply(const Origin& origin, protocol::Response response);
   void reply_error(const Origin& origin, const Error& error);
   /// Nothing more follows for the request.
   void done(const Origin& origin);
@@ -79,11 +79,12 @@ class Runtime {
                  std::function<std::vector<GenerationTask>()> make_tasks);
   void run_ended(const std::shared_ptr<ModelHost>& host, const std::shared_ptr<Run>& run);
   void give_end_notice(ModelHost& host);
-  void drain(ModelHost& host);
+  void drain(const std::shared_ptr<ModelHost>& host);
+  void post_run_ended(const std::weak_ptr<ModelHost>& host, const std::shared_ptr<Run>& run);
   void serve_deferred(const std::shared_ptr<ModelHost>& host);
   void ask_for_flush(const std::weak_ptr<ModelHost>& host, const std::shared_ptr<Run>& run);
   void push(ModelHost& host, Run& run);
-  void push_to_subscribers(const Run& run, const protocol::Response& response);
+  void push_to(const std::set<PortId>& listeners, const Run& run, const protocol::Response& response);
   void tell_puzzle_tokens(ModelHost& host, Run& run);
 
   Mailbox mailbox_;

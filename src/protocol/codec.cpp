@@ -44,9 +44,9 @@ Message decode(const Json& json) {
 }
 
 template <class Message>
-Json encode_message(const Message& message) {
+Json encode_message(Message& message) {
   return std::visit(
-      [&](const auto& body) {
+      [&](auto& body) {
         Json json = write_object(body);
         json["type"] = body.kType;
         if (message.request_id) json["requestId"] = *message.request_id;
@@ -147,6 +147,7 @@ std::optional<std::int64_t> request_id_of(const Json& json) noexcept {
 
 Json encode(const RequestMessage& message) { return encode_message(message); }
 Json encode(const ResponseMessage& message) { return encode_message(message); }
+Json encode(ResponseMessage&& message) { return encode_message(message); }
 Json encode(const PortOptions& options) { return write_object(options); }
 
 std::string_view type_of(const Request& request) {

@@ -50,6 +50,7 @@ std::optional<std::int64_t> request_id_of(const Json& json) noexcept;
 /// Nothing is left out but optional fields without a value. Throw Error(kInternal) for a number that is not finite.
 Json encode(const RequestMessage& message);
 Json encode(const ResponseMessage& message);
+Json encode(ResponseMessage&& message);  // moves long texts instead of copying them
 Json encode(const PortOptions& options);
 
 /// "ChatAsync"

@@ -58,9 +58,9 @@ struct ChatAsync {
   /// The loaded model.
   std::int32_t model_id = 0;
   /// Most new tokens; null: the model's SetMaxLength, 0: only evaluate the conversation.
-  std::optional<std::int32_t> max_length;
+  std::optional<std::int32_t> max_length{};
   /// 0 or null none, 1 Chinese, 2 English, for the first tokens.
-  std::optional<std::int32_t> force_lang;
+  std::optional<std::int32_t> force_lang{};
   /// Whether what is written is pushed (GenerationDelta, GenerationProgress, GenerationEnd).
   bool push = false;
 
@@ -95,13 +95,13 @@ struct ChatBatchAsync {
   /// The loaded model.
   std::int32_t model_id = 0;
   /// Most new tokens a slot; null: the model's SetMaxLength, 0: only evaluate.
-  std::optional<std::int32_t> max_length;
+  std::optional<std::int32_t> max_length{};
   /// 0 or null none, 1 Chinese, 2 English, for the first tokens.
-  std::optional<std::int32_t> force_lang;
+  std::optional<std::int32_t> force_lang{};
   /// Whether what is written is pushed (GenerationDelta, GenerationProgress, GenerationEnd).
   bool push = false;
   /// Conversations and flags of the slots; where given, they count and not the fields above.
-  std::optional<std::vector<ChatBatchSlotConfig>> slot_configs;
+  std::optional<std::vector<ChatBatchSlotConfig>> slot_configs{};
 
   bool operator==(const ChatBatchAsync&) const = default;
   template <class Self, class Visitor>
@@ -130,11 +130,11 @@ struct GenerateAsync {
   /// How many independent continuations.
   std::int32_t batch = 1;
   /// Most new tokens; null: the model's SetMaxLength, 0: only evaluate the text.
-  std::optional<std::int32_t> max_length;
+  std::optional<std::int32_t> max_length{};
   /// The token that ends it; null: the model's SetGenerationStopToken.
-  std::optional<std::int32_t> stop_token;
+  std::optional<std::int32_t> stop_token{};
   /// True: from the empty state, and nothing is remembered.
-  std::optional<bool> disable_cache;
+  std::optional<bool> disable_cache{};
   /// Whether what is written is pushed (GenerationDelta, GenerationProgress, GenerationEnd).
   bool push = false;
 
@@ -171,7 +171,8 @@ struct SudokuOthelloGenerate {
   }
 };
 
-/// Stops what a model generates, evaluation of the prompt included.
+/// Stops what a model generates, evaluation of the prompt included. It waits for no other work of the model: a
+/// generation that is queued behind a RunEvaluation ends at once, and the evaluation goes on.
 struct Stop {
   static constexpr std::string_view kType = "Stop";
 
@@ -239,11 +240,18 @@ struct GetResponseBufferContent {
 
   /// The loaded model.
   std::int32_t model_id = 0;
+  /// How much of the text the client has, as `length` of an earlier answer said; 0: nothing. Null: the whole text, as
+  /// in the inherited protocol.
+  std::optional<std::int64_t> after{};
+  /// The generation that `after` counts in, as that answer said.
+  std::optional<std::int64_t> generation_id{};
 
   bool operator==(const GetResponseBufferContent&) const = default;
   template <class Self, class Visitor>
   static void each_field(Self& self, Visitor&& visit) {
     visit.required("modelID", self.model_id);
+    visit.optional("after", self.after);
+    visit.optional("generationID", self.generation_id);
   }
 };
 
@@ -253,11 +261,18 @@ struct GetBatchResponseBufferContent {
 
   /// The loaded model.
   std::int32_t model_id = 0;
+  /// How much of each slot's text the client has, as `lengths` of an earlier answer said; slots without a number:
+  /// nothing. Null: the whole texts, as in the inherited protocol.
+  std::optional<std::vector<std::int64_t>> after{};
+  /// The generation that `after` counts in, as that answer said.
+  std::optional<std::int64_t> generation_id{};
 
   bool operator==(const GetBatchResponseBufferContent&) const = default;
   template <class Self, class Visitor>
   static void each_field(Self& self, Visitor&& visit) {
     visit.required("modelID", self.model_id);
+    visit.optional("after", self.after);
+    visit.optional("generationID", self.generation_id);
   }
 };
 
@@ -281,11 +296,18 @@ struct GetResponseBufferIds {
 
   /// The loaded model.
   std::int32_t model_id = 0;
+  /// How many of the tokens the client has, as `length` of an earlier answer said; 0: none. Null: all tokens, as in the
+  /// inherited protocol.
+  std::optional<std::int64_t> after{};
+  /// The generation that `after` counts in, as that answer said.
+  std::optional<std::int64_t> generation_id{};
 
   bool operator==(const GetResponseBufferIds&) const = default;
   template <class Self, class Visitor>
   static void each_field(Self& self, Visitor&& visit) {
     visit.required("modelID", self.model_id);
+    visit.optional("after", self.after);
+    visit.optional("generationID", self.generation_id);
   }
 };
 
@@ -345,7 +367,7 @@ struct GenerateStop {
   static constexpr std::string_view kType = "GenerateStop";
 
   /// Why it failed, for people.
-  std::optional<std::string> error;
+  std::optional<std::string> error{};
 
   bool operator==(const GenerateStop&) const = default;
   template <class Self, class Visitor>
@@ -376,12 +398,22 @@ struct ResponseBufferContent {
   std::string response_buffer_content;
   /// Whether the model ended it by itself.
   bool eos_found = false;
+  /// The generation that wrote it. This and the next fields: null unless the request had an `after`, and when there was
+  /// no generation.
+  std::optional<std::int64_t> generation_id{};
+  /// Where this text begins in the whole: as asked, or 0 when the client's text is of another generation.
+  std::optional<std::int64_t> after{};
+  /// The bytes of the whole text, to be named in the next request.
+  std::optional<std::int64_t> length{};
 
   bool operator==(const ResponseBufferContent&) const = default;
   template <class Self, class Visitor>
   static void each_field(Self& self, Visitor&& visit) {
     visit.required("responseBufferContent", self.response_buffer_content);
     visit.required("eosFound", self.eos_found);
+    visit.optional("generationID", self.generation_id);
+    visit.optional("after", self.after);
+    visit.optional("length", self.length);
   }
 };
 
@@ -395,6 +427,13 @@ struct ResponseBatchBufferContent {
   std::vector<bool> eos_found;
   /// The number of slots.
   std::int32_t batch_size = 0;
+  /// The generation that wrote them. This and the next fields: null unless the request had an `after`, and when there
+  /// was no generation.
+  std::optional<std::int64_t> generation_id{};
+  /// Where each text begins in the whole: as asked, or 0 when the client's text is of another generation.
+  std::optional<std::vector<std::int64_t>> after{};
+  /// The bytes of the whole texts, to be named in the next request.
+  std::optional<std::vector<std::int64_t>> lengths{};
 
   bool operator==(const ResponseBatchBufferContent&) const = default;
   template <class Self, class Visitor>
@@ -402,6 +441,9 @@ struct ResponseBatchBufferContent {
     visit.required("responseBufferContent", self.response_buffer_content);
     visit.required("eosFound", self.eos_found);
     visit.required("batchSize", self.batch_size);
+    visit.optional("generationID", self.generation_id);
+    visit.optional("after", self.after);
+    visit.optional("lengths", self.lengths);
   }
 };
 
@@ -428,11 +470,21 @@ struct ResponseBufferIds {
 
   /// The tokens.
   std::vector<std::int32_t> response_buffer_ids;
+  /// The generation that wrote them. This and the next fields: null unless the request had an `after`, and when there
+  /// was no generation.
+  std::optional<std::int64_t> generation_id{};
+  /// How many tokens come before these: as asked, or 0 when the client's are of another generation.
+  std::optional<std::int64_t> after{};
+  /// The number of all tokens, to be named in the next request.
+  std::optional<std::int64_t> length{};
 
   bool operator==(const ResponseBufferIds&) const = default;
   template <class Self, class Visitor>
   static void each_field(Self& self, Visitor&& visit) {
     visit.required("responseBufferIds", self.response_buffer_ids);
+    visit.optional("generationID", self.generation_id);
+    visit.optional("after", self.after);
+    visit.optional("length", self.length);
   }
 };
 

@@ -6,6 +6,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -13,8 +15,8 @@
 
 namespace rwkv::protocol {
 
-template <HasFields T>
-nlohmann::json write_object(const T& object);
+template <class T>
+requires HasFields<std::remove_const_t<T>> nlohmann::json write_object(T& object);
 
 /// Visits the fields of a message (see each_field).
 class FieldWriter {
@@ -25,6 +27,8 @@ class FieldWriter {
   void required(const char* field, const T& value) {
     object_[field] = json_of(value, field);
   }
+  // A text of a message that is given away.
+  void required(const char* field, std::string& value) { object_[field] = std::move(value); }
   template <class T>
   void optional(const char* field, const T& value) {
     required(field, value);
@@ -62,9 +66,9 @@ class FieldWriter {
   std::string_view owner_;
 };
 
-/// Throws Error(kInternal) when a number is not finite.
-template <HasFields T>
-nlohmann::json write_object(const T& object) {
+/// The texts of an object that is not const are moved out of it. Throws Error(kInternal) when a number is not finite.
+template <class T>
+requires HasFields<std::remove_const_t<T>> nlohmann::json write_object(T& object) {
   nlohmann::json json = nlohmann::json::object();
   T::each_field(object, FieldWriter(json, T::kType));
   return json;

@@ -24,7 +24,7 @@ struct LoadRWKVModel {
   /// The vocabulary file; empty: the model file's own token list.
   std::string tokenizer_path;
   /// Layers that llama.cpp gives to the GPU; null: its default, 0: none.
-  std::optional<std::int32_t> llama_cpp_n_gpu_layers;
+  std::optional<std::int32_t> llama_cpp_n_gpu_layers{};
 
   bool operator==(const LoadRWKVModel&) const = default;
   template <class Self, class Visitor>
@@ -119,11 +119,11 @@ struct LoadModelSteps {
   /// The step.
   LoadingStatus status = LoadingStatus::kNone;
   /// Why it failed, for people.
-  std::optional<std::string> info;
+  std::optional<std::string> info{};
   /// Set in `loaded` and in all steps of a release.
-  std::optional<std::int32_t> model_id;
+  std::optional<std::int32_t> model_id{};
   /// 0 to 1, never falling; null when unknown.
-  std::optional<double> progress;
+  std::optional<double> progress{};
 
   bool operator==(const LoadModelSteps&) const = default;
   template <class Self, class Visitor>
@@ -187,10 +187,10 @@ struct Error {
   /// What was wrong and what to do, for people.
   std::string message;
   /// The native code, where there is one.
-  std::optional<std::int32_t> ret_val;
+  std::optional<std::int32_t> ret_val{};
   /// The kind of error, for programs: `invalid_argument`, `not_found`, `io`, `bad_file`, `unsupported`,
   /// `out_of_memory`, `busy`, `cancelled`, `evaluation` or `internal`.
-  std::optional<std::string> code;
+  std::optional<std::string> code{};
 
   bool operator==(const Error&) const = default;
   template <class Self, class Visitor>

@@ -12,18 +12,18 @@
 
 namespace rwkv::protocol {
 
-/// Asks for what a model's last generation has written in a slot, and for what comes from now on.
+/// Asks for what a model's last generation has written in a slot, and for what the slot writes from now on.
 struct SubscribeGeneration {
   static constexpr std::string_view kType = "SubscribeGeneration";
 
   /// The loaded model.
   std::int32_t model_id = 0;
-  /// The slot.
+  /// The slot; -1: all slots, each answered by a snapshot of its own.
   std::int32_t slot = 0;
-  /// The last sequence number the client has; 0: none.
+  /// The last sequence number the client has of the slot (of each, if all are asked for); 0: none.
   std::int64_t after = 0;
   /// The generation that `after` counts in; if the model's last is another one, its text is told from the start.
-  std::optional<std::int64_t> generation_id;
+  std::optional<std::int64_t> generation_id{};
 
   bool operator==(const SubscribeGeneration&) const = default;
   template <class Self, class Visitor>
@@ -42,7 +42,7 @@ struct GenerationSnapshot {
   /// The loaded model.
   std::int32_t model_id = 0;
   /// The generation; null when the model has had none, and then nothing is subscribed.
-  std::optional<std::int64_t> generation_id;
+  std::optional<std::int64_t> generation_id{};
   /// The slot.
   std::int32_t slot = 0;
   /// The text follows this number; 0: it is the whole text.
@@ -54,7 +54,7 @@ struct GenerationSnapshot {
   /// Its tokens.
   std::vector<std::int32_t> tokens;
   /// Why the slot has ended; null: it goes on.
-  std::optional<GenerationEndReason> reason;
+  std::optional<GenerationEndReason> reason{};
 
   bool operator==(const GenerationSnapshot&) const = default;
   template <class Self, class Visitor>
@@ -151,7 +151,7 @@ struct GenerationEnd {
   /// New tokens a second.
   double decode_speed = 0;
   /// What failed, for people.
-  std::optional<std::string> error;
+  std::optional<std::string> error{};
 
   bool operator==(const GenerationEnd&) const = default;
   template <class Self, class Visitor>

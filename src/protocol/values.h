@@ -21,9 +21,9 @@ struct ChatBatchSlotConfig {
   /// Whether the first tokens may neither close nor skip the thinking.
   bool force_reasoning = false;
   /// 0 none, 1 Chinese, 2 English; null: the request's.
-  std::optional<std::int32_t> force_lang;
+  std::optional<std::int32_t> force_lang{};
   /// Whether a new turn is opened; null: when the user spoke last.
-  std::optional<bool> add_generation_prompt;
+  std::optional<bool> add_generation_prompt{};
 
   bool operator==(const ChatBatchSlotConfig&) const = default;
   template <class Self, class Visitor>
@@ -49,7 +49,7 @@ struct LoadedModelInfo {
   /// Whether a generation is running.
   bool is_generating = false;
   /// The generation that is running or ran last; null when there was none.
-  std::optional<std::int64_t> generation_id;
+  std::optional<std::int64_t> generation_id{};
   /// How many slots that generation has.
   std::int32_t slots = 0;
 
@@ -94,7 +94,7 @@ struct BackendStatus {
   /// Its version and what it runs, for people.
   std::string description;
   /// Why it cannot run on this machine; null: it can.
-  std::optional<std::string> unavailable;
+  std::optional<std::string> unavailable{};
 
   bool operator==(const BackendStatus&) const = default;
   template <class Self, class Visitor>

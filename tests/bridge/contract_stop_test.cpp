@@ -88,6 +88,24 @@ TEST(Contract, S39_AStopEndsAPuzzle) {
   EXPECT_FALSE(client.generating(model));
 }
 
+// The evaluation goes on and is answered; only the generation that waits for it is over.
+TEST(Contract, S39_AStopDoesNotWaitForAnEvaluationInFrontOfItsRun) {
+  Client client;
+  const auto model = client.load_reply("words", 0, 2000);
+  const std::string text = repeated("a long text ", 40);  // a second
+  for (const p::Request& request : {p::Request(chat(model, {"Hi"})), p::Request(completion(model, "x")),
+                                    p::Request(p::SudokuOthelloGenerate{"x", model, true})}) {
+    const auto evaluation = client.send(p::RunEvaluation{text, "b", model});
+    const auto run = client.send(request);
+    client.answer<p::GenerateStart>(run);
+    client.answer<p::GenerateStop>(client.send(p::Stop{model}));
+    EXPECT_TRUE(client.all<p::EvaluationResults>(evaluation).empty());
+    EXPECT_FALSE(client.generating(model));
+    client.answer<p::EvaluationResults>(evaluation);
+  }
+  EXPECT_EQ(client.reply(model, {"Hi"}), "words");
+}
+
 TEST(Contract, S40_AStopIsAnsweredByExactlyOneGenerateStop) {
   Client client;
   const auto model = client.load_reply(repeated("long ", 1000), 500);

@@ -230,6 +230,48 @@ TEST(Push, ALateSubscriberHearsOfASlotThatEndedBefore) {
   EXPECT_FALSE(late.ask<p::GenerationSnapshot>(p::SubscribeGeneration{model, 1, 0, std::nullopt}).reason);
 }
 
+TEST(Push, ASubscriptionTellsOfItsSlotAloneAndMinusOneOfAll) {
+  Client client;
+  const auto model = client.load_reply(repeated("long ", 30) + "end", 1000);
+  client.answer<p::GenerateStart>(client.send(batch_chat(model, {{"a"}, {"b"}, {"c"}})));
+  client.wait_text(model, 3);
+  Client one({}, client.name());
+  Client two({}, client.name());
+  Client all({}, client.name());
+  // The first slot's listener has taken pieces when the others come.
+  std::map<const Client*, std::map<std::int32_t, Slot>> known;
+  const auto subscribe = [&](Client& who, std::int32_t slot, std::size_t snapshots) {
+    const auto id = who.send(p::SubscribeGeneration{model, slot, 0, std::nullopt});
+    for (std::size_t i = 0; i < snapshots; ++i)
+      ASSERT_TRUE(eventually([&] { return who.all<p::GenerationSnapshot>(id).size() == snapshots; }));
+    for (const auto& snapshot : who.all<p::GenerationSnapshot>(id)) {
+      ASSERT_FALSE(snapshot.reason);
+      known[&who][snapshot.slot] = {snapshot.text, snapshot.tokens, snapshot.sequence, {}, 0};
+    }
+  };
+  ASSERT_NO_FATAL_FAILURE(subscribe(one, 1, 1));
+  one.wait([](const Message& m) { return m.as<p::GenerationDelta>() != nullptr; });
+  ASSERT_NO_FATAL_FAILURE(subscribe(two, 1, 1));
+  ASSERT_NO_FATAL_FAILURE(subscribe(two, 2, 1));
+  ASSERT_NO_FATAL_FAILURE(subscribe(all, -1, 3));
+  const auto generation = last_generation(client, model);
+  wait_ends(all, generation, 3);
+  client.wait_idle(model);
+  const auto texts = client.batch(model).response_buffer_content;
+  const auto expect_slots = [&](Client& who, const std::vector<std::int32_t>& slots) {
+    who.settle();
+    const auto heard = follow(who, generation, known[&who]);
+    ASSERT_EQ(heard.size(), slots.size());
+    for (const std::int32_t slot : slots) {
+      EXPECT_EQ(heard.at(slot).text, texts[static_cast<std::size_t>(slot)]);
+      EXPECT_EQ(heard.at(slot).ends.size(), 1u);
+    }
+  };
+  expect_slots(one, {1});
+  expect_slots(two, {1, 2});
+  expect_slots(all, {0, 1, 2});
+}
+
 TEST(Push, ASubscriptionWithoutAGenerationIsAnsweredEmpty) {
   Client client;
   EXPECT_FALSE(client.ask<p::GenerationSnapshot>(p::SubscribeGeneration{5, 0, 0, std::nullopt}).generation_id);
@@ -237,7 +279,7 @@ TEST(Push, ASubscriptionWithoutAGenerationIsAnsweredEmpty) {
   EXPECT_FALSE(client.ask<p::GenerationSnapshot>(p::SubscribeGeneration{model, 0, 3, 7}).generation_id);
   client.reply(model, {"Hi"});
   client.answer<p::Error>(client.send(p::SubscribeGeneration{model, 1, 0, std::nullopt}));
-  client.answer<p::Error>(client.send(p::SubscribeGeneration{model, -1, 0, std::nullopt}));
+  client.answer<p::Error>(client.send(p::SubscribeGeneration{model, -2, 0, std::nullopt}));
 }
 
 TEST(Push, RequestDoneComesOnceAfterTheLastAnswer) {

@@ -68,7 +68,7 @@ p::Request random_request(std::mt19937& random, const std::vector<std::string>& 
     case 14: return p::GetIsGenerating{model};
     case 15: return p::GetResponseBufferContent{model};
     case 16: return p::GetBatchResponseBufferContent{model};
-    case 17: return p::SubscribeGeneration{model, static_cast<std::int32_t>(random() % 2), 0, std::nullopt};
+    case 17: return p::SubscribeGeneration{model, static_cast<std::int32_t>(random() % 3) - 1, 0, std::nullopt};
     case 18: return p::SetPrompt{word, model};
     case 19: return p::ClearStates{model};
     case 20: return p::RunEvaluation{"a", "b", model};
