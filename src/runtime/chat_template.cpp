@@ -50,6 +50,7 @@ ChatText format_chat(const ChatFormat& format, std::span<const ChatMessage> mess
   std::string& text = chat.text;
   text = format.prompt;
   chat.prompt_bytes = text.size();
+  if (!text.empty()) chat.turn_ends.push_back(text.size());
 
   for (std::size_t i = 0; i < messages.size(); ++i) {
     const std::string_view role = role_text(format, messages[i].role);
@@ -62,7 +63,9 @@ ChatText format_chat(const ChatFormat& format, std::span<const ChatMessage> mess
     } else {
       text += messages[i].content;
     }
-    if (i + 1 < messages.size()) text += format.eos;
+    if (i + 1 == messages.size()) continue;
+    text += format.eos;
+    chat.turn_ends.push_back(text.size());
   }
   if (messages.empty()) {
     chat.reply_offset = text.size();
@@ -71,6 +74,7 @@ ChatText format_chat(const ChatFormat& format, std::span<const ChatMessage> mess
   if (!generation_prompt) return chat;
 
   text += format.eos;
+  chat.turn_ends.push_back(text.size());
   const std::string_view last = role_text(format, messages.back().role);
   if (last == format.user_role) {
     text.append(format.bos).append(format.response_role).append(":");

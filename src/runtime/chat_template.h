@@ -21,8 +21,8 @@ struct ChatFormat {
   std::string user_role = "User";
   std::string response_role = "Assistant";
   std::string system_role = "System";
-  std::string bos;            // before each role
-  std::string eos = "\n\n";   // after each message; also ends an answer
+  std::string bos;           // before each role
+  std::string eos = "\n\n";  // after each message; also ends an answer
   std::string thinking_token = "<think";
   bool space_after_roles = true;
 };
@@ -34,6 +34,8 @@ struct ChatText {
   std::size_t reply_offset = 0;
   /// Bytes at the start that the host wrote (the prompt), in which `<EOD>` stands for token 0.
   std::size_t prompt_bytes = 0;
+  /// Bytes after which the prompt or a message has ended, ascending.
+  std::vector<std::size_t> turn_ends;
 };
 
 /// Roles for a plain list of contents: user first, then taking turns.

@@ -53,7 +53,8 @@ struct Prompt {
   std::string reply;
   bool chat = true;  // chat rules (template white space, first tokens) or plain completion
   bool resumes_answer = false;
-  std::vector<std::string> stops;  // stops[0] is the format's end text, if it has one
+  std::vector<std::string> stops;           // stops[0] is the format's end text, if it has one
+  std::vector<std::size_t> turn_ends = {};  // numbers of tokens after which a turn has ended, ascending
 };
 
 /// Chooses tokens from logits and turns them into text until one of the end reasons holds. Drive it so:
@@ -66,8 +67,8 @@ class Generation {
   const Prompt& prompt() const noexcept { return prompt_; }
   const GenerationOptions& options() const noexcept { return options_; }
 
-  /// Chooses the next token. Returns it when the model has to absorb it, nothing when the answer has ended. `logits` has
-  /// one value a vocabulary row and is not changed.
+  /// Chooses the next token. Returns it when the model has to absorb it, nothing when the answer has ended. `logits`
+  /// has one value a vocabulary row and is not changed.
   std::optional<TokenId> next(std::span<const float> logits);
 
   /// Ends it from outside; does nothing once it has ended.
@@ -93,9 +94,9 @@ class Generation {
   Penalties penalties_;
   ReplyText reply_;
   Tokens tokens_;
-  std::string unfinished_;               // bytes of a character that forced language must complete
-  std::vector<std::uint8_t> always_;     // per id: 1 = can never be chosen
-  std::vector<std::uint8_t> banned_;     // per id: 1 = banned for this step
+  std::string unfinished_;            // bytes of a character that forced language must complete
+  std::vector<std::uint8_t> always_;  // per id: 1 = can never be chosen
+  std::vector<std::uint8_t> banned_;  // per id: 1 = banned for this step
   std::optional<EndReason> reason_;
 };
 

@@ -1,16 +1,23 @@
 #include "runtime/language_model.h"
 
 #include <algorithm>
-#include <cmath>
+#include <future>
 #include <utility>
 
-#include "runtime/generation_run.h"
+#include "base/machine.h"
+#include "runtime/generation_task.h"
 
 namespace rwkv {
 namespace {
 
-constexpr std::uint64_t kCacheBytes = 256u << 20;
 constexpr std::string_view kEndOfTextMark = "<EOD>";
+
+// A sixteenth of the memory, between 32 MB and 1 GB.
+std::uint64_t default_cache_bytes() {
+  constexpr std::uint64_t kLeast = std::uint64_t{32} << 20;
+  constexpr std::uint64_t kMost = std::uint64_t{1} << 30;
+  return std::clamp(inspect_machine().memory_bytes / 16, kLeast, kMost);
+}
 
 double speed(std::size_t tokens, double seconds) {
   return tokens > 0 && seconds > 0 ? static_cast<double>(tokens) / seconds : 0;
@@ -28,7 +35,8 @@ Vocabulary choose_vocabulary(const ModelRequest& request, const Model& model) {
   if (vocabulary.size() > rows) {
     throw Error(ErrorCode::kBadFile, "'" + request.tokenizer_path + "' has ids up to " +
                                          std::to_string(vocabulary.size() - 1) + ", the model '" + request.model_path +
-                                         "' has " + std::to_string(rows) + " tokens: it is not this model's vocabulary");
+                                         "' has " + std::to_string(rows) +
+                                         " tokens: it is not this model's vocabulary");
   }
   if (embedded) {
     for (TokenId id = 1; static_cast<std::size_t>(id) < std::min(embedded->size(), vocabulary.size()); ++id) {
@@ -54,7 +62,10 @@ LanguageModel::LanguageModel(std::unique_ptr<Model> model, Tokenizer tokenizer)
     : model_(std::move(model)),
       tokenizer_(std::move(tokenizer)),
       opening_(tokenizer_.vocabulary()),
-      cache_(kCacheBytes) {}
+      cache_(default_cache_bytes()),
+      scheduler_(*model_, cache_, speeds_) {}
+
+LanguageModel::~LanguageModel() = default;
 
 std::unique_ptr<LanguageModel> LanguageModel::load(const ModelRequest& request) {
   const Backend& backend =
@@ -71,8 +82,8 @@ Tokens LanguageModel::encode_with_end_of_text(std::string_view text, std::size_t
     const std::size_t mark = text.substr(0, trusted_bytes).find(kEndOfTextMark);
     const std::string_view piece = text.substr(0, mark);
     if (const auto gap = tokenizer_.encode(piece, tokens)) {
-      throw Error(ErrorCode::kInvalidArgument, "the model's vocabulary has no token for byte " +
-                                                   std::to_string(gap->byte) + " of the prompt");
+      throw Error(ErrorCode::kInvalidArgument,
+                  "the model's vocabulary has no token for byte " + std::to_string(gap->byte) + " of the prompt");
     }
     if (mark == std::string_view::npos) return tokens;
     tokens.push_back(kEndOfText);
@@ -91,7 +102,21 @@ Prompt LanguageModel::chat_prompt(const ChatFormat& format, std::span<const Chat
   prompt.reply = chat.text.substr(chat.reply_offset);
   prompt.resumes_answer = !generation_prompt && messages.back().role == "assistant";
   prompt.stops = stop_strings(format);
+  prompt.turn_ends = token_counts(prompt.tokens, chat.turn_ends);
   return prompt;
+}
+
+// How many tokens the first so many bytes of the text are, for each of `bytes` (ascending) at which a token ends.
+std::vector<std::size_t> LanguageModel::token_counts(const Tokens& tokens, std::span<const std::size_t> bytes) const {
+  std::vector<std::size_t> counts;
+  std::size_t at = 0;
+  auto wanted = bytes.begin();
+  for (std::size_t i = 0; i < tokens.size() && wanted != bytes.end(); ++i) {
+    at += tokens[i] == kEndOfText ? kEndOfTextMark.size() : tokenizer_.bytes(tokens[i]).size();
+    while (wanted != bytes.end() && *wanted < at) ++wanted;
+    if (wanted != bytes.end() && *wanted == at) counts.push_back(i + 1);
+  }
+  return counts;
 }
 
 Prompt LanguageModel::completion_prompt(std::string_view text) const {
@@ -102,11 +127,20 @@ Prompt LanguageModel::completion_prompt(std::string_view text) const {
   return prompt;
 }
 
+void LanguageModel::submit(std::vector<GenerationTask> tasks, GenerationCallbacks callbacks, const CancelToken& cancel,
+                           std::function<void(std::vector<GenerationResult>)> on_end) {
+  scheduler_.submit(
+      GenerationGroup::make(tokenizer_, opening_, std::move(tasks), std::move(callbacks), cancel, std::move(on_end)));
+}
+
 std::vector<GenerationResult> LanguageModel::generate(std::vector<GenerationTask> tasks,
-                                                      const GenerationCallbacks& callbacks,
-                                                      const CancelToken& cancel) {
-  const auto turn = take_turn();
-  return GenerationRun(*this, std::move(tasks), callbacks, cancel).run();
+                                                      const GenerationCallbacks& callbacks, const CancelToken& cancel) {
+  refuse_on_own_thread();
+  // Shared: the one who waits may be gone before set_value() has returned.
+  const auto ended = std::make_shared<std::promise<std::vector<GenerationResult>>>();
+  submit(std::move(tasks), callbacks, cancel,
+         [ended](std::vector<GenerationResult> results) { ended->set_value(std::move(results)); });
+  return ended->get_future().get();
 }
 
 GenerationResult LanguageModel::generate(Prompt prompt, const GenerationOptions& options,
@@ -116,78 +150,58 @@ GenerationResult LanguageModel::generate(Prompt prompt, const GenerationOptions&
   return std::move(generate(std::move(tasks), callbacks, cancel).front());
 }
 
+void LanguageModel::set_threads(int threads) {
+  scheduler_.between_steps([&] { model_->set_threads(threads); });
+}
+
+void LanguageModel::refuse_on_own_thread() const {
+  if (!scheduler_.on_its_thread()) return;
+  throw Error(ErrorCode::kBusy, "a callback of this model cannot wait for the model; use submit() or another thread");
+}
+
+SequenceTask::Report LanguageModel::run(const std::shared_ptr<WaitedTask>& task) {
+  refuse_on_own_thread();
+  if (task->text().empty()) throw Error(ErrorCode::kInvalidArgument, "no tokens to evaluate; give at least one");
+  scheduler_.submit({task});
+  return task->wait();
+}
+
 std::vector<float> LanguageModel::logits(std::span<const TokenId> tokens, const CancelToken& cancel) {
-  const auto turn = take_turn();
-  if (tokens.empty()) throw Error(ErrorCode::kInvalidArgument, "no tokens to evaluate; give at least one");
-  Sequence& sequence = first_sequence();
-  sequence.reset();
-  EvalItem item{&sequence, tokens, true, {}};
-  model_->evaluate(std::span(&item, 1), cancel);
-  return {item.logits.begin(), item.logits.end()};
+  const auto task = std::make_shared<LogitsTask>(Tokens(tokens.begin(), tokens.end()), cancel);
+  run(task);
+  return std::move(task->logits());
 }
 
 Score LanguageModel::score(std::string_view source, std::string_view target, const CancelToken& cancel) {
   Tokens context{kEndOfText};
   const Tokens source_tokens = tokenizer_.encode(source);
   context.insert(context.end(), source_tokens.begin(), source_tokens.end());
-  const Tokens wanted = tokenizer_.encode(target);
+  Tokens wanted = tokenizer_.encode(target);
   if (wanted.empty()) throw Error(ErrorCode::kInvalidArgument, "there is nothing to score: the target text is empty");
+  const auto task = std::make_shared<ScoreTask>(tokenizer_, std::move(context), std::move(wanted), cancel);
+  run(task);
+  return task->score();
+}
 
-  const auto turn = take_turn();
-  Sequence& sequence = first_sequence();
-  sequence.reset();
-  Score score;
-  score.greedy_matches = true;
-  EvalItem item{&sequence, context, true, {}};
-  for (std::size_t i = 0; i < wanted.size(); ++i) {
-    model_->evaluate(std::span(&item, 1), cancel);
-    const auto best = std::max_element(item.logits.begin(), item.logits.end());
-    double sum = 0;
-    for (const float logit : item.logits) sum += std::exp(static_cast<double>(logit) - static_cast<double>(*best));
-    const auto logit = item.logits[static_cast<std::size_t>(wanted[i])];
-    score.log_probability += static_cast<double>(logit) - static_cast<double>(*best) - std::log(sum);
-    const auto greedy = static_cast<TokenId>(best - item.logits.begin());
-    score.greedy_matches = score.greedy_matches && greedy == wanted[i];
-    score.greedy_text += tokenizer_.bytes(greedy);
-    item.tokens = std::span(&wanted[i], 1);
-  }
-  return score;
+State LanguageModel::state_after(const Prompt& prompt, const CancelToken& cancel) {
+  return run(std::make_shared<StateTask>(prompt.tokens, prompt.turn_ends, State(), cancel)).state;
 }
 
 State LanguageModel::state_after(std::span<const TokenId> tokens, const CancelToken& cancel) {
-  const auto turn = take_turn();
-  if (tokens.empty()) throw Error(ErrorCode::kInvalidArgument, "no tokens to evaluate; give at least one");
-  const State known = cache_.longest_prefix(tokens);
-  const auto done = static_cast<std::size_t>(known.position());
-  if (done == tokens.size()) return known;
-  Sequence& sequence = first_sequence();
-  sequence.restore(known);
-  EvalItem item{&sequence, tokens.subspan(done), false, {}};
-  model_->evaluate(std::span(&item, 1), cancel);
-  State state = sequence.save();
-  cache_.insert(tokens, state);
-  return state;
+  Prompt prompt;
+  prompt.tokens.assign(tokens.begin(), tokens.end());
+  return state_after(prompt, cancel);
 }
 
 void LanguageModel::remember(std::span<const TokenId> tokens, const State& state) {
-  const auto turn = take_turn();
   if (state.position() != static_cast<std::int64_t>(tokens.size())) {
     throw Error(ErrorCode::kInvalidArgument, "the state is that after " + std::to_string(state.position()) +
                                                  " tokens, not after " + std::to_string(tokens.size()));
   }
-  first_sequence().restore(state);  // refuses what is not of this model
+  // The model refuses what is not its own.
+  run(std::make_shared<StateTask>(Tokens(tokens.begin(), tokens.end()), std::vector<std::size_t>(), state,
+                                  CancelToken()));
   cache_.insert(tokens, state);
-}
-
-std::unique_lock<std::mutex> LanguageModel::take_turn() {
-  std::unique_lock lock(busy_, std::try_to_lock);
-  if (!lock) throw Error(ErrorCode::kBusy, "this model is generating already; wait for it or stop it first");
-  return lock;
-}
-
-Sequence& LanguageModel::first_sequence() {
-  if (sequences_.empty()) sequences_.push_back(model_->create_sequence());
-  return *sequences_.front();
 }
 
 }  // namespace rwkv

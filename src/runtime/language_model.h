@@ -3,7 +3,6 @@
 
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -14,6 +13,8 @@
 #include "runtime/chat_template.h"
 #include "runtime/first_tokens.h"
 #include "runtime/generation.h"
+#include "runtime/reading_tasks.h"
+#include "runtime/scheduler.h"
 #include "runtime/speed_meter.h"
 #include "runtime/state_cache.h"
 #include "text/tokenizer.h"
@@ -30,14 +31,16 @@ struct ModelRequest {
 struct GenerationTask {
   Prompt prompt;
   GenerationOptions options;
+  /// Ends this task alone. Nothing: the token of the whole run does.
+  std::optional<CancelToken> cancel = std::nullopt;
 };
 
-/// Called on the generating thread.
+/// Called on the model's thread, which serves everybody else as well: they must not take long nor wait for this model.
 struct GenerationCallbacks {
   /// Prompt tokens evaluated so far, cached ones included, and their total, over all tasks of a run.
   std::function<void(std::uint64_t done, std::uint64_t total)> on_prefill;
-  /// After each choice of a token for task `index`: text() and tokens() of the generation may have grown, and it may have
-  /// ended.
+  /// After each choice of a token for task `index`: text() and tokens() of the generation may have grown, and it may
+  /// have ended.
   std::function<void(std::size_t index, const Generation&)> on_token;
 };
 
@@ -46,9 +49,9 @@ struct GenerationResult {
   std::string text;
   Tokens tokens;
   int prompt_tokens = 0;
-  int cached_tokens = 0;   // of the prompt, taken from the state cache
-  double prefill_seconds = 0;
-  double decode_seconds = 0;
+  int cached_tokens = 0;       // of the prompt, that did not have to be evaluated for this run
+  double prefill_seconds = 0;  // from the first piece of work to the first token, neighbours' work included
+  double decode_seconds = 0;   // from there to the end
   /// With reason kError: what happened.
   std::optional<Error> error;
 
@@ -57,22 +60,20 @@ struct GenerationResult {
   double decode_speed() const noexcept;
 };
 
-/// See LanguageModel::score().
-struct Score {
-  double log_probability = 0;  // natural logarithm, summed over the target tokens
-  bool greedy_matches = false;  // every target token was the most likely one
-  std::string greedy_text;      // the most likely tokens at those places
-};
-
+/// Every method may be called from any thread at any time, except the destructor.
 class LanguageModel {
  public:
+  /// Cancels what is going on and waits for it.
+  ~LanguageModel();
+
   /// Throws what Backend::load and Vocabulary::from_file throw, and Error(kBadFile) when the vocabulary is not the
   /// model's.
   static std::unique_ptr<LanguageModel> load(const ModelRequest& request);
 
   const ModelInfo& info() const noexcept { return model_->info(); }
   const Tokenizer& tokenizer() const noexcept { return tokenizer_; }
-  void set_threads(int threads) { model_->set_threads(threads); }
+  /// Throws Error(kInvalidArgument). Waits for a running evaluation.
+  void set_threads(int threads);
 
   /// Throws Error(kInvalidArgument) without messages and where a byte has no token.
   Prompt chat_prompt(const ChatFormat& format, std::span<const ChatMessage> messages, bool generation_prompt,
@@ -80,28 +81,38 @@ class LanguageModel {
   /// `<EOD>` in a completion prompt stands for token 0. An empty prompt becomes token 0.
   Prompt completion_prompt(std::string_view text) const;
 
-  /// Evaluates the prompts and writes the answers, as many at once as the model has sequences and the others as places
-  /// become free; blocks until all have ended. Each ends with exactly one reason; the results are in the order of the
-  /// tasks. Throws Error(kInvalidArgument) for bad options before anything runs, and Error(kBusy) while another thread
-  /// generates with this model.
+  /// Evaluates the prompts and writes the answers; blocks until all have ended. Each ends with exactly one reason; the
+  /// results are in the order of the tasks. Calls from several threads run together, as many sequences at once as the
+  /// model has, the others as places become free; what each gets does not depend on its neighbours. Throws
+  /// Error(kInvalidArgument) for bad options before anything runs, and Error(kBusy) in a callback of this model.
   std::vector<GenerationResult> generate(std::vector<GenerationTask> tasks, const GenerationCallbacks& callbacks,
                                          const CancelToken& cancel);
   /// The same for one.
   GenerationResult generate(Prompt prompt, const GenerationOptions& options, const GenerationCallbacks& callbacks,
                             const CancelToken& cancel);
+  /// The same without waiting, also in a callback: `on_end` is called once, as the callbacks are.
+  void submit(std::vector<GenerationTask> tasks, GenerationCallbacks callbacks, const CancelToken& cancel,
+              std::function<void(std::vector<GenerationResult>)> on_end);
 
-  /// Figures of the current or last run.
+  /// How many tasks run and wait at the moment.
+  Scheduler::Load load() const { return scheduler_.load(); }
+  /// Returns when nothing runs and waits and the states for the next turns are made.
+  void wait_until_settled() { scheduler_.wait_until_settled(); }
+
+  /// Figures since the model last began to generate.
   const SpeedMeter& speeds() const noexcept { return speeds_; }
 
-  /// Logits after `tokens`, evaluated from the zero state: one value a vocabulary row.
+  /// Logits after `tokens`, evaluated from the zero state: one value a vocabulary row. Throws Error(kInvalidArgument)
+  /// for none or bad ones, Error(kCancelled). This and what follows wait their turn beside generations.
   std::vector<float> logits(std::span<const TokenId> tokens, const CancelToken& cancel);
 
   /// How well `target` continues `source`: both are tokenised on their own, token 0 stands before the source, and each
-  /// target token is predicted from the true ones before it. Throws Error(kInvalidArgument) for an empty target,
-  /// Error(kBusy), and Error(kCancelled).
+  /// target token is predicted from the true ones before it. Throws Error(kInvalidArgument) for an empty target and
+  /// Error(kCancelled).
   Score score(std::string_view source, std::string_view target, const CancelToken& cancel);
 
-  /// The state after all of `tokens`, found in the cache or evaluated, and remembered. Throws like logits().
+  /// The state after all of the prompt's tokens, found in the cache or evaluated, and remembered. Throws like logits().
+  State state_after(const Prompt& prompt, const CancelToken& cancel);
   State state_after(std::span<const TokenId> tokens, const CancelToken& cancel);
   /// Puts a state into the cache as the one after `tokens`. Throws Error(kInvalidArgument) when the model refuses it.
   void remember(std::span<const TokenId> tokens, const State& state);
@@ -112,18 +123,17 @@ class LanguageModel {
  private:
   LanguageModel(std::unique_ptr<Model> model, Tokenizer tokenizer);
 
-  friend class GenerationRun;
   Tokens encode_with_end_of_text(std::string_view text, std::size_t trusted_bytes) const;
-  std::unique_lock<std::mutex> take_turn();
-  Sequence& first_sequence();
+  std::vector<std::size_t> token_counts(const Tokens& tokens, std::span<const std::size_t> bytes) const;
+  SequenceTask::Report run(const std::shared_ptr<WaitedTask>& task);
+  void refuse_on_own_thread() const;
 
   std::unique_ptr<Model> model_;
   Tokenizer tokenizer_;
   OpeningRules opening_;
-  std::mutex busy_;
-  std::vector<std::unique_ptr<Sequence>> sequences_;  // made when first needed, kept for the next run
   StateCache cache_;
   SpeedMeter speeds_;
+  Scheduler scheduler_;  // last: its thread uses all of the above
 };
 
 }  // namespace rwkv

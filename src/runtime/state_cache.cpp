@@ -3,51 +3,199 @@
 #include <algorithm>
 #include <utility>
 
-namespace rwkv {
+#include "runtime/reading.h"
 
-State StateCache::longest_prefix(std::span<const TokenId> tokens) {
+namespace rwkv {
+namespace {
+
+// What a place of the tree costs beside its key and state: itself, its entry in the parent's map and in the list.
+constexpr std::uint64_t kPlaceBytes = 256;
+
+std::uint64_t key_bytes(std::size_t tokens) { return tokens * sizeof(TokenId); }
+
+}  // namespace
+
+StateCache::StateCache(std::uint64_t limit_bytes) { stats_.limit_bytes = limit_bytes; }
+
+// Long conversations are deep trees: taken down one by one, not by destructors within each other.
+StateCache::~StateCache() { erase({}); }
+
+State StateCache::longest_prefix(std::span<const TokenId> tokens, std::size_t stable) {
   const std::lock_guard lock(mutex_);
-  auto best = entries_.end();
-  for (auto it = entries_.begin(); it != entries_.end(); ++it) {
-    if (it->tokens.size() > tokens.size()) continue;
-    if (best != entries_.end() && it->tokens.size() <= best->tokens.size()) continue;
-    if (std::equal(it->tokens.begin(), it->tokens.end(), tokens.begin())) best = it;
+  Place* at = &root_;
+  Place* best = nullptr;
+  while (true) {
+    if (!at->state.is_zero() && can_begin_at(at->depth, tokens.size(), stable)) best = at;
+    const std::span<const TokenId> rest = tokens.subspan(at->depth);
+    if (rest.empty()) break;
+    const auto next = at->children.find(rest.front());
+    if (next == at->children.end()) break;
+    const Tokens& edge = next->second->edge;
+    if (edge.size() > rest.size() || !std::equal(edge.begin(), edge.end(), rest.begin())) break;
+    at = next->second.get();
   }
-  if (best == entries_.end()) {
+  if (best == nullptr) {
     ++stats_.misses;
     return {};
   }
   ++stats_.hits;
-  stats_.saved_tokens += best->tokens.size();
-  entries_.splice(entries_.begin(), entries_, best);
+  stats_.saved_tokens += best->depth;
+  used_.splice(used_.begin(), used_, best->used);
   return best->state;
 }
 
-void StateCache::insert(std::span<const TokenId> tokens, State state) {
-  if (tokens.empty()) return;
-  const std::lock_guard lock(mutex_);
-  for (auto it = entries_.begin(); it != entries_.end(); ++it) {
-    if (!std::equal(it->tokens.begin(), it->tokens.end(), tokens.begin(), tokens.end())) continue;
-    entries_.splice(entries_.begin(), entries_, it);
-    return;
+// The place with exactly this key, made where there is none.
+StateCache::Place& StateCache::place_of(std::span<const TokenId> tokens) {
+  Place* at = &root_;
+  while (at->depth < tokens.size()) {
+    const std::span<const TokenId> rest = tokens.subspan(at->depth);
+    auto& next = at->children[rest.front()];
+    if (!next) {
+      next = std::make_unique<Place>();
+      next->edge.assign(rest.begin(), rest.end());
+      next->parent = at;
+      next->depth = tokens.size();
+      stats_.bytes += kPlaceBytes + key_bytes(rest.size());
+      return *next;
+    }
+    const auto differs = std::mismatch(next->edge.begin(), next->edge.end(), rest.begin(), rest.end());
+    const auto common = static_cast<std::size_t>(differs.first - next->edge.begin());
+    at = common == next->edge.size() ? next.get() : &split(*next, common);
   }
-  entries_.push_front({Tokens(tokens.begin(), tokens.end()), std::move(state)});
-  ++stats_.entries;
-  stats_.bytes += entries_.front().bytes();
-  evict_to_limit();
+  return *at;
 }
 
-void StateCache::clear() {
-  const std::lock_guard lock(mutex_);
-  entries_.clear();
-  stats_.entries = 0;
-  stats_.bytes = 0;
+// A new place after the first `length` tokens of the edge that leads to `place`.
+StateCache::Place& StateCache::split(Place& place, std::size_t length) {
+  auto& slot = place.parent->children.at(place.edge.front());
+  auto upper = std::make_unique<Place>();
+  upper->edge.assign(place.edge.begin(), place.edge.begin() + static_cast<std::ptrdiff_t>(length));
+  upper->parent = place.parent;
+  upper->depth = place.parent->depth + length;
+  place.edge.erase(place.edge.begin(), place.edge.begin() + static_cast<std::ptrdiff_t>(length));
+  place.parent = upper.get();
+  std::unique_ptr<Place> lower = std::move(slot);
+  upper->children[lower->edge.front()] = std::move(lower);
+  slot = std::move(upper);
+  stats_.bytes += kPlaceBytes;
+  return *slot;
 }
+
+// The place with exactly this key; with `or_longer` the one nearest to the root whose key begins so. Null: none.
+StateCache::Place* StateCache::find(std::span<const TokenId> tokens, bool or_longer) {
+  Place* at = &root_;
+  while (at->depth < tokens.size()) {
+    const std::span<const TokenId> rest = tokens.subspan(at->depth);
+    const auto next = at->children.find(rest.front());
+    if (next == at->children.end()) return nullptr;
+    const Tokens& edge = next->second->edge;
+    const std::size_t common = std::min(edge.size(), rest.size());
+    if (common < edge.size() && !or_longer) return nullptr;
+    if (!std::equal(edge.begin(), edge.begin() + static_cast<std::ptrdiff_t>(common), rest.begin())) return nullptr;
+    at = next->second.get();
+  }
+  return at;
+}
+
+void StateCache::store(std::span<const TokenId> tokens, State state, bool pinned) {
+  if (tokens.empty() || state.is_zero()) return;
+  Place& place = place_of(tokens);
+  if (place.state.is_zero()) {
+    used_.push_front(&place);
+    place.used = used_.begin();
+    stats_.bytes += state.bytes().size();
+    place.state = std::move(state);
+    ++stats_.entries;
+  } else {
+    used_.splice(used_.begin(), used_, place.used);
+  }
+  if (!pinned || place.pinned) return;
+  place.pinned = true;
+  stats_.pinned_bytes += place.state.bytes().size();
+}
+
+void StateCache::insert(std::span<const TokenId> tokens, State state) {
+  const std::lock_guard lock(mutex_);
+  store(tokens, std::move(state), false);
+  drop_to(stats_.limit_bytes);
+}
+
+void StateCache::pin(std::span<const TokenId> tokens, State state) {
+  const std::lock_guard lock(mutex_);
+  if (Place* known = find(tokens, false); known != nullptr && !known->state.is_zero()) forget(*known);
+  store(tokens, std::move(state), true);
+  drop_to(stats_.limit_bytes);
+}
+
+void StateCache::erase(std::span<const TokenId> tokens) {
+  const std::lock_guard lock(mutex_);
+  Place* const top = find(tokens, true);
+  if (top == nullptr) return;
+  std::vector<Place*> to_visit{top};
+  std::vector<Place*> with_state;
+  while (!to_visit.empty()) {
+    Place* const place = to_visit.back();
+    to_visit.pop_back();
+    if (!place->state.is_zero()) with_state.push_back(place);
+    for (const auto& [token, child] : place->children) to_visit.push_back(child.get());
+  }
+  // A place with a state goes with that and not before.
+  for (Place* place : with_state) forget(*place);
+}
+
+// The state of a place goes, and the place with it where nothing needs it.
+void StateCache::forget(Place& place) {
+  stats_.bytes -= place.state.bytes().size();
+  if (place.pinned) stats_.pinned_bytes -= place.state.bytes().size();
+  --stats_.entries;
+  used_.erase(place.used);
+  place.state = State();
+  place.pinned = false;
+  Place* const parent = place.parent;
+  tidy(place);
+  if (parent != &root_ && parent->state.is_zero()) tidy(*parent);
+}
+
+// Removes a place without state that is a leaf or stands between two others.
+void StateCache::tidy(Place& place) {
+  if (place.children.size() > 1) return;
+  const TokenId first = place.edge.front();
+  stats_.bytes -= kPlaceBytes;
+  if (place.children.empty()) {
+    stats_.bytes -= key_bytes(place.edge.size());
+    place.parent->children.erase(first);
+    return;
+  }
+  Place* const parent = place.parent;
+  const std::unique_ptr<Place> gone = std::move(parent->children.at(first));
+  std::unique_ptr<Place> child = std::move(gone->children.begin()->second);
+  child->edge.insert(child->edge.begin(), gone->edge.begin(), gone->edge.end());
+  child->parent = parent;
+  parent->children.at(first) = std::move(child);
+}
+
+std::uint64_t StateCache::drop_to(std::uint64_t bytes) {
+  const std::uint64_t before = stats_.bytes;
+  for (auto it = used_.end(); stats_.bytes > bytes && it != used_.begin();) {
+    Place* const place = *--it;
+    if (place->pinned) continue;
+    ++it;  // stays valid when its predecessor goes
+    forget(*place);
+  }
+  return before - stats_.bytes;
+}
+
+void StateCache::clear() { shrink_to(0); }
 
 void StateCache::set_limit(std::uint64_t bytes) {
   const std::lock_guard lock(mutex_);
   stats_.limit_bytes = bytes;
-  evict_to_limit();
+  drop_to(bytes);
+}
+
+std::uint64_t StateCache::shrink_to(std::uint64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  return drop_to(bytes);
 }
 
 StateCache::Stats StateCache::stats() const {
@@ -58,17 +206,19 @@ StateCache::Stats StateCache::stats() const {
 std::vector<StateCache::Node> StateCache::nodes() const {
   const std::lock_guard lock(mutex_);
   std::vector<Node> nodes;
-  nodes.reserve(entries_.size());
-  for (const Entry& entry : entries_) nodes.push_back({entry.tokens, entry.bytes()});
-  return nodes;
-}
-
-void StateCache::evict_to_limit() {
-  while (stats_.bytes > stats_.limit_bytes && !entries_.empty()) {
-    stats_.bytes -= entries_.back().bytes();
-    --stats_.entries;
-    entries_.pop_back();
+  nodes.reserve(used_.size());
+  for (const Place* place : used_) {
+    Node node;
+    node.bytes = place->state.bytes().size() + kPlaceBytes + key_bytes(place->edge.size());
+    node.pinned = place->pinned;
+    node.tokens.resize(place->depth);
+    for (const Place* part = place; part != &root_; part = part->parent) {
+      std::copy(part->edge.begin(), part->edge.end(),
+                node.tokens.begin() + static_cast<std::ptrdiff_t>(part->parent->depth));
+    }
+    nodes.push_back(std::move(node));
   }
+  return nodes;
 }
 
 }  // namespace rwkv

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <list>
+#include <map>
+#include <memory>
 #include <mutex>
 #include <span>
 #include <vector>
@@ -13,49 +15,74 @@
 
 namespace rwkv {
 
-/// A byte-bounded cache of states keyed by the tokens that led to them; the least recently used go first. Safe from any
-/// thread.
+/// A byte-bounded cache of states keyed by the tokens that led to them: a radix tree, so that conversations which begin
+/// alike share what they have in common and a look-up costs no more than the text is long. The least recently used
+/// states go first, pinned ones not at all. Safe from any thread.
 class StateCache {
  public:
   struct Stats {
     std::size_t entries = 0;
-    std::uint64_t bytes = 0;
+    std::uint64_t bytes = 0;  // states, keys and nodes of the tree
     std::uint64_t limit_bytes = 0;
+    std::uint64_t pinned_bytes = 0;  // states that are never dropped for room
     std::uint64_t hits = 0;
     std::uint64_t misses = 0;
     std::uint64_t saved_tokens = 0;  // tokens that did not have to be evaluated
   };
 
-  explicit StateCache(std::uint64_t limit_bytes) { stats_.limit_bytes = limit_bytes; }
+  explicit StateCache(std::uint64_t limit_bytes);
+  ~StateCache();
 
   /// The state of the longest stored prefix of `tokens`; its position() is the prefix's length. The zero state if none.
-  State longest_prefix(std::span<const TokenId> tokens);
+  /// With `stable` above 1 only prefixes are looked at with which can_begin_at() (reading.h) agrees.
+  State longest_prefix(std::span<const TokenId> tokens, std::size_t stable = 1);
 
-  /// Stores the state after exactly `tokens`. A state larger than the limit is not kept.
+  /// Stores the state after exactly `tokens`; what is stored for them already stays. Then drops what is too much, so a
+  /// state larger than the limit is not kept.
   void insert(std::span<const TokenId> tokens, State state);
+  /// The same for a state that stays until it is erased.
+  void pin(std::span<const TokenId> tokens, State state);
+  /// Forgets the states of all texts that begin with `tokens`, pinned ones too.
+  void erase(std::span<const TokenId> tokens);
 
+  /// Forgets all but the pinned ones.
   void clear();
   void set_limit(std::uint64_t bytes);
+  /// Drops states until at most `bytes` are taken, or nothing but pinned ones is left. Returns the bytes dropped.
+  std::uint64_t shrink_to(std::uint64_t bytes);
   Stats stats() const;
 
   struct Node {
     Tokens tokens;
     std::uint64_t bytes = 0;
+    bool pinned = false;
   };
   /// All entries, most recently used first.
   std::vector<Node> nodes() const;
 
  private:
-  struct Entry {
-    Tokens tokens;
-    State state;
-    std::uint64_t bytes() const noexcept { return state.bytes().size() + tokens.size() * sizeof(TokenId); }
+  // A place in the tree. Only leaves have to have a state; an inner one without has two children or more.
+  struct Place {
+    Tokens edge;  // tokens from the parent to here; empty at the root
+    Place* parent = nullptr;
+    std::map<TokenId, std::unique_ptr<Place>> children;  // by the first token of their edge
+    State state;                                         // zero: none
+    std::size_t depth = 0;
+    bool pinned = false;
+    std::list<Place*>::iterator used;  // where it stands in used_, with a state
   };
 
-  void evict_to_limit();
+  Place& place_of(std::span<const TokenId> tokens);
+  Place* find(std::span<const TokenId> tokens, bool or_longer);
+  Place& split(Place& place, std::size_t length);
+  void store(std::span<const TokenId> tokens, State state, bool pinned);
+  void forget(Place& place);
+  void tidy(Place& place);
+  std::uint64_t drop_to(std::uint64_t bytes);
 
   mutable std::mutex mutex_;
-  std::list<Entry> entries_;  // most recently used first
+  Place root_;
+  std::list<Place*> used_;  // places with a state, most recently used first
   Stats stats_;
 };
 

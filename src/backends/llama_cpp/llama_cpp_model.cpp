@@ -19,6 +19,13 @@ namespace {
 constexpr int kMostBatchTokens = 512;
 constexpr int kLeastBatchTokens = 64;
 
+// ggml multiplies by one vector in another order than by several, and on ARM by a few; see stable_piece.
+#if defined(__x86_64__) || defined(__i386__) || defined(_M_X64)
+constexpr int kStablePiece = 2;
+#else
+constexpr int kStablePiece = 8;
+#endif
+
 ModelInfo describe(const RwkvPassport& passport, std::uint64_t file_bytes, const LoadOptions& options) {
   ModelInfo info;
   info.backend = "llama.cpp";
@@ -36,6 +43,7 @@ ModelInfo describe(const RwkvPassport& passport, std::uint64_t file_bytes, const
   const auto width = static_cast<std::uint64_t>(passport.width);
   info.state_bytes = static_cast<std::uint64_t>(passport.layers) * width *
                      (2 + static_cast<std::uint64_t>(passport.head_size)) * sizeof(float);
+  info.stable_piece = kStablePiece;
   for (int size = 1; size <= options.max_sequences; ++size) info.batch_sizes.push_back(size);
   info.threads = options.threads > 0 ? options.threads : default_threads(passport.parameters);
   return info;
@@ -237,7 +245,10 @@ void LlamaCppModel::decode(std::span<EvalItem> items) {
   for (const std::size_t i : order_) {
     const EvalItem& item = items[i];
     const auto& sequence = static_cast<const LlamaCppSequence&>(*item.sequence);
-    taken[i] = std::min(item.tokens.size() - handed_[i], static_cast<std::size_t>(batch_tokens_ - batch_.n_tokens));
+    const std::size_t left = item.tokens.size() - handed_[i];
+    taken[i] = std::min(left, static_cast<std::size_t>(batch_tokens_ - batch_.n_tokens));
+    // What remains for the next call is no fewer than a stable piece either.
+    if (items.size() == 1 && left > taken[i]) taken[i] = std::min(taken[i], left - kStablePiece);
     for (std::size_t t = 0; t < taken[i]; ++t) {
       const int row = batch_.n_tokens++;
       batch_.token[row] = item.tokens[handed_[i] + t];

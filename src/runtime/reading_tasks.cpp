@@ -1,0 +1,27 @@
+#include "runtime/reading_tasks.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace rwkv {
+
+SequenceTask::Report WaitedTask::wait() {
+  Report report = ended_.get_future().get();
+  if (report.error) throw Error(*report.error);
+  return report;
+}
+
+std::optional<TokenId> ScoreTask::next(std::span<const float> logits) {
+  const auto best = std::max_element(logits.begin(), logits.end());
+  double sum = 0;
+  for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - static_cast<double>(*best));
+  const TokenId wanted = target_[scored_++];
+  const float logit = logits[static_cast<std::size_t>(wanted)];
+  score_.log_probability += static_cast<double>(logit) - static_cast<double>(*best) - std::log(sum);
+  const auto greedy = static_cast<TokenId>(best - logits.begin());
+  score_.greedy_matches = score_.greedy_matches && greedy == wanted;
+  score_.greedy_text += tokenizer_.bytes(greedy);
+  return scored_ < target_.size() ? std::optional(wanted) : std::nullopt;
+}
+
+}  // namespace rwkv

@@ -1,0 +1,87 @@
+// Tasks of the scheduler that write nothing, and somebody waits for.
+#pragma once
+
+#include <future>
+#include <string>
+#include <vector>
+
+#include "runtime/scheduler.h"
+#include "text/tokenizer.h"
+
+namespace rwkv {
+
+/// A task whose end is waited for.
+class WaitedTask : public SequenceTask {
+ public:
+  WaitedTask(Tokens text, const CancelToken& cancel) : text_(std::move(text)), cancel_(cancel) {}
+
+  const Tokens& text() const override { return text_; }
+  const CancelToken& cancel() const override { return cancel_; }
+  std::optional<TokenId> next(std::span<const float>) override { return std::nullopt; }
+  void end(const Report& report) noexcept override { ended_.set_value(report); }
+
+  /// Waits for the end; throws what the task ended with. Once.
+  Report wait();
+
+ private:
+  const Tokens text_;
+  const CancelToken cancel_;
+  std::promise<Report> ended_;
+};
+
+/// The state after a text.
+class StateTask final : public WaitedTask {
+ public:
+  StateTask(Tokens text, std::vector<std::size_t> turn_ends, State start, const CancelToken& cancel)
+      : WaitedTask(std::move(text), cancel), turn_ends_(std::move(turn_ends)), start_(std::move(start)) {}
+
+  bool continues() const override { return false; }
+  std::span<const std::size_t> turn_ends() const override { return turn_ends_; }
+  State start() const override { return start_; }
+
+ private:
+  const std::vector<std::size_t> turn_ends_;
+  const State start_;
+};
+
+/// The logits after a text, from the zero state.
+class LogitsTask final : public WaitedTask {
+ public:
+  using WaitedTask::WaitedTask;
+  bool uses_cache() const override { return false; }
+  std::optional<TokenId> next(std::span<const float> logits) override {
+    logits_.assign(logits.begin(), logits.end());
+    return std::nullopt;
+  }
+  std::vector<float>& logits() noexcept { return logits_; }
+
+ private:
+  std::vector<float> logits_;
+};
+
+/// See LanguageModel::score().
+struct Score {
+  double log_probability = 0;  // natural logarithm, summed over the target tokens
+  bool greedy_matches = true;  // every target token was the most likely one
+  std::string greedy_text;     // the most likely tokens at those places
+};
+
+/// How likely `target` is after a text, token by token.
+class ScoreTask final : public WaitedTask {
+ public:
+  /// `target` is not empty; `tokenizer` outlives the task.
+  ScoreTask(const Tokenizer& tokenizer, Tokens text, Tokens target, const CancelToken& cancel)
+      : WaitedTask(std::move(text), cancel), tokenizer_(tokenizer), target_(std::move(target)) {}
+
+  bool uses_cache() const override { return false; }
+  std::optional<TokenId> next(std::span<const float> logits) override;
+  const Score& score() const noexcept { return score_; }
+
+ private:
+  const Tokenizer& tokenizer_;
+  const Tokens target_;
+  std::size_t scored_ = 0;
+  Score score_;
+};
+
+}  // namespace rwkv

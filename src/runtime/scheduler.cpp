@@ -1,0 +1,304 @@
+#include "runtime/scheduler.h"
+
+#include <algorithm>
+#include <functional>
+#include <new>
+#include <utility>
+
+namespace rwkv {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_between(Clock::time_point from, Clock::time_point to) {
+  return std::chrono::duration<double>(to - from).count();
+}
+
+Error cancelled() { return Error(ErrorCode::kCancelled, "cancelled by the caller"); }
+
+Error out_of_memory() {
+  return Error(ErrorCode::kOutOfMemory,
+               "out of memory while generating; release a model or use fewer conversations at once");
+}
+
+// Runs `function`; what it throws comes back as an Error.
+template <class Function>
+std::optional<Error> error_of(const Function& function) {
+  try {
+    function();
+    return std::nullopt;
+  } catch (const Error& error) {
+    return error;
+  } catch (const std::bad_alloc&) {
+    return out_of_memory();
+  } catch (const std::exception& error) {
+    return Error(ErrorCode::kInternal, error.what());
+  }
+}
+
+}  // namespace
+
+Scheduler::Scheduler(Model& model, StateCache& cache, SpeedMeter& speeds)
+    : model_(model), cache_(cache), speeds_(speeds), slots_(most_sequences()), thread_([this] { run(); }) {}
+
+Scheduler::~Scheduler() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopped_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+void Scheduler::submit(std::vector<std::shared_ptr<SequenceTask>> tasks) {
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto& task : tasks) inbox_.push_back(std::move(task));
+    settled_ = false;
+  }
+  changed_.notify_all();
+}
+
+Scheduler::Load Scheduler::load() const {
+  const std::lock_guard lock(mutex_);
+  Load load = load_;
+  load.waiting += inbox_.size();
+  return load;
+}
+
+void Scheduler::wait_until_settled() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return settled_ || stopped_; });
+}
+
+std::size_t Scheduler::most_sequences() const noexcept {
+  return static_cast<std::size_t>(model_.info().batch_sizes.back());
+}
+
+std::size_t Scheduler::stable() const noexcept { return static_cast<std::size_t>(model_.info().stable_piece); }
+
+bool Scheduler::anybody() const {
+  return !waiting_.empty() || std::any_of(slots_.begin(), slots_.end(), [](const Slot& slot) { return slot.task; });
+}
+
+void Scheduler::run() noexcept {
+  while (take_new()) {
+    // What is thrown here and not by a task leaves nothing that could be relied on.
+    const auto error = error_of([this] {
+      end_cancelled();
+      admit_waiting();
+      const bool has_read = read_pieces();
+      const bool has_stepped = step();
+      if (!has_read && !has_stepped && !anybody()) read_sequel();
+    });
+    if (error) end_all(*error);
+  }
+  end_all(cancelled());
+}
+
+// Waits for work. False: there will be none.
+bool Scheduler::take_new() {
+  std::unique_lock lock(mutex_);
+  const bool somebody = anybody();
+  const auto has_work = [&] { return stopped_ || !inbox_.empty() || somebody || !sequels_.empty(); };
+  load_ = {};
+  for (const Slot& slot : slots_) load_.running += slot.task ? 1u : 0u;
+  load_.waiting = waiting_.size();
+  load_.sequels = sequels_.size();
+  if (!has_work()) {
+    settled_ = true;
+    changed_.notify_all();
+    changed_.wait(lock, has_work);
+  }
+  if (stopped_) return false;
+  for (auto& task : inbox_) {
+    count_in(*task);
+    waiting_.push_back(std::move(task));
+  }
+  inbox_.clear();
+  return true;
+}
+
+void Scheduler::count_in(const SequenceTask& task) {
+  if (!task.is_measured()) return;
+  if (measured_tasks_++ == 0) {
+    speeds_.reset();
+    measured_done_ = measured_expected_ = 0;
+  }
+  measured_expected_ += task.text().size();
+  speeds_.set_progress(measured_done_, measured_expected_);
+}
+
+void Scheduler::end_cancelled() {
+  const auto is_cancelled = [](const std::shared_ptr<SequenceTask>& task) { return task->cancel().cancelled(); };
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (slots_[i].task && is_cancelled(slots_[i].task)) retire(i, cancelled());
+  }
+  const auto first = std::stable_partition(waiting_.begin(), waiting_.end(), std::not_fn(is_cancelled));
+  const std::vector<std::shared_ptr<SequenceTask>> ended(first, waiting_.end());
+  waiting_.erase(first, waiting_.end());
+  SequenceTask::Report report;
+  report.error = cancelled();
+  for (const auto& task : ended) end_task(*task, report, task->text().size());
+}
+
+void Scheduler::admit_waiting() {
+  for (std::size_t i = 0; i < slots_.size() && !waiting_.empty(); ++i) {
+    if (slots_[i].task) continue;
+    std::shared_ptr<SequenceTask> task = std::move(waiting_.front());
+    waiting_.pop_front();
+    begin(i, std::move(task));
+    if (!slots_[i].task) --i;  // has ended already
+  }
+}
+
+void Scheduler::begin(std::size_t index, std::shared_ptr<SequenceTask> task) {
+  Slot& slot = slots_[index];
+  slot = {};
+  slot.task = std::move(task);
+  slot.begun = Clock::now();
+  const auto error = error_of([&] {
+    const Tokens& text = slot.task->text();
+    slot.body = text.size() - (slot.task->continues() ? 1 : 0);
+    slot.pending = text.back();
+    start_reading(slot, sequence(index));
+    if (slot.reads()) find_leader(index);
+  });
+  if (error) {
+    retire(index, error);
+  } else if (!slot.reads() && !slot.task->continues()) {
+    slot.report.state = sequences_[index]->save();
+    retire(index, std::nullopt);
+  }
+}
+
+Sequence& Scheduler::sequence(std::size_t index) {
+  while (sequences_.size() <= index) sequences_.push_back(model_.create_sequence());
+  return *sequences_[index];
+}
+
+// Evaluates the pending token of everybody who has read his text. False: there is nobody.
+bool Scheduler::step() {
+  const std::size_t count = gather_steppers();
+  const std::vector<int>& sizes = model_.info().batch_sizes;
+  for (std::size_t begin = 0; begin < count;) {
+    const auto larger = std::upper_bound(sizes.begin(), sizes.end(), static_cast<int>(count - begin));
+    const std::size_t some = larger == sizes.begin() ? 1 : static_cast<std::size_t>(*std::prev(larger));
+    step_some(begin, some);
+    begin += some;
+  }
+  return count > 0;
+}
+
+// Moves those who step to the sequences 0, 1, ...: backends step neighbours together best. Returns how many they are.
+std::size_t Scheduler::gather_steppers() {
+  const auto count =
+      static_cast<std::size_t>(std::count_if(slots_.begin(), slots_.end(), [](const Slot& s) { return s.steps(); }));
+  std::size_t from = slots_.size();
+  for (std::size_t to = 0; to < count; ++to) {
+    if (slots_[to].steps()) continue;
+    while (!slots_[from - 1].steps()) --from;
+    move_slot(--from, to);
+  }
+  return count;
+}
+
+void Scheduler::move_slot(std::size_t from, std::size_t to) {
+  const State moved = sequences_[from]->save();
+  if (slots_[to].task) sequences_[from]->restore(sequences_[to]->save());
+  sequences_[to]->restore(moved);
+  std::swap(slots_[from], slots_[to]);
+}
+
+void Scheduler::step_some(std::size_t begin, std::size_t count) {
+  std::vector<EvalItem> items;
+  std::size_t writers = 0;
+  std::size_t readers = 0;
+  for (std::size_t i = begin; i < begin + count; ++i) {
+    items.push_back({sequences_[i].get(), std::span(&slots_[i].pending, 1), true, {}});
+    if (slots_[i].task->is_measured()) ++(slots_[i].writing ? writers : readers);
+  }
+  const Clock::time_point start = Clock::now();
+  // The cancel of one must not break off what the others need.
+  const CancelToken cancel = count == 1 ? slots_[begin].task->cancel() : CancelToken();
+  const auto error = error_of([&] { evaluate(items, cancel); });
+  for (std::size_t i = begin; i < begin + count; ++i) {
+    if (error) {
+      retire(i, error);
+    } else {
+      after_step(i, items[i - begin].logits);
+    }
+  }
+  step_seconds_ = seconds_between(start, Clock::now());
+  if (writers > 0) {
+    speeds_.add_decode(writers, step_seconds_);
+  } else if (readers > 0) {
+    speeds_.add_prefill(readers, step_seconds_);
+  }
+}
+
+void Scheduler::after_step(std::size_t index, std::span<const float> logits) {
+  Slot& slot = slots_[index];
+  std::optional<TokenId> token;
+  const auto error = error_of([&] {
+    if (slot.writing) {
+      slot.written.push_back(slot.pending);
+    } else {
+      slot.writing = true;
+      slot.first = Clock::now();
+      slot.report.read_seconds = seconds_between(slot.begun, slot.first);
+      progress(slot, 1);
+    }
+    token = slot.task->next(logits);
+  });
+  if (token && !error) {
+    slot.pending = *token;
+  } else {
+    retire(index, error);
+  }
+}
+
+void Scheduler::retire(std::size_t index, const std::optional<Error>& error) {
+  Slot slot = std::exchange(slots_[index], {});
+  slot.report.error = error;
+  if (slot.writing) slot.report.write_seconds = seconds_between(slot.first, Clock::now());
+  static_cast<void>(error_of([&] {
+    // Not where steps compute otherwise than reading does, nor what an evaluation that failed has left.
+    if (!slot.writing || stable() > 1 || !slot.task->uses_cache()) return;
+    Tokens whole = slot.task->text();
+    whole.insert(whole.end(), slot.written.begin(), slot.written.end());
+    if (sequences_[index]->position() != static_cast<std::int64_t>(whole.size())) return;
+    cache_.insert(whole, sequences_[index]->save());
+  }));
+  free_followers(*slot.task);
+  end_task(*slot.task, slot.report, slot.task->text().size() - slot.done - (slot.writing ? 1 : 0));
+}
+
+void Scheduler::end_task(SequenceTask& task, const SequenceTask::Report& report, std::size_t unread) {
+  if (task.is_measured()) {
+    --measured_tasks_;
+    measured_expected_ -= unread;
+  }
+  task.end(report);
+  if (report.error && report.error->code() != ErrorCode::kCancelled) return;
+  if (task.uses_cache()) keep_sequel(task);
+}
+
+void Scheduler::end_all(const Error& error) {
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (slots_[i].task) retire(i, error);
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto& task : inbox_) {
+      count_in(*task);
+      waiting_.push_back(std::move(task));
+    }
+    inbox_.clear();
+  }
+  SequenceTask::Report report;
+  report.error = error;
+  for (const auto& task : std::exchange(waiting_, {})) end_task(*task, report, task->text().size());
+}
+
+}  // namespace rwkv

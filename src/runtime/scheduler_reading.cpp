@@ -1,0 +1,260 @@
+// How the scheduler reads texts: in pieces, from where an earlier text ended, once for all who begin alike.
+#include <algorithm>
+#include <utility>
+
+#include "runtime/scheduler.h"
+
+namespace rwkv {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Reading between two steps of those who write takes as long as a step, within these bounds (seconds).
+constexpr double kShortestTurn = 0.04;
+constexpr double kLongestTurn = 0.08;
+// A text with nobody beside it is read in pieces as large as are still worth something.
+constexpr double kLonePiece = 0.25;
+constexpr std::size_t kSmallestLonePiece = 32;
+constexpr std::size_t kLargestPiece = 512;
+// Beginnings shorter than this are not worth waiting for.
+constexpr std::size_t kSharedTokens = 16;
+constexpr std::size_t kMostSequels = 64;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+std::size_t common_prefix(const Tokens& a, const Tokens& b) {
+  const std::size_t shorter = std::min(a.size(), b.size());
+  const auto end = std::mismatch(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(shorter), b.begin());
+  return static_cast<std::size_t>(end.first - a.begin());
+}
+
+void insert_place(std::vector<std::size_t>& places, std::size_t place) {
+  const auto at = std::lower_bound(places.begin(), places.end(), place);
+  if (at == places.end() || *at != place) places.insert(at, place);
+}
+
+}  // namespace
+
+void Scheduler::evaluate(std::span<EvalItem> items, const CancelToken& cancel) {
+  const std::lock_guard lock(model_mutex_);
+  model_.evaluate(items, cancel);
+}
+
+void Scheduler::progress(Slot& slot, std::size_t tokens) {
+  slot.task->read(tokens);
+  if (!slot.task->is_measured()) return;
+  measured_done_ += tokens;
+  speeds_.set_progress(measured_done_, measured_expected_);
+}
+
+void Scheduler::start_reading(Slot& slot, Sequence& sequence) {
+  const std::span<const TokenId> body = std::span(slot.task->text()).first(slot.body);
+  State known = slot.task->start();
+  if (known.is_zero() && slot.task->uses_cache()) known = cache_.longest_prefix(body, stable());
+  sequence.restore(known);
+  slot.done = static_cast<std::size_t>(known.position());
+  slot.places = places_to_remember(slot.done, slot.body, slot.task->turn_ends(), stable());
+  if (slot.task->uses_cache()) adopt_sequel(slot);
+  slot.report.cached_tokens = std::max(slot.done, slot.credit);
+  if (slot.done > 0) progress(slot, slot.done);
+}
+
+// A text that was to be read when there is time: its reader has come before there was. What that would have read counts
+// as known, so that a turn costs its own tokens however soon it comes.
+void Scheduler::adopt_sequel(Slot& slot) {
+  const std::span<const TokenId> body = std::span(slot.task->text()).first(slot.body);
+  for (auto it = sequels_.begin(); it != sequels_.end();) {
+    const std::size_t size = it->text.size();
+    if (size > body.size() || !std::equal(it->text.begin(), it->text.end(), body.begin())) {
+      ++it;
+      continue;
+    }
+    const bool is_near = size > slot.done && size - slot.done <= it->unread;
+    if (is_near && size - slot.done >= stable() && can_begin_at(size, body.size(), stable())) {
+      slot.credit = std::max(slot.credit, size);
+      std::erase_if(slot.places, [&](std::size_t place) {
+        return place != size && (place > size ? place - size : size - place) < stable();
+      });
+      if (size < slot.body) insert_place(slot.places, size);
+    }
+    it = sequels_.erase(it);
+  }
+}
+
+// Looks for somebody who is reading what this one begins with, to take over the state from him.
+void Scheduler::find_leader(std::size_t index) {
+  Slot& slot = slots_[index];
+  slot.leader = nullptr;
+  std::size_t best = slot.done + kSharedTokens;
+  Slot* leader = nullptr;
+  const auto follows_this = [&](const Slot& other) {
+    for (const SequenceTask* at = other.leader; at != nullptr;) {
+      if (at == slot.task.get()) return true;
+      const auto next = std::find_if(slots_.begin(), slots_.end(), [&](const Slot& s) { return s.task.get() == at; });
+      at = next == slots_.end() ? nullptr : next->leader;
+    }
+    return false;
+  };
+  for (Slot& other : slots_) {
+    if (&other == &slot || !other.reads() || other.task->uses_cache() != slot.task->uses_cache()) continue;
+    std::size_t shared = std::min({common_prefix(other.task->text(), slot.task->text()), other.body, slot.body});
+    // A place at which both can stop.
+    if (!can_begin_at(shared, slot.body, stable())) shared = slot.body > stable() ? slot.body - stable() : 0;
+    const auto settle_at = [&](std::size_t place) {
+      if (place <= shared && shared - place < stable()) shared = place;
+      if (place > shared && place - shared < stable()) shared = place > stable() ? place - stable() : 0;
+    };
+    settle_at(other.body);
+    std::for_each(other.places.rbegin(), other.places.rend(), settle_at);
+    const bool is_fit = shared >= other.done + stable() && can_begin_at(shared, slot.body, stable()) && shared > best;
+    if (!is_fit || follows_this(other)) continue;
+    best = shared;
+    leader = &other;
+  }
+  if (leader == nullptr) return;
+  slot.leader = leader->task.get();
+  slot.join_at = best;
+  if (best < leader->body) insert_place(leader->places, best);
+}
+
+void Scheduler::free_followers(const SequenceTask& leader) {
+  std::vector<std::size_t> freed;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (!slots_[i].task || slots_[i].leader != &leader) continue;
+    slots_[i].leader = nullptr;
+    freed.push_back(i);
+  }
+  for (const std::size_t i : freed) find_leader(i);
+}
+
+// Lets readers read for a while, each in his turn. False: there is nobody.
+bool Scheduler::read_pieces() {
+  const auto tasks = std::count_if(slots_.begin(), slots_.end(), [](const Slot& slot) { return slot.task; });
+  const bool alone = tasks == 1 && waiting_.empty();
+  const double turn = std::clamp(step_seconds_, kShortestTurn, kLongestTurn);
+  const Clock::time_point start = Clock::now();
+  bool any = false;
+  while (true) {
+    std::size_t tried = 0;
+    for (; tried < slots_.size(); ++tried, ++next_reader_) {
+      const Slot& slot = slots_[next_reader_ % slots_.size()];
+      if (slot.reads() && slot.leader == nullptr) break;
+    }
+    if (tried == slots_.size()) return any;
+    const std::size_t index = next_reader_++ % slots_.size();
+    const double left = turn - seconds_since(start);
+    if (any && left < turn / 4) return true;
+    const bool go_on = read_piece(index, alone ? kLonePiece : left) && !alone;
+    any = true;
+    if (!go_on) return true;
+  }
+}
+
+// Reads about as much as the time allows. False: the task has ended.
+bool Scheduler::read_piece(std::size_t index, double seconds) {
+  Slot& slot = slots_[index];
+  std::size_t wanted = std::min(pieces_.tokens_in(seconds), kLargestPiece);
+  if (seconds >= kLonePiece) wanted = std::max(wanted, pieces_.is_known() ? kSmallestLonePiece : kLargestPiece / 2);
+  const std::size_t stop = slot.places.empty() ? slot.body : slot.places.front();
+  const std::size_t size = piece_of(stop - slot.done, wanted, stable());
+  try {
+    EvalItem piece{sequences_[index].get(), std::span(slot.task->text()).subspan(slot.done, size), false, {}};
+    const Clock::time_point start = Clock::now();
+    evaluate(std::span(&piece, 1), slot.task->cancel());
+    const double took = seconds_since(start);
+    pieces_.measured(size, took);
+    if (slot.task->is_measured()) speeds_.add_prefill(size, took);
+    slot.done += size;
+    progress(slot, size);
+    if (slot.done == stop) reached(index);
+    return slots_[index].task != nullptr;
+  } catch (const Error& error) {
+    retire(index, error);
+  } catch (const std::exception& error) {
+    retire(index, Error(ErrorCode::kInternal, error.what()));
+  }
+  return false;
+}
+
+// A place to remember, or the end of what is read in pieces.
+void Scheduler::reached(std::size_t index) {
+  Slot& slot = slots_[index];
+  if (!slot.places.empty()) slot.places.erase(slot.places.begin());
+  State state;
+  const auto joins = [&](const Slot& other) {
+    return other.task && other.leader == slot.task.get() && other.join_at == slot.done;
+  };
+  const bool is_end = slot.done == slot.body;
+  if (slot.task->uses_cache() || (is_end && !slot.task->continues()) ||
+      std::any_of(slots_.begin(), slots_.end(), joins)) {
+    state = sequences_[index]->save();
+  }
+  if (slot.task->uses_cache()) cache_.insert(std::span(slot.task->text()).first(slot.done), state);
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    Slot& other = slots_[i];
+    if (!joins(other)) continue;
+    other.leader = nullptr;
+    sequences_[i]->restore(state);
+    const std::size_t jump = slot.done - other.done;
+    other.done = slot.done;
+    other.report.cached_tokens = std::max(other.report.cached_tokens, other.done);
+    other.places = places_to_remember(other.done, other.body, other.task->turn_ends(), stable());
+    progress(other, jump);
+    if (other.reads() || other.task->continues()) continue;
+    other.report.state = state;
+    retire(i, std::nullopt);
+  }
+  if (!is_end || slot.task->continues()) return;
+  slot.report.state = state;
+  retire(index, std::nullopt);
+}
+
+void Scheduler::keep_sequel(SequenceTask& task) {
+  try {
+    Tokens text = task.sequel();
+    if (text.size() < stable() || cache_.stats().limit_bytes < model_.info().state_bytes) return;
+    const auto known = static_cast<std::size_t>(cache_.longest_prefix(text, stable()).position());
+    if (known == text.size()) return;
+    const std::size_t unread = text.size() - known;
+    sequels_.push_back({std::move(text), unread});
+    if (sequels_.size() > kMostSequels) sequels_.pop_front();
+  } catch (const std::exception&) {
+    // Only the next turn's time is lost.
+  }
+}
+
+bool Scheduler::has_news() const {
+  const std::lock_guard lock(mutex_);
+  return stopped_ || !inbox_.empty();
+}
+
+// As far as nobody comes.
+void Scheduler::read_sequel() {
+  if (sequels_.empty()) return;
+  const Sequel sequel = std::move(sequels_.front());
+  sequels_.pop_front();
+  const std::span<const TokenId> text(sequel.text);
+  try {
+    const State known = cache_.longest_prefix(text, stable());
+    auto done = static_cast<std::size_t>(known.position());
+    // Dropped where the conversation it belongs to was forgotten meanwhile.
+    if (text.size() - done > sequel.unread) return;
+    Sequence& reader = sequence(0);
+    reader.restore(known);
+    while (done < text.size()) {
+      const std::size_t size = piece_of(text.size() - done, pieces_.tokens_in(kShortestTurn), stable());
+      EvalItem piece{&reader, text.subspan(done, size), false, {}};
+      const Clock::time_point start = Clock::now();
+      evaluate(std::span(&piece, 1), CancelToken());
+      pieces_.measured(size, seconds_since(start));
+      done += size;
+      if (done < text.size() && has_news()) break;
+    }
+    cache_.insert(text.first(done), reader.save());
+    if (done < text.size()) sequels_.push_front({sequel.text, text.size() - done});
+  } catch (const std::exception&) {
+    // As above.
+  }
+}
+
+}  // namespace rwkv
