@@ -22,6 +22,7 @@ int main(int argc, char** argv) {
   add_backends(app);
   add_bridge(app);
   add_pull(app);
+  add_serve(app);
   catch_interrupts();
   try {
     app.parse(argc, argv);

@@ -35,10 +35,15 @@ void print_json(const Json& json) {
 
 void ModelOptions::add_to(CLI::App& app) {
   app.add_option("-m,--model", model, "Model file (GGUF)")->required()->envname("RWKV_MODEL");
+  add_loading_to(app);
+}
+
+void ModelOptions::add_loading_to(CLI::App& app) {
   app.add_option("--backend", backend, "Backend to use instead of the one that recognises the file");
   app.add_option("--vocab", vocabulary, "World vocabulary file to use instead of the model's own token list");
   app.add_option("-t,--threads", threads, "Threads (0: chosen from the machine)")->check(CLI::Range(0, 1024));
-  app.add_option("--gpu-layers", gpu_layers, "Layers on the GPU (-1: the backend's default)")->check(CLI::Range(-1, 100000));
+  app.add_option("--gpu-layers", gpu_layers, "Layers on the GPU (-1: the backend's default)")
+      ->check(CLI::Range(-1, 100000));
 }
 
 std::unique_ptr<LanguageModel> ModelOptions::load(int max_sequences) const {

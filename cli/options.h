@@ -39,6 +39,8 @@ struct ModelOptions {
   int gpu_layers = -1;
 
   void add_to(CLI::App& app);
+  /// The same without --model.
+  void add_loading_to(CLI::App& app);
   /// Loads with a progress line on a terminal; Ctrl-C cancels.
   std::unique_ptr<LanguageModel> load(int max_sequences = 1) const;
 };
@@ -65,6 +67,7 @@ void add_backends(CLI::App& app);
 void add_eval(CLI::App& app);
 void add_bridge(CLI::App& app);
 void add_pull(CLI::App& app);
+void add_serve(CLI::App& app);
 
 /// What the program returns when a command ends without an error. Default kExitOk.
 int& result_code();

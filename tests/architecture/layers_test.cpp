@@ -22,7 +22,8 @@ const std::map<std::string, std::set<std::string>> kMayInclude{
     {"runtime", {"base", "formats", "text", "engine"}},
     {"protocol", {"base"}},
     {"bridge", {"base", "formats", "text", "engine", "runtime", "protocol"}},
-    {"capi", {"base", "text", "engine", "runtime", "protocol", "bridge"}},
+    {"server", {"base", "text", "engine", "runtime", "protocol"}},
+    {"capi", {"base", "text", "engine", "runtime", "protocol", "bridge", "server"}},
 };
 
 TEST(Layers, IncludesPointDownwards) {
@@ -49,7 +50,7 @@ TEST(Layers, IncludesPointDownwards) {
 TEST(Layers, NoBackendIsNamedAboveTheBackends) {
   const fs::path root(RWKV_SOURCE_DIR);
   const std::regex backend_header("#include [<\"](llama|ggml)");
-  for (const char* folder : {"src/runtime", "src/engine", "src/text", "src/formats", "src/bridge", "cli"}) {
+  for (const char* folder : {"src/runtime", "src/engine", "src/text", "src/formats", "src/bridge", "src/server", "cli"}) {
     if (!fs::exists(root / folder)) continue;
     for (const auto& entry : fs::recursive_directory_iterator(root / folder)) {
       if (!entry.is_regular_file()) continue;

@@ -1,0 +1,89 @@
+// rwkv serve: the HTTP API.
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <thread>
+
+#include "options.h"
+#include "server/http_server.h"
+#include "terminal.h"
+
+namespace rwkv::cli {
+namespace {
+
+struct ServeCommand {
+  ModelOptions loading;
+  SamplingOptions sampling;
+  server::ServerOptions options;
+  std::vector<std::string> paths;
+  std::vector<std::string> names;
+  int sequences = 16;
+  int max_tokens = 2000;
+
+  std::string name_of(std::size_t index) const {
+    return index < names.size() ? names[index] : std::filesystem::path(paths[index]).stem().string();
+  }
+
+  void run() {
+    GenerationOptions defaults;
+    sampling.apply(defaults);
+    defaults.max_tokens = max_tokens;
+    std::vector<std::unique_ptr<LanguageModel>> models;
+    std::vector<server::ServedModel> served;
+    for (std::size_t i = 0; i < paths.size(); ++i) {
+      loading.model = paths[i];
+      models.push_back(loading.load(sequences));
+      server::ServedModel& model = served.emplace_back();
+      model.name = name_of(i);
+      model.model = models.back().get();
+      model.defaults = defaults;
+    }
+    server::HttpServer http(std::move(served), options);
+    std::printf("listening on http://%s:%d\n", options.host.c_str(), http.port());
+    std::fflush(stdout);
+    while (http.running() && !interrupt().cancelled()) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    if (interrupt().cancelled()) {
+      result_code() = kExitInterrupted;
+    } else {
+      throw Error(ErrorCode::kIo, "the server cannot listen any more");
+    }
+  }
+};
+
+}  // namespace
+
+void add_serve(CLI::App& app) {
+  auto command = std::make_shared<ServeCommand>();
+  CLI::App* sub = app.add_subcommand("serve", "Serve models over HTTP to OpenAI clients, until Ctrl-C");
+  sub->add_option("-m,--model", command->paths, "Model file (GGUF); several may be given")
+      ->required()
+      ->envname("RWKV_MODEL");
+  sub->add_option("--name", command->names,
+                  "What requests call the model instead of its file's name; one for each model");
+  command->loading.add_loading_to(*sub);
+  server::ServerOptions& options = command->options;
+  sub->add_option("--host", options.host, "Address to listen on; 0.0.0.0 lets other machines in")
+      ->capture_default_str();
+  sub->add_option("--port", options.port, "Port (0: any free one)")->capture_default_str()->check(CLI::Range(0, 65535));
+  sub->add_option("--api-key", options.api_key, "Wanted from every request as `Authorization: Bearer KEY`")
+      ->envname("RWKV_API_KEY");
+  sub->add_option("--web-origin", options.web_origin,
+                  "Origin of the web pages that may use the server, or * for all (none may else)");
+  sub->add_option("--connections", options.max_connections, "Connections served at once")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 4096));
+  sub->add_option("--sequences", command->sequences, "Answers a model writes at once")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 16));
+  sub->add_option("-n,--max-tokens", command->max_tokens, "Longest answer in tokens where a request does not say")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  command->sampling.add_to(*sub);
+  sub->footer(
+      "Example:\n  curl http://127.0.0.1:8000/v1/chat/completions -H 'Content-Type: application/json' \\\n"
+      "    -d '{\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}], \"stream\": true}'");
+  sub->callback([command] { command->run(); });
+}
+
+}  // namespace rwkv::cli

@@ -1,0 +1,241 @@
+#include "server/api_request.h"
+
+#include <algorithm>
+#include <limits>
+#include <string>
+#include <utility>
+
+namespace rwkv::server {
+namespace {
+
+constexpr std::size_t kMostTasks = 1024;
+constexpr int kMostAnswers = 128;
+constexpr std::size_t kMostStops = 16;
+constexpr std::size_t kLongestStop = 1024;
+constexpr int kMaxInt = std::numeric_limits<int>::max();
+
+// Whether a value asks for nothing, in all the ways clients say so.
+bool is_nothing(const Json& value) {
+  return value.is_null() || value == false || value == 0 ||
+         (value.is_string() && value.get_ref<const std::string&>().empty()) || (value.is_structured() && value.empty());
+}
+
+// An answer without what was asked for would look like one with it.
+void refuse_what_is_not_built(const Fields& fields) {
+  for (const char* name : {"logprobs", "top_logprobs", "tools", "functions", "logit_bias", "echo", "suffix", "audio"}) {
+    const Json* value = fields.find(name);
+    // The completions of OpenAI count logprobs from 0: the chosen token's own.
+    const bool counts_from_zero = std::string_view(name) == "logprobs" && value && value->is_number();
+    if (value && (!is_nothing(*value) || counts_from_zero)) throw unsupported_field(name);
+  }
+  if (const Json* format = fields.find("response_format")) {
+    if (Fields(*format, "response_format.").string("type").value_or("text") != "text") {
+      throw unsupported_field("response_format.type");
+    }
+  }
+  if (const Json* modalities = fields.find("modalities"); modalities && *modalities != Json::array({"text"})) {
+    throw unsupported_field("modalities");
+  }
+  if (fields.integer("best_of", 1, kMostAnswers).value_or(1) > 1) throw unsupported_field("best_of");
+}
+
+std::vector<std::string> read_stops(const Fields& fields) {
+  const Json* json = fields.find("stop");
+  if (!json) return {};
+  const auto bad = [] {
+    return bad_field("stop", "a string or a list of at most " + std::to_string(kMostStops) + " strings, of 1 to " +
+                                 std::to_string(kLongestStop) + " bytes each");
+  };
+  const Json list = json->is_array() ? *json : Json::array({*json});
+  if (list.size() > kMostStops) throw bad();
+  std::vector<std::string> stops;
+  for (const Json& stop : list) {
+    if (!stop.is_string()) throw bad();
+    stops.push_back(stop.get<std::string>());
+    if (stops.back().empty() || stops.back().size() > kLongestStop) throw bad();
+  }
+  return stops;
+}
+
+std::optional<std::uint64_t> read_seed(const Fields& fields) {
+  const Json* json = fields.find("seed");
+  if (!json) return std::nullopt;
+  if (!json->is_number_integer()) throw bad_field("seed", "an integer");
+  return json->is_number_unsigned() ? json->get<std::uint64_t>()
+                                    : static_cast<std::uint64_t>(json->get<std::int64_t>());
+}
+
+// What all kinds of requests share.
+GenerationOptions read_options(const Fields& fields, const GenerationOptions& defaults) {
+  GenerationOptions options = defaults;
+  for (const char* name : {"max_tokens", "max_completion_tokens"}) {
+    if (const auto tokens = fields.integer(name, 1, kMaxInt)) options.max_tokens = static_cast<int>(*tokens);
+  }
+  SamplerParams& sampler = options.sampler;
+  if (const auto top_k = fields.integer("top_k", std::numeric_limits<int>::min(), kMaxInt)) {
+    sampler.top_k = static_cast<int>(*top_k);
+  }
+  if (const auto top_p = fields.number("top_p", 0, 1)) sampler.top_p = *top_p;
+  if (const auto temperature = fields.number("temperature", 0, 100)) {
+    sampler.temperature = *temperature;
+    // The sampler's lowest temperature is above 0, which everybody takes for "the most likely token".
+    if (*temperature == 0) sampler.top_k = 1;
+  }
+  PenaltyParams& penalties = options.penalties;
+  if (const auto presence = fields.number("presence_penalty", -100, 100)) penalties.presence = *presence;
+  if (const auto frequency = fields.number("frequency_penalty", -100, 100)) penalties.frequency = *frequency;
+  if (const auto decay = fields.number("penalty_decay", 0, 1)) penalties.decay = *decay;
+  if (const auto seed = read_seed(fields)) options.seed = seed;
+  for (std::string& stop : read_stops(fields)) options.stops.push_back(std::move(stop));
+  return options;
+}
+
+ForcedLanguage language_of_number(const Json& json, const std::string& path) {
+  if (json == 0) return ForcedLanguage::kNone;
+  if (json == 1) return ForcedLanguage::kChinese;
+  if (json == 2) return ForcedLanguage::kEnglish;
+  throw bad_field(path, "0 (none), 1 (Chinese) or 2 (English)");
+}
+
+ForcedLanguage language_of_name(const Json& json, const std::string& path) {
+  if (json == "") return ForcedLanguage::kNone;
+  if (json == "zh" || json == "zh-CN") return ForcedLanguage::kChinese;
+  if (json == "en" || json == "en-US" || json == "en-GB") return ForcedLanguage::kEnglish;
+  throw bad_field(path, "zh, zh-CN, en, en-US or en-GB");
+}
+
+// One for each conversation; a batch may give a list of them.
+void read_languages(const Fields& fields, bool batch, std::vector<ForcedLanguage>& languages) {
+  const auto read = [&](const char* name, auto&& parse) {
+    const Json* json = fields.find(name);
+    if (!json) return;
+    if (!batch || !json->is_array()) {
+      std::fill(languages.begin(), languages.end(), parse(*json, name));
+      return;
+    }
+    if (json->size() != languages.size()) throw bad_field(name, "one value, or one for each conversation");
+    for (std::size_t i = 0; i < languages.size(); ++i) {
+      if (!(*json)[i].is_null()) languages[i] = parse((*json)[i], name);
+    }
+  };
+  read("force_lang", language_of_number);
+  read("force_language", language_of_name);
+}
+
+std::string read_content(const Fields& message) {
+  const Json* content = message.find("content");
+  const std::string path = message.path_to("content");
+  if (content && content->is_string()) return content->get<std::string>();
+  if (!content || !content->is_array()) throw bad_field(path, "a string or a list of parts");
+  std::string text;
+  for (const Json& json : *content) {
+    const Fields part(json, path + "[].");
+    if (part.string("type").value_or("text") != "text") throw unsupported_field(part.path_to("type"));
+    const auto piece = part.string("text");
+    if (!piece) throw bad_field(part.path_to("text"), "a string");
+    text += *piece;
+  }
+  return text;
+}
+
+std::vector<ChatMessage> read_messages(const Fields& fields) {
+  const Json* list = fields.find("messages");
+  if (!list || !list->is_array() || list->empty()) throw bad_field(fields.path_to("messages"), "a list of messages");
+  std::vector<ChatMessage> messages;
+  for (std::size_t i = 0; i < list->size(); ++i) {
+    const Fields message((*list)[i], fields.path_to("messages") + "[" + std::to_string(i) + "].");
+    std::string role = message.string("role").value_or("user");
+    if (role == "developer") role = "system";  // the newer word for it
+    messages.push_back({std::move(role), read_content(message)});
+  }
+  return messages;
+}
+
+std::vector<std::vector<ChatMessage>> read_conversations(RequestKind kind, const Fields& fields) {
+  std::vector<std::vector<ChatMessage>> conversations;
+  if (kind == RequestKind::kChat) {
+    conversations.push_back(read_messages(fields));
+    return conversations;
+  }
+  const Json* list = fields.find("conversations");
+  if (!list || !list->is_array()) throw bad_field("conversations", "a list of objects with messages");
+  for (std::size_t i = 0; i < list->size(); ++i) {
+    conversations.push_back(read_messages(Fields((*list)[i], "conversations[" + std::to_string(i) + "].")));
+  }
+  return conversations;
+}
+
+std::vector<GenerationTask> read_chat_tasks(RequestKind kind, const Fields& fields, const ServedModel& served) {
+  GenerationOptions options = read_options(fields, served.defaults);
+  options.reasoning = fields.boolean("enable_reasoning").value_or(options.reasoning);
+  options.force_reasoning = fields.boolean("force_reasoning").value_or(options.force_reasoning);
+  const auto conversations = read_conversations(kind, fields);
+  std::vector<ForcedLanguage> languages(conversations.size(), options.language);
+  read_languages(fields, is_batch(kind), languages);
+  std::vector<GenerationTask> tasks;
+  for (std::size_t i = 0; i < conversations.size(); ++i) {
+    options.language = languages[i];
+    tasks.push_back({served.model->chat_prompt(served.format, conversations[i], true, options.reasoning), options});
+  }
+  return tasks;
+}
+
+std::vector<GenerationTask> read_completion_tasks(RequestKind kind, const Fields& fields, const ServedModel& served) {
+  GenerationOptions options = read_options(fields, served.defaults);
+  options.stop_token = static_cast<TokenId>(fields.integer("stop_code", 0, kMaxInt).value_or(kEndOfText));
+  const char* name = is_batch(kind) ? "prompts" : "prompt";
+  const Json* json = fields.find(name);
+  const bool may_be_one = !is_batch(kind);
+  const auto bad = [&] { return bad_field(name, may_be_one ? "a string or a list of strings" : "a list of strings"); };
+  if (!json || !(json->is_array() || may_be_one)) throw bad();
+  const Json list = json->is_array() ? *json : Json::array({*json});
+  if (list.empty()) throw bad();
+  std::vector<GenerationTask> tasks;
+  for (const Json& prompt : list) {
+    if (!prompt.is_string()) throw bad();
+    tasks.push_back({served.model->completion_prompt(prompt.get_ref<const std::string&>()), options});
+  }
+  return tasks;
+}
+
+void check_batch_size(std::size_t size, const ModelInfo& info, const char* name) {
+  std::string sizes;
+  for (const int supported : info.batch_sizes) {
+    if (static_cast<std::size_t>(supported) == size) return;
+    sizes += (sizes.empty() ? "" : ", ") + std::to_string(supported);
+  }
+  throw bad_field(name, "of a supported size (" + sizes + ")");
+}
+
+}  // namespace
+
+ApiRequest read_request(RequestKind kind, const Json& body, const ServedModel& model) {
+  const Fields fields(body);
+  refuse_what_is_not_built(fields);
+  ApiRequest request;
+  request.kind = kind;
+  request.stream = fields.boolean("stream").value_or(false);
+  if (const Json* options = fields.find("stream_options")) {
+    request.include_usage = Fields(*options, "stream_options.").boolean("include_usage").value_or(false);
+  }
+  request.answers_each = static_cast<std::size_t>(fields.integer("n", 1, kMostAnswers).value_or(1));
+
+  std::vector<GenerationTask> tasks =
+      is_chat(kind) ? read_chat_tasks(kind, fields, model) : read_completion_tasks(kind, fields, model);
+  if (is_batch(kind)) {
+    check_batch_size(tasks.size(), model.model->info(), is_chat(kind) ? "conversations" : "prompts");
+  }
+  if (tasks.size() * request.answers_each > kMostTasks) {
+    throw bad_field("n", "so small that there are at most " + std::to_string(kMostTasks) + " answers");
+  }
+  for (const GenerationTask& task : tasks) {
+    for (std::size_t i = 0; i < request.answers_each; ++i) {
+      request.tasks.push_back(task);
+      // Answers of one seed would all be the same.
+      if (task.options.seed) request.tasks.back().options.seed = *task.options.seed + i;
+    }
+  }
+  return request;
+}
+
+}  // namespace rwkv::server
