@@ -37,7 +37,7 @@ TEST(Polling, WithoutAfterAnAnswerHasNoOtherFieldsThanTheContracts) {
   const auto one = client.ask<p::ResponseBufferContent>(p::GetResponseBufferContent{model});
   EXPECT_EQ(one, (p::ResponseBufferContent{"words", true}));
   const auto ids = client.ask<p::ResponseBufferIds>(p::GetResponseBufferIds{model});
-  EXPECT_EQ(ids.response_buffer_ids.size(), 5u);
+  EXPECT_EQ(ids.response_buffer_ids.size(), 6u);  // the space before the text is one, too
   EXPECT_FALSE(ids.generation_id || ids.after || ids.length);
   EXPECT_EQ(client.batch(model), (p::ResponseBatchBufferContent{{"words"}, {true}, 1}));
 }
