@@ -8,6 +8,7 @@ import '../from_rwkv.dart';
 import '../rwkv_mobile_ffi.dart';
 import '../to_rwkv.dart';
 import 'native_library.dart';
+import 'polled_texts.dart';
 import 'protocol_codec.dart';
 
 /// The most bytes that the runtime takes as one message.
@@ -62,7 +63,8 @@ final class RuntimeConnection {
 
   // Ids on the wire are our own: those of requests are unique in one isolate
   // only, and requests of several may come through here.
-  final Map<int, ToRWKV> _waiting = {};
+  final Map<int, (ToRWKV, PolledTexts?)> _waiting = {};
+  final TextPolls _polls = TextPolls();
   int _lastId = 0;
   bool _closed = false;
 
@@ -74,16 +76,16 @@ final class RuntimeConnection {
   /// not finite, or too much text.
   void send(ToRWKV request) {
     final id = ++_lastId;
-    final bytes = utf8.encode(
-      jsonEncode({...encodeRequest(request), 'requestId': id}),
-    );
+    final json = {...encodeRequest(request), 'requestId': id};
+    final known = _polls.name(request, json);
+    final bytes = utf8.encode(jsonEncode(json));
     if (bytes.length > _mostBytes) {
       throw ArgumentError(
         'A request has at most $_mostBytes bytes; this ${typeOf(request)} has '
         '${bytes.length}.',
       );
     }
-    _waiting[id] = request;
+    _waiting[id] = (request, known);
     final result = _library.withBytes(
       bytes,
       (text) => _library.bindings.rwkv_bridge_send(_port, text, bytes.length),
@@ -113,13 +115,13 @@ final class RuntimeConnection {
     final json = _fromUtf8.convert(bytes) as Map<String, Object?>;
     final id = json['requestId'] as int?;
     if (json['type'] == 'RequestDone') {
-      final request = _waiting.remove(id);
-      if (request != null) onDone(request);
+      if (_waiting.remove(id) case (final request, _)?) onDone(request);
       return;
     }
-    final request = _waiting[id];
+    final (request, known) = _waiting[id] ?? (null, null);
     final List<Object> decoded;
     try {
+      _polls.complete(request, known, json);
       decoded = decodeResponse(json, request);
     } on Object catch (e) {
       onMessage(
