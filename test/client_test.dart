@@ -1,8 +1,15 @@
 // The small client.
+import 'dart:async';
+import 'dart:io';
+
 import 'package:rwkv_mobile_flutter/rwkv_client.dart';
+import 'package:rwkv_mobile_flutter/src/native_library.dart';
 
 import 'app.dart' show modelPath, waitForNothingAlive;
 import 'harness.dart';
+
+/// Makes the VM collect.
+List<int> garbage = const [];
 
 Future<String> textOf(Stream<RwkvEvent> events) async {
   final text = StringBuffer();
@@ -89,6 +96,49 @@ Future<void> main() async {
     equal(end.generatedTokens, 2);
   });
 
+  await test('a batch answers each conversation', () async {
+    final texts = ['', ''];
+    final ends = <int>[];
+    await for (final event in model.chatBatch([
+      ['What is the capital of Peru?'],
+      ['What is 47+38?'],
+    ])) {
+      if (event is RwkvText) texts[event.slot] += event.text;
+      if (event is RwkvEnd) ends.add(event.slot);
+    }
+    equal(texts, ['Lima.', '85']);
+    equal(ends..sort(), [0, 1]);
+  });
+
+  await test('a state is saved and loaded, and a bad one refused', () async {
+    const turns = ['My name is Mira.', 'Nice to meet you, Mira.'];
+    final folder = Directory.systemTemp.createTempSync('rwkv');
+    final file = '${folder.path}/mira.state';
+    await model.saveState(turns, file);
+    await model.clearStates();
+    await model.loadState(file);
+    final text = await textOf(model.chat([...turns, 'What is my name?']));
+    check(text.contains('Mira'), text);
+    final e = await thrownBy<RwkvException>(() => model.loadState('$file.no'));
+    equal(e.code, 'not_found');
+    File(file).writeAsStringSync('nonsense');
+    final bad = await thrownBy<RwkvException>(() => model.loadState(file));
+    equal(bad.code, 'bad_file');
+    folder.deleteSync(recursive: true);
+  });
+
+  await test('a paused stream keeps the text', () async {
+    final text = StringBuffer();
+    late final StreamSubscription<RwkvEvent> answer;
+    answer = model.chat(['What is the capital of Peru?']).listen((event) {
+      if (event is! RwkvText) return;
+      text.write(event.text);
+      answer.pause(Future<void>.delayed(const Duration(milliseconds: 50)));
+    });
+    await answer.asFuture<void>();
+    equal('$text', 'Lima.');
+  });
+
   await test('leaving the loop stops the model', () async {
     await for (final event in model.complete('What is', maxTokens: 1 << 20)) {
       if (event is RwkvText) break;
@@ -152,6 +202,18 @@ Future<void> main() async {
     await client.models();
     await client.close();
     await waitForNothingAlive();
+  });
+
+  await test('a client that is forgotten is closed', () async {
+    await waitForNothingAlive();
+    Future<void> forget() async => (await Rwkv.open()).models();
+    await forget();
+    final bindings = NativeLibrary.open().bindings;
+    for (var i = 0; bindings.rwkv_bridge_live_objects() > 0; ++i) {
+      check(i < 2000, 'it is never closed');
+      garbage = List.filled(i.isEven ? 200000 : 1000, i);
+      await Future<void>.delayed(const Duration(milliseconds: 5));
+    }
   });
 
   finish();

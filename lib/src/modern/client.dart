@@ -11,7 +11,14 @@ import 'session.dart';
 /// [models] still has what was loaded, and a model goes on with what it was
 /// writing (`RwkvModel.attach`).
 final class Rwkv {
-  Rwkv._(this._session);
+  Rwkv._(this._session) {
+    _forgotten.attach(this, _session, detach: this);
+  }
+
+  // A client that nobody can reach any more, nor any of its models, is closed.
+  static final Finalizer<Session> _forgotten = Finalizer(
+    (session) => session.close(),
+  );
 
   final Session _session;
 
@@ -44,7 +51,7 @@ final class Rwkv {
     await for (final answer in _session.ask(request)) {
       if (answer is! LoadModelSteps) continue;
       if (answer.status == LoadingStatus.loaded) {
-        return RwkvModel(_session, answer.modelID!, path);
+        return RwkvModel(_session, answer.modelID!, path, this);
       }
       if (answer.status == LoadingStatus.failedInLoading) {
         throw RwkvException('load_failed', answer.info ?? path);
@@ -59,12 +66,15 @@ final class Rwkv {
     final loaded = await _session.askFor<LoadedModels>(GetModels());
     return [
       for (final model in loaded.models)
-        RwkvModel(_session, model.modelID, model.modelPath),
+        RwkvModel(_session, model.modelID, model.modelPath, this),
     ];
   }
 
   /// Detaches from the runtime. If nobody else is attached, the runtime ends in
   /// the background and releases its models. Streams that are still open end
   /// with an exception.
-  Future<void> close() async => _session.close();
+  Future<void> close() async {
+    _forgotten.detach(this);
+    _session.close();
+  }
 }

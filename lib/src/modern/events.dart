@@ -1,18 +1,22 @@
 import '../../from_rwkv.dart' show GenerationEndReason;
 
 /// What happens during a generation: any number of [RwkvProgress] and
-/// [RwkvText], then one [RwkvEnd], which is the last.
+/// [RwkvText], then one [RwkvEnd], which is the last; in a batch each slot has its
+/// own.
 sealed class RwkvEvent {
-  const RwkvEvent(this.generation);
+  const RwkvEvent(this.generation, {this.slot = 0});
 
   /// The generation, unique in the process.
   final int generation;
+
+  /// The conversation of a batch that it is about; 0 without a batch.
+  final int slot;
 }
 
 /// The prompt is being read.
 final class RwkvProgress extends RwkvEvent {
   /// [progress] of the prompt is read.
-  const RwkvProgress(super.generation, this.progress);
+  const RwkvProgress(super.generation, this.progress, {super.slot});
 
   /// The share that is read, 0 to 1, never falling.
   final double progress;
@@ -21,7 +25,7 @@ final class RwkvProgress extends RwkvEvent {
 /// The next piece of text.
 final class RwkvText extends RwkvEvent {
   /// A piece up to [sequence].
-  const RwkvText(super.generation, this.sequence, this.text);
+  const RwkvText(super.generation, this.sequence, this.text, {super.slot});
 
   /// Rises with each piece. Who has seen this one can go on after it
   /// (`RwkvModel.attach`).
@@ -37,6 +41,7 @@ final class RwkvEnd extends RwkvEvent {
   const RwkvEnd(
     super.generation,
     this.reason, {
+    super.slot,
     this.promptTokens,
     this.generatedTokens,
     this.decodeSpeed,

@@ -1,4 +1,5 @@
 import 'dart:async';
+import 'dart:io';
 
 import '../../from_rwkv.dart';
 import '../../to_rwkv.dart';
@@ -10,9 +11,13 @@ import 'session.dart';
 /// A loaded model. It runs one generation at a time.
 final class RwkvModel {
   /// Made by `Rwkv.load` and `Rwkv.models`.
-  RwkvModel(this._session, this.id, this.path);
+  RwkvModel(this._session, this.id, this.path, this._owner);
 
   final Session _session;
+
+  // Kept, because the session is closed with it.
+  // ignore: unused_field
+  final Object _owner;
 
   /// Its number in the runtime.
   final int id;
@@ -25,7 +30,8 @@ final class RwkvModel {
   /// goes on with what it had said.
   ///
   /// With [reasoning] it thinks before it answers. [maxTokens] is the most it
-  /// writes. Listening starts it; cancelling the subscription (or leaving an
+  /// writes. Listening starts it; while the subscription is paused, the text
+  /// waits; cancelling the subscription (or leaving an
   /// `await for`) stops it and waits until it has stopped. A failure is a
   /// [RwkvException] of the stream, `busy` when the model is writing already.
   Stream<RwkvEvent> chat(
@@ -42,6 +48,30 @@ final class RwkvModel {
       modelID: id,
       push: true,
     ),
+  );
+
+  /// Writes the next turn in each of [conversations] at once, as [chat] does in
+  /// one; events name theirs by its place ([RwkvEvent.slot]).
+  Stream<RwkvEvent> chatBatch(
+    List<List<String>> conversations, {
+    bool reasoning = false,
+    int? maxTokens,
+  }) => _generate(
+    () => ChatBatchAsync.withSlotConfigs(
+      [
+        for (final messages in conversations)
+          ChatBatchSlotConfig(
+            messages: messages,
+            enableReasoning: reasoning,
+            forceReasoning: false,
+            addGenerationPrompt: messages.length.isOdd,
+          ),
+      ],
+      maxLength: maxTokens,
+      modelID: id,
+      push: true,
+    ),
+    slots: conversations.length,
   );
 
   /// Goes on with [prompt] as it is, as [chat] does with a conversation. Only
@@ -160,6 +190,31 @@ final class RwkvModel {
     if (seed != null) await _session.tell(SetSeed(seed, modelID: id));
   }
 
+  /// Writes the state after the turns [messages] to the file [path]; a last turn
+  /// of the user that has no answer is left out.
+  Future<void> saveState(List<String> messages, String path) => _session.tell(
+    SaveRuntimeStateByHistory(
+      messages: messages,
+      stateSavePath: path,
+      modelID: id,
+    ),
+  );
+
+  /// Reads a file of [saveState]: a conversation that begins with its turns need
+  /// not be read again, also after the app was closed.
+  Future<void> loadState(String path) async {
+    if (!File(path).existsSync()) {
+      throw RwkvException('not_found', 'There is no state file $path.');
+    }
+    await _session.tell(
+      LoadRuntimeStateToMemory(stateLoadPath: path, modelID: id),
+    );
+  }
+
+  /// Forgets the conversations that the model remembers in order to go on with
+  /// them quickly.
+  Future<void> clearStates() => _session.tell(ClearStates(modelID: id));
+
   /// Stops what the model is writing and completes when it has stopped. Nothing
   /// happens when it is not.
   Future<void> stop() => _session.tell(Stop(modelID: id));
@@ -176,7 +231,7 @@ final class RwkvModel {
     }
   }
 
-  Stream<RwkvEvent> _generate(ToRWKV Function() makeRequest) {
+  Stream<RwkvEvent> _generate(ToRWKV Function() makeRequest, {int slots = 1}) {
     final events = StreamController<RwkvEvent>();
     // Whether the runtime has taken the request: null until it says so.
     final taken = Completer<bool>();
@@ -184,6 +239,7 @@ final class RwkvModel {
     // the stream ends when it is.
     final free = Completer<void>();
     var over = false;
+    var running = slots;
 
     void fail(Object error) {
       if (over) return;
@@ -202,7 +258,7 @@ final class RwkvModel {
         default:
           final event = _eventOf(answer);
           if (event != null) events.add(event);
-          over = event is RwkvEnd;
+          if (event is RwkvEnd) over = --running == 0;
       }
     }
 
@@ -238,15 +294,21 @@ final class RwkvModel {
   );
 
   static RwkvEvent? _eventOf(FromRWKV message) => switch (message) {
-    GenerationProgress(:final generationID, :final progress) => RwkvProgress(
-      generationID,
-      progress,
+    GenerationProgress() => RwkvProgress(
+      message.generationID,
+      message.progress,
+      slot: message.slot,
     ),
-    GenerationDelta(:final generationID, :final sequence, :final text) =>
-      RwkvText(generationID, sequence, text),
+    GenerationDelta() => RwkvText(
+      message.generationID,
+      message.sequence,
+      message.text,
+      slot: message.slot,
+    ),
     GenerationEnd() => RwkvEnd(
       message.generationID,
       message.reason,
+      slot: message.slot,
       promptTokens: message.promptTokens,
       generatedTokens: message.generatedTokens,
       decodeSpeed: message.decodeSpeed,

@@ -22,7 +22,7 @@ final class Session {
         onDone: session._done,
       );
     } on NativeLibraryException catch (e) {
-      throw RwkvException(e.code, e.message);
+      throw RwkvException(e.code, e.message, cause: e);
     }
     return session;
   }
@@ -55,8 +55,8 @@ final class Session {
     } on Object catch (e) {
       _asked.remove(request);
       answers.addError(switch (e) {
-        NativeLibraryException() => RwkvException(e.code, e.message),
-        _ => RwkvException('invalid_argument', '$e'),
+        NativeLibraryException() => RwkvException(e.code, e.message, cause: e),
+        _ => RwkvException('invalid_argument', '$e', cause: e),
       });
       unawaited(answers.close());
     }
