@@ -16,6 +16,24 @@
 /// }
 /// await rwkv.close();
 /// ```
+///
+/// Several conversations at once, and a state that outlives the app:
+///
+/// ```dart
+/// final rwkv = await Rwkv.open();
+/// final model = await rwkv.load('model.gguf');
+/// const turns = ['My name is Mira.', 'Nice to meet you, Mira.'];
+/// await model.saveState(turns, 'mira.state');
+/// await model.loadState('mira.state'); // in a later run
+/// final events = model.chatBatch([
+///   [...turns, 'What is my name?'],
+///   ['What is 47+38?'],
+/// ]);
+/// await for (final event in events) {
+///   if (event case RwkvEnd(:final slot, :final reason)) print('$slot: $reason');
+/// }
+/// await rwkv.close();
+/// ```
 library;
 
 export 'from_rwkv.dart' show GenerationEndReason;

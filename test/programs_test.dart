@@ -38,20 +38,26 @@ void main() async {
     equal(await run('test/readme.dart'), '85 (eos, 3 tokens)');
   });
 
-  await test("the client library's example runs", () async {
-    final lines = File('lib/rwkv_client.dart').readAsLinesSync();
-    final begin = lines.indexOf('/// ```dart') + 1;
-    final body = [
-      for (final line in lines.sublist(begin, lines.indexOf('/// ```', begin)))
-        line.replaceFirst(RegExp('^/// ?'), ''),
-    ].join('\n');
-    File('build/dart/client_example.dart').writeAsStringSync(
-      "import 'package:rwkv_mobile_flutter/rwkv_client.dart';\n"
-      'Future<void> main() async {\n'
-      "${body.replaceFirst('model.gguf', modelPath)}\n}\n",
-    );
-    final said = await run('build/dart/client_example.dart');
-    check(said.contains('GenerationEndReason.'), said);
+  await test("the client library's examples run", () async {
+    final documentation = File('lib/rwkv_client.dart').readAsStringSync();
+    final examples = RegExp(
+      r'^/// ```dart\n(.*?)^/// ```$',
+      multiLine: true,
+      dotAll: true,
+    ).allMatches(documentation);
+    equal(examples.length, 2);
+    for (final example in examples) {
+      final body = example[1]!
+          .replaceAll(RegExp('^/// ?', multiLine: true), '')
+          .replaceAll('model.gguf', modelPath)
+          .replaceAll('mira.state', 'build/dart/mira.state');
+      File('build/dart/client_example.dart').writeAsStringSync(
+        "import 'package:rwkv_mobile_flutter/rwkv_client.dart';\n"
+        'Future<void> main() async {\n$body}\n',
+      );
+      final said = await run('build/dart/client_example.dart');
+      check(said.contains('GenerationEndReason.'), said);
+    }
   });
 
   await test('the console example holds a conversation', () async {
