@@ -10,13 +10,21 @@ class Draw {
 
   bool boolean() => _random.nextBool();
 
-  int int32() => _oneIn(8) ? _pick(const [0, -1, 0x7fffffff, -0x80000000]) : _bits(32).toSigned(32);
+  int int32() =>
+      _oneIn(8)
+          ? _pick(const [0, -1, 0x7fffffff, -0x80000000])
+          : _bits(32).toSigned(32);
 
-  int int64() => _oneIn(8) ? _pick(const [0, -1, 0x7fffffffffffffff, -0x8000000000000000]) : _bits(64);
+  int int64() =>
+      _oneIn(8)
+          ? _pick(const [0, -1, 0x7fffffffffffffff, -0x8000000000000000])
+          : _bits(64);
 
   /// Any finite number.
   double real() {
-    if (_oneIn(8)) return _pick(const [0.0, -0.0, 1.0, 0.1, 5e-324, double.maxFinite]);
+    if (_oneIn(8)) {
+      return _pick(const [0.0, -0.0, 1.0, 0.1, 5e-324, double.maxFinite]);
+    }
     while (true) {
       final value = (ByteData(8)..setInt64(0, _bits(64))).getFloat64(0);
       if (value.isFinite) return value;
@@ -30,21 +38,37 @@ class Draw {
   String text() => String.fromCharCodes([
     for (var i = _random.nextInt(9); i > 0; --i)
       switch (_random.nextInt(6)) {
-        0 => _pick(const [0, 0x08, 0x0a, 0x0d, 0x1f, 0x22, 0x2f, 0x5c, 0x7f, 0xfeff, 0xfffd, 0xffff, 0x2028]),
-        1 => 0x80 + _random.nextInt(0xd800 - 0x80),
-        2 => 0xe000 + _random.nextInt(0x10000 - 0xe000),
-        3 => 0x10000 + _random.nextInt(0x110000 - 0x10000),
-        _ => 0x20 + _random.nextInt(0x5f),
+        0 => _pick(_special),
+        1 => _between(0x80, 0xd800),
+        2 => _between(0xe000, 0x10000),
+        3 => _between(0x10000, 0x110000),
+        _ => _between(0x20, 0x7f),
       },
   ]);
 
-  List<T> Function() list<T>(T Function() item) => () => [for (var i = _random.nextInt(4); i > 0; --i) item()];
+  List<T> Function() list<T>(T Function() item) =>
+      () => [for (var i = _random.nextInt(4); i > 0; --i) item()];
 
   T Function() oneOf<T>(List<T> values) => () => _pick(values);
 
-  T? Function() maybe<T>(T Function() value) => () => boolean() ? value() : null;
+  T? Function() maybe<T>(T Function() value) =>
+      () => boolean() ? value() : null;
+
+  /// Controls, quotes, slashes, line ends of other kinds, and characters at the
+  /// ends of ranges.
+  static const _special = [
+    0, 0x08, 0x0a, 0x0d, 0x1f, 0x22, 0x2f, 0x5c, 0x7f, //
+    0x2028, 0xfeff, 0xfffd, 0xffff,
+  ];
 
   bool _oneIn(int n) => _random.nextInt(n) == 0;
+
   T _pick<T>(List<T> values) => values[_random.nextInt(values.length)];
-  int _bits(int n) => n <= 32 ? _random.nextInt(1 << n) : _random.nextInt(1 << 32) << 32 | _random.nextInt(1 << 32);
+
+  int _between(int first, int end) => first + _random.nextInt(end - first);
+
+  int _bits(int n) {
+    final low = _random.nextInt(1 << 32);
+    return n <= 32 ? low : _random.nextInt(1 << 32) << 32 | low;
+  }
 }

@@ -38,9 +38,13 @@ Object? wire(Object? value) => switch (value) {
 /// The codec of the runtime as a process: a line in, the same message out.
 class Echo {
   static Future<Echo> of(String kind) async {
-    final process = await Process.start(Platform.environment['RWKV_MESSAGE_ECHO']!, [kind]);
+    final program = Platform.environment['RWKV_MESSAGE_ECHO']!;
+    final process = await Process.start(program, [kind]);
     unawaited(stderr.addStream(process.stderr));
-    return Echo._(process, StreamIterator(process.stdout.transform(utf8.decoder).transform(const LineSplitter())));
+    final lines = process.stdout
+        .transform(utf8.decoder)
+        .transform(const LineSplitter());
+    return Echo._(process, StreamIterator(lines));
   }
 
   Echo._(this._process, this._lines);
@@ -49,7 +53,9 @@ class Echo {
   final StreamIterator<String> _lines;
 
   Future<List<Object?>> call(List<Map<String, Object?>> messages) async {
-    _process.stdin.writeAll([for (final message in messages) '${jsonEncode(message)}\n']);
+    _process.stdin.writeAll([
+      for (final message in messages) '${jsonEncode(message)}\n',
+    ]);
     final answers = <Object?>[];
     while (answers.length < messages.length) {
       check(await _lines.moveNext(), 'the echo has ended');
@@ -77,12 +83,18 @@ Future<void> main() async {
     Object Function(Map<String, Object?> json)? decode,
   ) async {
     for (var done = 0; done < count; done += batch) {
-      final messages = [for (var i = 0; i < batch && done + i < count; ++i) make(draw)];
+      final messages = [
+        for (var i = 0; i < batch && done + i < count; ++i) make(draw),
+      ];
       final sent = [for (final message in messages) encode(message)];
       final received = await echo(sent);
       for (var i = 0; i < messages.length; ++i) {
         final fields = wire(messages[i])! as Map<String, Object?>;
-        final expected = {...fields, 'type': type, 'requestId': sent[i]['requestId']};
+        final expected = {
+          ...fields,
+          'type': type,
+          'requestId': sent[i]['requestId'],
+        };
         equal(sent[i], expected, '$type as Dart writes it');
         equal(received[i], expected, '$type as C++ writes it');
         if (decode == null) continue;
@@ -104,12 +116,21 @@ Future<void> main() async {
           push: draw.boolean(),
         ),
   };
-  check(requestMakers.length > 60 && responseMakers.length > 25, 'every class');
+  check(
+    requestMakers.length > 60 && responseMakers.length > 25,
+    'there is every class',
+  );
 
   await test('$count requests of each class survive', () async {
     final echo = await Echo.of('requests');
     for (final MapEntry(:key, :value) in requests.entries) {
-      await survive(echo, key.split(' ').first, value, (message) => encodeRequest(message as ToRWKV), null);
+      await survive(
+        echo,
+        key.split(' ').first,
+        value,
+        (message) => encodeRequest(message as ToRWKV),
+        null,
+      );
     }
     equal(await echo.end(), 0, 'the echo ends when its input does');
   }, limit: limit);
@@ -122,7 +143,11 @@ Future<void> main() async {
         echo,
         type,
         make,
-        (message) => {...wire(message)! as Map<String, Object?>, 'type': type, 'requestId': ++id},
+        (message) => {
+          ...wire(message)! as Map<String, Object?>,
+          'type': type,
+          'requestId': ++id,
+        },
         (json) => decodeResponse(json, null).whereType<FromRWKV>().single,
       );
     }

@@ -18,7 +18,7 @@ import 'token_clock.dart' as clock;
 const slowStep = Duration(milliseconds: 9);
 const wholeSleep = 5000000;
 
-/// A small and a usual model on a phone, 250 and 50 tokens a second; here a token
+/// A small and a usual model on a phone, 250 and 50 tokens a second; a token here
 /// is a byte.
 const fastStep = Duration(milliseconds: 4);
 const usualStep = Duration(milliseconds: 20);

@@ -12,7 +12,9 @@ final int Function() now = _library
 
 /// The time that all threads of the process have computed, in nanoseconds.
 final int Function() processCpu = _library
-    .lookupFunction<Int64 Function(), int Function()>('token_clock_process_cpu');
+    .lookupFunction<Int64 Function(), int Function()>(
+      'token_clock_process_cpu',
+    );
 
 /// Forgets the sleeps.
 final void Function() clear = _library
