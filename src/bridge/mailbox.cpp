@@ -43,7 +43,9 @@ void Mailbox::run() {
     } else if (later_.empty()) {
       filled_.wait(lock);
     } else {
-      filled_.wait_until(lock, later_.begin()->first);
+      // A copy: the wait reads it once more after stop() may have cleared the list.
+      const Clock::time_point next = later_.begin()->first;
+      filled_.wait_until(lock, next);
     }
   }
 }
