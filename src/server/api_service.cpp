@@ -90,7 +90,7 @@ std::unique_ptr<Exchange> ApiService::generate(RequestKind kind, std::string_vie
   }
   ApiRequest request = read_request(kind, json, served);
   ApiAnswer answer(kind, served.name, unix_seconds(), ++answers_);
-  return std::make_unique<Exchange>(*served.model, entry.turn, std::move(request), std::move(answer));
+  return std::make_unique<Exchange>(*served.model, std::move(request), std::move(answer));
 }
 
 }  // namespace rwkv::server

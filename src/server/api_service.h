@@ -34,7 +34,6 @@ class ApiService {
   struct Entry {
     ServedModel served;
     mutable std::mutex format_mutex;
-    std::timed_mutex turn;
   };
 
   Entry& find(const std::string& name) const;

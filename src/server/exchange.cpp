@@ -32,13 +32,13 @@ class EventWriter {
 
 }  // namespace
 
-Exchange::Exchange(LanguageModel& model, std::timed_mutex& turn, ApiRequest request, ApiAnswer answer)
+Exchange::Exchange(LanguageModel& model, ApiRequest request, ApiAnswer answer)
     : streams_(request.stream),
       include_usage_(request.include_usage),
       answers_each_(request.answers_each),
       answers_(request.tasks.size()),
       answer_(std::move(answer)),
-      run_(model, turn, std::move(request.tasks), request.stream) {}
+      run_(model, std::move(request.tasks), request.stream) {}
 
 const std::vector<GenerationResult>& Exchange::checked_results(const Client& client) const {
   if (*client.stopping) throw ApiError(503, ErrorCode::kCancelled, "the server is being stopped");
@@ -65,7 +65,7 @@ bool Exchange::stream(const Client& client, const std::function<bool(std::string
     for (std::size_t i = 0; i < texts.size(); ++i) {
       if (!texts[i].empty()) out.piece(answer_.piece(i, texts[i]));
     }
-    if (!out.good() || (!ended && client.gone())) return false;
+    if (!out.good() || (!ended && client.gone())) return false;  // which ends the run
     if (*client.stopping) run_.cancel();
   }
   try {

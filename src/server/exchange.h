@@ -18,7 +18,7 @@ class Exchange {
     const std::atomic<bool>* stopping;  // the server: everything ends
   };
 
-  Exchange(LanguageModel& model, std::timed_mutex& turn, ApiRequest request, ApiAnswer answer);
+  Exchange(LanguageModel& model, ApiRequest request, ApiAnswer answer);
 
   bool streams() const noexcept { return streams_; }
 

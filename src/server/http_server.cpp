@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "server/api_service.h"
+#include "server/connection_threads.h"
 
 namespace rwkv::server {
 namespace {
@@ -82,8 +83,8 @@ class HttpServer::Impl {
   Impl(std::vector<ServedModel> models, const ServerOptions& options)
       : options_(options), service_(std::move(models), options.any_model_name), http_(make_server()) {
     check_options();
-    http_->new_task_queue = [threads = static_cast<std::size_t>(options_.max_connections)] {
-      return new httplib::ThreadPool(threads, threads, kMostWaiting);
+    http_->new_task_queue = [most = static_cast<std::size_t>(options_.max_connections)] {
+      return new ConnectionThreads(most, kMostWaiting);
     };
     http_->set_socket_options(take_exclusive_port);
     http_->set_tcp_nodelay(true);

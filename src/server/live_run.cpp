@@ -1,67 +1,72 @@
 #include "server/live_run.h"
 
+#include <condition_variable>
+#include <mutex>
 #include <utility>
 
 namespace rwkv::server {
 
-LiveRun::LiveRun(LanguageModel& model, std::timed_mutex& turn, std::vector<GenerationTask> tasks, bool wants_text)
-    : model_(model), turn_(turn), wants_text_(wants_text), seen_(tasks.size()), fresh_(tasks.size()) {
-  thread_ = std::thread([this, tasks = std::move(tasks)]() mutable { generate(std::move(tasks)); });
+// What the model's thread has to tell.
+struct LiveRun::News {
+  explicit News(std::size_t tasks) : seen(tasks), fresh(tasks) {}
+
+  void add_text(std::size_t index, const std::string& text) {
+    if (text.size() == seen[index]) return;
+    const std::lock_guard lock(mutex);
+    fresh[index].append(text, seen[index]);
+    seen[index] = text.size();
+    has_fresh = true;
+    changed.notify_all();
+  }
+
+  void end(std::vector<GenerationResult> all) {
+    const std::lock_guard lock(mutex);
+    results = std::move(all);
+    ended = true;
+    changed.notify_all();
+  }
+
+  std::vector<std::size_t> seen;  // bytes of each text that have gone to `fresh`; of the model's thread
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::vector<std::string> fresh;
+  bool has_fresh = false;
+  bool ended = false;
+  std::vector<GenerationResult> results;
+};
+
+LiveRun::LiveRun(LanguageModel& model, std::vector<GenerationTask> tasks, bool wants_text)
+    : news_(std::make_shared<News>(tasks.size())) {
+  GenerationCallbacks callbacks;
+  if (wants_text) {
+    callbacks.on_token = [news = news_](std::size_t index, const Generation& generation) {
+      news->add_text(index, generation.text());
+    };
+  }
+  model.submit(std::move(tasks), std::move(callbacks), cancel_,
+               [news = news_](std::vector<GenerationResult> results) { news->end(std::move(results)); });
 }
 
 LiveRun::~LiveRun() {
   cancel();
-  thread_.join();
-}
-
-void LiveRun::generate(std::vector<GenerationTask> tasks) {
-  std::vector<GenerationResult> results;
-  std::exception_ptr failure;
-  try {
-    std::unique_lock turn(turn_, std::defer_lock);
-    while (!turn.try_lock_for(std::chrono::milliseconds(5))) cancel_.check();
-    GenerationCallbacks callbacks;
-    if (wants_text_) {
-      callbacks.on_token = [this](std::size_t index, const Generation& generation) { take_news(index, generation); };
-    }
-    results = model_.generate(std::move(tasks), callbacks, cancel_);
-  } catch (...) {
-    failure = std::current_exception();
-  }
-  const std::lock_guard lock(mutex_);
-  results_ = std::move(results);
-  failure_ = failure;
-  ended_ = true;
-  changed_.notify_all();
-}
-
-void LiveRun::take_news(std::size_t index, const Generation& generation) {
-  const std::string& text = generation.text();
-  if (text.size() == seen_[index]) return;
-  const std::lock_guard lock(mutex_);
-  fresh_[index].append(text, seen_[index]);
-  seen_[index] = text.size();
-  has_fresh_ = true;
-  changed_.notify_all();
+  std::unique_lock lock(news_->mutex);
+  news_->changed.wait(lock, [&] { return news_->ended; });
 }
 
 bool LiveRun::wait(std::chrono::milliseconds time) {
-  std::unique_lock lock(mutex_);
-  changed_.wait_for(lock, time, [&] { return has_fresh_ || ended_; });
-  return ended_;
+  std::unique_lock lock(news_->mutex);
+  news_->changed.wait_for(lock, time, [&] { return news_->has_fresh || news_->ended; });
+  return news_->ended;
 }
 
 std::vector<std::string> LiveRun::take_text() {
-  std::vector<std::string> taken(fresh_.size());
-  const std::lock_guard lock(mutex_);
-  std::swap(taken, fresh_);
-  has_fresh_ = false;
+  const std::lock_guard lock(news_->mutex);
+  std::vector<std::string> taken(news_->fresh.size());
+  std::swap(taken, news_->fresh);
+  news_->has_fresh = false;
   return taken;
 }
 
-const std::vector<GenerationResult>& LiveRun::results() const {
-  if (failure_) std::rethrow_exception(failure_);
-  return results_;
-}
+const std::vector<GenerationResult>& LiveRun::results() const { return news_->results; }
 
 }  // namespace rwkv::server
