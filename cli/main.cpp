@@ -23,6 +23,7 @@ int main(int argc, char** argv) {
   add_bridge(app);
   add_pull(app);
   add_serve(app);
+  add_convert(app);
   catch_interrupts();
   try {
     app.parse(argc, argv);

@@ -68,6 +68,7 @@ void add_eval(CLI::App& app);
 void add_bridge(CLI::App& app);
 void add_pull(CLI::App& app);
 void add_serve(CLI::App& app);
+void add_convert(CLI::App& app);
 
 /// What the program returns when a command ends without an error. Default kExitOk.
 int& result_code();

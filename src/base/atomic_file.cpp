@@ -1,17 +1,18 @@
 #include "base/atomic_file.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <cstdint>
-#include <cstdio>
 #include <cstring>
-#include <filesystem>
 #include <system_error>
 
 #include "base/error.h"
 #ifdef _WIN32
+#define WIN32_LEAN_AND_MEAN
+#define NOMINMAX
 #include <io.h>
 #include <process.h>
+#include <windows.h>
 #else
 #include <fcntl.h>
 #include <unistd.h>
@@ -27,6 +28,16 @@ std::FILE* open_new(const fs::path& path) { return _wfopen(path.c_str(), L"wbx")
 bool sync(std::FILE* file) { return _commit(_fileno(file)) == 0; }
 void sync_folder(const fs::path&) {}
 int process_id() { return _getpid(); }
+std::ptrdiff_t write_some(std::FILE* file, std::uint64_t offset, std::span<const std::byte> bytes) {
+  OVERLAPPED place{};
+  place.Offset = static_cast<DWORD>(offset);
+  place.OffsetHigh = static_cast<DWORD>(offset >> 32);
+  const auto size = static_cast<DWORD>(std::min<std::size_t>(bytes.size(), 1u << 30));
+  DWORD written = 0;
+  const auto handle = reinterpret_cast<HANDLE>(_get_osfhandle(_fileno(file)));
+  errno = EIO;
+  return WriteFile(handle, bytes.data(), size, &written, &place) ? static_cast<std::ptrdiff_t>(written) : -1;
+}
 #else
 std::FILE* open_new(const fs::path& path) { return std::fopen(path.c_str(), "wbxe"); }
 bool sync(std::FILE* file) { return fsync(fileno(file)) == 0; }
@@ -38,51 +49,74 @@ void sync_folder(const fs::path& folder) {
   close(descriptor);
 }
 int process_id() { return getpid(); }
+std::ptrdiff_t write_some(std::FILE* file, std::uint64_t offset, std::span<const std::byte> bytes) {
+  while (true) {
+    const ssize_t written = pwrite(fileno(file), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (written >= 0 || errno != EINTR) return written;
+  }
+}
 #endif
 
 [[noreturn]] void fail(const std::string& path, const std::string& what, int code) {
   throw Error(ErrorCode::kIo, "cannot " + what + " '" + path + "': " + std::strerror(code));
 }
 
-// Removes the temporary file unless it was renamed.
-struct Temporary {
-  fs::path path;
-  std::FILE* file = nullptr;
-  ~Temporary() {
-    if (file) std::fclose(file);
-    std::error_code ignored;
-    if (!path.empty()) fs::remove(path, ignored);
-  }
-};
+fs::path path_of(const std::string& text) { return fs::path(std::u8string(text.begin(), text.end())); }
 
 }  // namespace
 
-void write_file_atomically(const std::string& path, const std::vector<std::span<const std::byte>>& parts) {
+AtomicFile::AtomicFile(const std::string& path) : path_(path) {
   if (path.empty() || path.find('\0') != std::string::npos) {
     throw Error(ErrorCode::kInvalidArgument, "a file to write needs a path without NUL characters");
   }
   static std::atomic<std::uint32_t> counter{0};
-  const fs::path target(std::u8string(path.begin(), path.end()));
-  Temporary temporary;
-  fs::path name = target;
-  name += "." + std::to_string(process_id()) + "-" + std::to_string(counter++) + ".tmp";
-  temporary.file = open_new(name);
-  if (!temporary.file) fail(path, "write", errno);
-  temporary.path = name;
-  for (const auto& part : parts) {
-    if (!part.empty() && std::fwrite(part.data(), 1, part.size(), temporary.file) != part.size()) {
-      fail(path, "write", errno);
-    }
+  temporary_ = path_of(path);
+  temporary_ += "." + std::to_string(process_id()) + "-" + std::to_string(counter++) + ".tmp";
+  file_ = open_new(temporary_);
+  if (!file_) fail(path, "write", errno);
+}
+
+AtomicFile::~AtomicFile() {
+  if (file_) std::fclose(file_);
+  std::error_code ignored;
+  if (!temporary_.empty()) fs::remove(temporary_, ignored);
+}
+
+void AtomicFile::write_at(std::uint64_t offset, std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const std::ptrdiff_t written = write_some(file_, offset, bytes);
+    if (written <= 0) fail(path_, "write", errno);
+    offset += static_cast<std::uint64_t>(written);
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
   }
-  if (std::fflush(temporary.file) != 0 || !sync(temporary.file)) fail(path, "write", errno);
-  const bool closed = std::fclose(temporary.file) == 0;
-  temporary.file = nullptr;
-  if (!closed) fail(path, "write", errno);
+}
+
+std::string AtomicFile::temporary_path() const {
+  const std::u8string text = temporary_.u8string();
+  return std::string(text.begin(), text.end());
+}
+
+void AtomicFile::commit() {
+  if (!sync(file_)) fail(path_, "write", errno);
+  const bool closed = std::fclose(file_) == 0;
+  file_ = nullptr;
+  if (!closed) fail(path_, "write", errno);
+  const fs::path target = path_of(path_);
   std::error_code error;
-  fs::rename(name, target, error);
-  if (error) throw Error(ErrorCode::kIo, "cannot write '" + path + "': " + error.message());
-  temporary.path.clear();
+  fs::rename(temporary_, target, error);
+  if (error) throw Error(ErrorCode::kIo, "cannot write '" + path_ + "': " + error.message());
+  temporary_.clear();
   sync_folder(target.parent_path());
+}
+
+void write_file_atomically(const std::string& path, const std::vector<std::span<const std::byte>>& parts) {
+  AtomicFile file(path);
+  std::uint64_t offset = 0;
+  for (const auto& part : parts) {
+    file.write_at(offset, part);
+    offset += part.size();
+  }
+  file.commit();
 }
 
 }  // namespace rwkv

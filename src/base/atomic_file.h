@@ -2,15 +2,39 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
 #include <span>
 #include <string>
 #include <vector>
 
 namespace rwkv {
 
-/// Writes `parts` one after another to a temporary file beside `path`, makes sure that they are on the disk, and
-/// renames it to `path` (UTF-8). Whatever happens, `path` is then the old file or the whole new one. Throws Error(kIo,
-/// kInvalidArgument) naming the path.
+/// A temporary file beside `path` (UTF-8) that takes its place when it is complete. Whatever happens, `path` is the old
+/// file or the whole new one; without a commit() the temporary one disappears with the object.
+class AtomicFile {
+ public:
+  /// Throws Error(kIo, kInvalidArgument) naming the path, as all members do.
+  explicit AtomicFile(const std::string& path);
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+  ~AtomicFile();
+
+  /// Several threads may write to different places at once; places between that nobody writes are zero.
+  void write_at(std::uint64_t offset, std::span<const std::byte> bytes);
+  /// Where the bytes are until commit(), UTF-8.
+  std::string temporary_path() const;
+  /// Makes sure that everything is on the disk and renames the file. Once.
+  void commit();
+
+ private:
+  std::string path_;
+  std::filesystem::path temporary_;
+  std::FILE* file_ = nullptr;
+};
+
+/// Writes `parts` one after another as an AtomicFile.
 void write_file_atomically(const std::string& path, const std::vector<std::span<const std::byte>>& parts);
 
 }  // namespace rwkv

@@ -1,5 +1,6 @@
 #include "base/mapped_file.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <utility>
@@ -66,6 +67,9 @@ std::span<const std::byte> map(const std::string& path) {
 
 void release(std::span<const std::byte> bytes) noexcept { UnmapViewOfFile(bytes.data()); }
 
+// Unlocking pages that are not locked takes them out of the working set.
+void forget_pages(void* begin, std::size_t size) noexcept { VirtualUnlock(begin, size); }
+
 #else
 
 struct Descriptor {
@@ -100,6 +104,8 @@ void release(std::span<const std::byte> bytes) noexcept {
   munmap(const_cast<std::byte*>(bytes.data()), bytes.size());
 }
 
+void forget_pages(void* begin, std::size_t size) noexcept { madvise(begin, size, MADV_DONTNEED); }
+
 #endif
 
 }  // namespace
@@ -124,6 +130,14 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 }
 
 MappedFile::~MappedFile() { unmap(); }
+
+void MappedFile::forget(std::span<const std::byte> part) const noexcept {
+  constexpr std::uintptr_t kPage = 65536;  // a multiple of every system's page; mappings begin with one
+  const auto first = reinterpret_cast<std::uintptr_t>(bytes_.data());
+  const auto begin = std::max(first, reinterpret_cast<std::uintptr_t>(part.data()) / kPage * kPage);
+  const auto end = reinterpret_cast<std::uintptr_t>(part.data() + part.size());
+  if (!part.empty() && begin < end) forget_pages(reinterpret_cast<void*>(begin), end - begin);
+}
 
 void MappedFile::unmap() noexcept {
   if (!bytes_.empty()) release(bytes_);

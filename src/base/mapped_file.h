@@ -22,6 +22,10 @@ class MappedFile {
   const std::string& path() const noexcept { return path_; }
   std::span<const std::byte> bytes() const noexcept { return bytes_; }
 
+  /// Takes the pages of `part` of bytes() out of this process's memory; touching them reads them again. For those who
+  /// go through a large file once.
+  void forget(std::span<const std::byte> part) const noexcept;
+
  private:
   void unmap() noexcept;
 

@@ -42,10 +42,11 @@ void write_state_file(const std::string& path, std::span<const TokenId> tokens, 
   write_file_atomically(path, {bytes_of(header), std::as_bytes(tokens), state});
 }
 
-StateFile read_state_file(const std::string& path) {
-  const MappedFile file(path);
-  ByteReader reader(file.bytes(), path);
-  if (file.bytes().size() < kMagic.size() || std::memcmp(file.bytes().data(), kMagic.data(), kMagic.size()) != 0) {
+StateFile read_state_file(const std::string& path) { return parse_state_file(MappedFile(path).bytes(), path); }
+
+StateFile parse_state_file(std::span<const std::byte> bytes, const std::string& name) {
+  ByteReader reader(bytes, name);
+  if (bytes.size() < kMagic.size() || std::memcmp(bytes.data(), kMagic.data(), kMagic.size()) != 0) {
     reader.fail("it is not a saved state: it does not begin with 'RWKVSTAT'");
   }
   const auto header = reader.read<Header>("the header");

@@ -21,5 +21,7 @@ void write_state_file(const std::string& path, std::span<const TokenId> tokens, 
 /// Layout in docs/FORMATS.md. Throws Error(kNotFound, kIo) and, for a file that is no state, of another version, cut
 /// off or altered, Error(kBadFile).
 StateFile read_state_file(const std::string& path);
+/// The same from memory; `name` stands for the file in messages.
+StateFile parse_state_file(std::span<const std::byte> bytes, const std::string& name);
 
 }  // namespace rwkv

@@ -17,6 +17,7 @@ const std::map<std::string, std::set<std::string>> kMayInclude{
     {"base", {}},
     {"formats", {"base"}},
     {"text", {"base", "formats"}},
+    {"convert", {"base", "formats", "text"}},
     {"engine", {"base", "text"}},
     {"backends", {"base", "formats", "text", "engine"}},
     {"runtime", {"base", "formats", "text", "engine"}},

@@ -97,5 +97,21 @@ TEST(MappedFile, StaysReadableWhenItsNameIsTakenAway) {
   EXPECT_EQ(text_of(file), "text");
 }
 
+TEST(MappedFile, ForgottenPagesAreReadAgain) {
+  const test::ScratchFolder folder;
+  std::string text;
+  for (int i = 0; i < 50'000; ++i) text += std::to_string(i) + " ";
+  test::write_file(folder.path() / "file", text);
+  const MappedFile file((folder.path() / "file").string());
+  const auto bytes = file.bytes();
+  const auto same = [&] { return std::equal(bytes.begin(), bytes.end(), std::as_bytes(std::span(text)).begin()); };
+  EXPECT_TRUE(same());
+  for (const std::size_t begin : {std::size_t{0}, std::size_t{1}, std::size_t{65'537}, bytes.size()}) {
+    file.forget(bytes.subspan(begin));
+    EXPECT_TRUE(same()) << begin;
+  }
+  file.forget({});
+}
+
 }  // namespace
 }  // namespace rwkv

@@ -26,7 +26,7 @@ TEST(Command, ChatRemembersTheConversation) {
 }
 
 TEST(Command, EveryCommandHasHelp) {
-  for (const char* name : {"info", "chat", "generate", "tokenize", "logits", "bench", "eval", "backends"}) {
+  for (const char* name : {"info", "chat", "generate", "tokenize", "logits", "bench", "eval", "backends", "convert"}) {
     const CommandResult result = rwkv({name, "--help"});
     EXPECT_EQ(result.exit_code, 0) << name;
     EXPECT_NE(result.out.find("Usage"), std::string::npos) << name;

@@ -1,0 +1,76 @@
+// rwkv convert: a checkpoint to a file that engines run.
+#include <cstdio>
+#include <memory>
+
+#include "convert/convert.h"
+#include "options.h"
+#include "terminal.h"
+
+namespace rwkv::cli {
+namespace {
+
+struct ConvertCommand {
+  convert::GgufRequest request;
+  std::string type = "f16";
+  CLI::Option* type_option = nullptr;
+  bool json = false;
+
+  void run() {
+    ProgressLine line;
+    request.options.cancel = interrupt();
+    request.options.progress = [&line](float part) {
+      line.show("converting " + std::to_string(static_cast<int>(part * 100)) + " %");
+    };
+    const bool safetensors = request.output.ends_with(".safetensors") || request.output.ends_with(".st");
+    if (safetensors && (type_option->count() > 0 || !request.vocabulary.empty())) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  "a safetensors file has halves and no vocabulary: leave out --type and --vocab");
+    }
+    request.format = *convert::weight_format_named(type);
+    const convert::Report report =
+        safetensors ? convert::convert_to_safetensors(request.source, request.output, request.options)
+                    : convert::convert_to_gguf(request);
+    line.clear();
+    print(report);
+  }
+
+  void print(const convert::Report& report) const {
+    if (json) {
+      print_json({{"output", request.output},
+                  {"architecture", report.architecture},
+                  {"tensors", report.tensors},
+                  {"parameters", report.parameters},
+                  {"sourceBytes", report.source_bytes},
+                  {"outputBytes", report.output_bytes}});
+      return;
+    }
+    std::printf("%s: %llu tensors, %.2f million parameters, %.2f MB\n", request.output.c_str(),
+                static_cast<unsigned long long>(report.tensors), static_cast<double>(report.parameters) / 1e6,
+                static_cast<double>(report.output_bytes) / 1e6);
+  }
+};
+
+}  // namespace
+
+void add_convert(CLI::App& app) {
+  auto command = std::make_shared<ConvertCommand>();
+  CLI::App* sub = app.add_subcommand("convert", "Turn a .pth or .safetensors checkpoint into GGUF or safetensors");
+  sub->add_option("source", command->request.source, "Checkpoint of RWKV-6 or RWKV-7 with its author's tensor names")
+      ->required();
+  sub->add_option("output", command->request.output, "File to write: .gguf, or .safetensors or .st")->required();
+  const CLI::Validator known(
+      [](const std::string& name) {
+        return convert::weight_format_named(name) ? "" : "f32, f16, bf16, q8_0, q4_0, q4_k or q5_k";
+      },
+      "f32|f16|bf16|q8_0|q4_0|q4_k|q5_k");
+  command->type_option =
+      sub->add_option("--type", command->type, "Type of the large matrices")->check(known)->capture_default_str();
+  sub->add_option("--vocab", command->request.vocabulary, "World vocabulary file; needed for GGUF");
+  sub->add_option("--name", command->request.name, "Name of the model in the file (default: the source's file name)");
+  sub->add_option("-t,--threads", command->request.options.threads, "Threads (0: chosen from the machine)")
+      ->check(CLI::Range(0, 1024));
+  sub->add_flag("--json", command->json, "Print a line of JSON");
+  sub->callback([command] { command->run(); });
+}
+
+}  // namespace rwkv::cli

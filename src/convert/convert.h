@@ -1,0 +1,39 @@
+// Checkpoints to the files that engines run, without Python.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "convert/rwkv_plan.h"
+#include "convert/tensor_writer.h"
+
+namespace rwkv::convert {
+
+struct Report {
+  std::string architecture;  // "rwkv7" or "rwkv6"; empty where nobody looked
+  std::uint64_t tensors = 0;
+  std::uint64_t parameters = 0;
+  std::uint64_t source_bytes = 0;
+  std::uint64_t output_bytes = 0;
+};
+
+struct GgufRequest {
+  std::string source;      // .pth or .safetensors with the author's tensor names
+  std::string output;      // replaced when the whole new file is on the disk
+  std::string vocabulary;  // World vocabulary file
+  std::string name;        // `general.name`; empty: the source's file name without its ending
+  WeightFormat format = WeightFormat::kF16;
+  WriteOptions options;
+};
+
+/// Writes RWKV-6 or RWKV-7 as GGUF, with the metadata, names and shapes of llama.cpp's converter. The passport has
+/// checked the file before it appears. Memory: a few MB, whatever the model's size, besides the vocabulary. Throws
+/// Error of open_checkpoint, Vocabulary::from_file, plan_rwkv and write_tensors.
+Report convert_to_gguf(const GgufRequest& request);
+
+/// Writes the tensors of a PyTorch checkpoint as halves in safetensors, in the form that the web-rwkv family reads:
+/// names of safetensors_name(), matrices of the time mix with their last two dimensions exchanged. Throws as above;
+/// tensors without elements and of other types than F32, F16 and BF16 are kUnsupported.
+Report convert_to_safetensors(const std::string& source, const std::string& output, const WriteOptions& options);
+
+}  // namespace rwkv::convert

@@ -1,0 +1,65 @@
+// Numbers in all types, against calculations of another kind.
+#include "convert/encoding.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+#include "convert/decoding.h"
+
+namespace rwkv::convert {
+namespace {
+
+TEST(Encoding, EveryHalfAndBfloatBecomesItsValue) {
+  for (std::uint32_t bits = 0; bits < 65536; ++bits) {
+    const auto half = static_cast<std::uint16_t>(bits);
+    float value = 0;
+    decode(DataType::kF16, reinterpret_cast<const std::byte*>(&half), std::span(&value, 1));
+    const int exponent = static_cast<int>(bits >> 10) & 0x1F;
+    const double mantissa = bits & 0x3FF;
+    double expected = exponent == 0   ? std::ldexp(mantissa, -24)
+                      : exponent < 31 ? std::ldexp(mantissa + 1024, exponent - 25)
+                      : mantissa == 0 ? std::numeric_limits<double>::infinity()
+                                      : std::numeric_limits<double>::quiet_NaN();
+    if ((bits & 0x8000u) != 0) expected = -expected;
+    if (std::isnan(expected)) {
+      EXPECT_TRUE(std::isnan(value)) << bits;
+    } else {
+      EXPECT_EQ(static_cast<double>(value), expected) << bits;
+      EXPECT_EQ(std::signbit(value), (bits & 0x8000u) != 0);
+    }
+    decode(DataType::kBF16, reinterpret_cast<const std::byte*>(&half), std::span(&value, 1));
+    std::uint32_t back = 0;
+    std::memcpy(&back, &value, sizeof back);
+    EXPECT_EQ(back, bits << 16);
+  }
+}
+
+TEST(Encoding, HalvesAndBfloatsRoundToTheNearestAndTiesToEven) {
+  const std::vector<float> values{1.0f + 0x1p-11f, 1.0f + 0x1.8p-10f, 1.0f + 0x1.1p-11f,
+                                  65504.0f,        0x1p-25f,          0x1.8p-24f};
+  std::vector<std::uint16_t> out(values.size());
+  encode(GgmlType::kF16, values, values.size(), std::as_writable_bytes(std::span(out)));
+  EXPECT_EQ(out, (std::vector<std::uint16_t>{0x3C00, 0x3C02, 0x3C01, 0x7BFF, 0, 2}));
+  const std::vector<float> wide{1.0f + 0x1p-8f, 1.0f + 0x1.8p-7f, -1.0f - 0x1.1p-8f};
+  out.resize(wide.size());
+  encode(GgmlType::kBF16, wide, wide.size(), std::as_writable_bytes(std::span(out)));
+  EXPECT_EQ(out, (std::vector<std::uint16_t>{0x3F80, 0x3F82, 0xBF81}));
+}
+
+TEST(Encoding, FitsAreFiniteAndForHalvesUpTo65504) {
+  const float kInfinite = std::numeric_limits<float>::infinity();
+  const float kNan = std::numeric_limits<float>::quiet_NaN();
+  for (const GgmlType type : {GgmlType::kF32, GgmlType::kBF16, GgmlType::kF16, GgmlType::kQ8_0}) {
+    const bool wide = type == GgmlType::kF32 || type == GgmlType::kBF16;
+    EXPECT_TRUE(fits(type, std::vector{0.0f, -0.0f, -65504.0f}));
+    EXPECT_EQ(fits(type, std::vector{0.0f, -65505.0f}), wide);
+    for (const float value : {kInfinite, -kInfinite, kNan, -kNan}) EXPECT_FALSE(fits(type, std::vector{1.0f, value}));
+  }
+}
+
+}  // namespace
+}  // namespace rwkv::convert
