@@ -54,8 +54,8 @@ TEST_F(Errors, AWrongFieldIsNamed) {
       {"stream_options", 3},
       {"stop", 3},
       {"stop", ""},
-      {"stop", {"a", 1}},
-      {"stop", std::vector<std::string>(17, "a")},
+      {"stop", json::array({"a", 1})},
+      {"stop", json(std::vector<std::string>(17, "a"))},
       {"model", 7},
       {"enable_reasoning", 1},
       {"force_lang", 3},
@@ -77,34 +77,33 @@ TEST_F(Errors, AWrongFieldIsNamed) {
 }
 
 TEST_F(Errors, AWrongMessageIsFound) {
-  const auto param = [&](const json& messages) {
-    const HttpAnswer answer = chat_with("messages", messages);
+  const auto param = [&](const char* messages) {
+    const HttpAnswer answer = chat_with("messages", json::parse(messages));
     EXPECT_EQ(answer.status, 400);
     return answer.error()["param"].get<std::string>();
   };
-  const json good{{"content", "Hi"}};
-  EXPECT_EQ(param({good, 5}), "messages[1]");
-  EXPECT_EQ(param({good, {{"role", 1}, {"content", "Hi"}}}), "messages[1].role");
-  EXPECT_EQ(param({{{"role", "user"}}}), "messages[0].content");
-  EXPECT_EQ(param({{{"content", {{{"type", "text"}}}}}}), "messages[0].content[].text");
-  EXPECT_EQ(param({{{"content", {{{"type", "image_url"}}}}}}), "messages[0].content[].type");
+  EXPECT_EQ(param(R"([{"content": "Hi"}, 5])"), "messages[1]");
+  EXPECT_EQ(param(R"([{"content": "Hi"}, {"role": 1, "content": "Hi"}])"), "messages[1].role");
+  EXPECT_EQ(param(R"([{"role": "user"}])"), "messages[0].content");
+  EXPECT_EQ(param(R"([{"content": [{"type": "text"}]}])"), "messages[0].content[].text");
+  EXPECT_EQ(param(R"([{"content": [{"type": "image_url"}]}])"), "messages[0].content[].type");
 }
 
 TEST_F(Errors, WhatIsNotBuiltIsUnsupportedAndNotIgnored) {
-  const std::vector<std::pair<std::string, json>> wishes{
-      {"logprobs", true},
-      {"logprobs", 0},
-      {"top_logprobs", 2},
-      {"tools", {{{"type", "function"}}}},
-      {"logit_bias", {{"5", 1}}},
-      {"modalities", {"text", "audio"}},
-      {"response_format", {{"type", "json_object"}}},
-      {"best_of", 2},
-      {"echo", true},
-      {"suffix", "end"},
+  const std::vector<std::pair<std::string, const char*>> wishes{
+      {"logprobs", "true"},
+      {"logprobs", "0"},
+      {"top_logprobs", "2"},
+      {"tools", R"([{"type": "function"}])"},
+      {"logit_bias", R"({"5": 1})"},
+      {"modalities", R"(["text", "audio"])"},
+      {"response_format", R"({"type": "json_object"})"},
+      {"best_of", "2"},
+      {"echo", "true"},
+      {"suffix", "\"end\""},
   };
   for (const auto& [name, value] : wishes) {
-    const HttpAnswer answer = chat_with(name, value);
+    const HttpAnswer answer = chat_with(name, json::parse(value));
     EXPECT_EQ(answer.status, 400) << name;
     EXPECT_EQ(answer.error()["reason"], "unsupported") << answer.body;
     EXPECT_TRUE(answer.error()["param"].get<std::string>().starts_with(name)) << answer.body;
@@ -176,8 +175,7 @@ TEST_F(Errors, WithoutTheKeyNothingIsServedButHealth) {
   options.api_key = "secret";
   start(options);
   EXPECT_TRUE(lives());
-  for (const std::string& given :
-       {"", "Bearer", "Bearer ", "Bearer secre", "Bearer secret2", "Bearer sekret", "secret"}) {
+  for (const char* given : {"", "Bearer", "Bearer ", "Bearer secre", "Bearer secret2", "Bearer sekret", "secret"}) {
     const HttpAnswer answer = chat(kGood, {{"Authorization", given}});
     EXPECT_EQ(answer.status, 401) << given;
     EXPECT_EQ(answer.error()["code"], 401);

@@ -11,7 +11,7 @@ namespace {
 // One byte is one token, a blank line is one as well, and an answer begins with a space.
 class Routes : public ::testing::Test {
  protected:
-  json ask(json body, const std::string& path = "/v1/chat/completions") {
+  json request(const json& body, const std::string& path = "/v1/chat/completions") {
     const HttpAnswer answer = post(server_->port(), path, body);
     EXPECT_EQ(answer.status, 200) << answer.body;
     EXPECT_EQ(answer.headers.at("content-type"), "application/json; charset=utf-8");
@@ -19,7 +19,7 @@ class Routes : public ::testing::Test {
   }
   json ask(const std::string& question, json more = json::object()) {
     more["messages"] = json::array({{{"role", "user"}, {"content", question}}});
-    return ask(more);
+    return request(more);
   }
   std::vector<std::string> stream(json body, const std::string& path = "/v1/chat/completions") {
     body["stream"] = true;
@@ -107,7 +107,7 @@ TEST_F(Routes, StopStringsEndAnAnswerBeforeThem) {
 TEST_F(Routes, NAnswersAreNumberedAndTheirPromptCountsOnce) {
   const json answer = ask("weather", {{"n", 6}});  // more than the model has sequences
   ASSERT_EQ(answer["choices"].size(), 6u);
-  for (int i = 0; i < 6; ++i) {
+  for (std::size_t i = 0; i < 6; ++i) {
     EXPECT_EQ(answer["choices"][i]["index"], i);
     EXPECT_EQ(answer["choices"][i]["message"]["content"], "Sunny, 20 °C.");
   }
@@ -117,15 +117,15 @@ TEST_F(Routes, NAnswersAreNumberedAndTheirPromptCountsOnce) {
 
 TEST_F(Routes, ContentMayBeAListOfTextsAndRolesMayBeLeftOut) {
   const json parts = json::array({{{"type", "text"}, {"text", "wea"}}, {{"type", "text"}, {"text", "ther"}}});
-  EXPECT_EQ(ask({{"messages", json::array({{{"content", parts}}})}})["choices"][0]["message"]["content"],
+  EXPECT_EQ(request({{"messages", json::array({{{"content", parts}}})}})["choices"][0]["message"]["content"],
             "Sunny, 20 °C.");
 }
 
 TEST_F(Routes, ADeveloperIsTheSystem) {
   const auto prompt_tokens = [&](const char* role) {
-    return ask({{"messages",
-                 {{{"role", role}, {"content", "Be brief."}},
-                  {{"role", "user"}, {"content", "weather"}}}}})["usage"]["prompt_tokens"];
+    return request({{"messages",
+                     {{{"role", role}, {"content", "Be brief."}},
+                      {{"role", "user"}, {"content", "weather"}}}}})["usage"]["prompt_tokens"];
   };
   EXPECT_EQ(prompt_tokens("developer"), 17 + 1 + 24);  // "System: Be brief.", a blank line
   EXPECT_EQ(prompt_tokens("system"), 17 + 1 + 24);
@@ -194,7 +194,7 @@ TEST_F(Routes, AStreamOfSeveralAnswersNumbersItsPieces) {
 
 // The script takes what follows the colon for the answer.
 TEST_F(Routes, ACompletionGoesOnFromItsPrompt) {
-  const json answer = ask({{"prompt", "weather\n\nA: Sun"}, {"max_tokens", 20}}, "/v1/completions");
+  const json answer = request({{"prompt", "weather\n\nA: Sun"}, {"max_tokens", 20}}, "/v1/completions");
   EXPECT_TRUE(std::regex_match(answer["id"].get<std::string>(), std::regex("cmpl-[0-9]{10}-[0-9]+")));
   EXPECT_EQ(answer["object"], "text_completion");
   EXPECT_EQ(answer["choices"][0]["text"], "ny, 20 °C.");
@@ -204,13 +204,14 @@ TEST_F(Routes, ACompletionGoesOnFromItsPrompt) {
 
 TEST_F(Routes, ACompletionEndsWithItsStopCode) {
   const int n = 'n' + 1;  // the token of a byte
-  const json answer = ask({{"prompt", "weather\n\nA: "}, {"stop_code", n}}, "/v1/completions");
+  const json answer = request({{"prompt", "weather\n\nA: "}, {"stop_code", n}}, "/v1/completions");
   EXPECT_EQ(answer["choices"][0]["text"], "Sun");
   EXPECT_EQ(answer["choices"][0]["finish_reason"], "stop");
 }
 
 TEST_F(Routes, ACompletionTakesSeveralPrompts) {
-  const json answer = ask({{"prompt", {"weather\n\nA: Sun", "weather\n\nA: Sunny, "}}, {"n", 2}}, "/v1/completions");
+  const json answer =
+      request({{"prompt", {"weather\n\nA: Sun", "weather\n\nA: Sunny, "}}, {"n", 2}}, "/v1/completions");
   ASSERT_EQ(answer["choices"].size(), 4u);
   EXPECT_EQ(answer["choices"][1]["text"], "ny, 20 °C.");
   EXPECT_EQ(answer["choices"][2]["text"], "20 °C.");
@@ -231,7 +232,7 @@ TEST_F(Routes, ACompletionIsStreamed) {
 TEST_F(Routes, ABatchOfChatsIsAnsweredInOrder) {
   const json weather = {{"messages", kWeather["messages"]}};
   const json hello = {{"messages", json::array({{{"content", "Hello"}}})}};
-  const json answer = ask({{"conversations", {hello, weather}}}, "/v1/batch/chat");
+  const json answer = request({{"conversations", {hello, weather}}}, "/v1/batch/chat");
   EXPECT_TRUE(answer["id"].get<std::string>().starts_with("chat-batch-"));
   EXPECT_EQ(answer["object"], "batch.chat.completion");
   EXPECT_EQ(answer["choices"][0]["message"]["content"], "I only know the weather.");
@@ -241,7 +242,7 @@ TEST_F(Routes, ABatchOfChatsIsAnsweredInOrder) {
 
 TEST_F(Routes, ABatchOfCompletionsIsAnsweredInOrder) {
   const json answer =
-      ask({{"prompts", {"weather\n\nA: Sun", "weather\n\nA: Sunny, ", "weather\n\nA:"}}}, "/v1/batch/completions");
+      request({{"prompts", {"weather\n\nA: Sun", "weather\n\nA: Sunny, ", "weather\n\nA:"}}}, "/v1/batch/completions");
   EXPECT_TRUE(answer["id"].get<std::string>().starts_with("cmpl-batch-"));
   EXPECT_EQ(answer["object"], "batch.completion");
   EXPECT_EQ(answer["choices"][0]["text"], "ny, 20 °C.");
@@ -258,9 +259,9 @@ TEST_F(Routes, ABatchHasASupportedSize) {
 TEST_F(Routes, RolesAreToldAndSet) {
   const json before = {{"user_role", "User"}, {"assistant_role", "Assistant"}, {"model", "tiny"}};
   EXPECT_EQ(get("/v1/chat/roles"), before);
-  EXPECT_EQ(ask(json::object(), "/v1/chat/roles"), before);
+  EXPECT_EQ(request(json::object(), "/v1/chat/roles"), before);
   const json after = {{"user_role", "Q"}, {"assistant_role", "A"}, {"model", "tiny"}};
-  EXPECT_EQ(ask({{"user_role", "Q"}, {"assistant_role", "A"}}, "/v1/chat/roles"), after);
+  EXPECT_EQ(request({{"user_role", "Q"}, {"assistant_role", "A"}}, "/v1/chat/roles"), after);
   EXPECT_EQ(get("/v1/chat/roles"), after);
   EXPECT_EQ(ask("weather")["usage"]["prompt_tokens"], 10 + 1 + 2);  // "Q: weather", "A:"
 }
