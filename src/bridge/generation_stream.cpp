@@ -42,13 +42,18 @@ void GenerationStream::finish(EndReason reason, const std::string& error) {
   const std::lock_guard lock(mutex_);
   for (Slot& slot : slots_) {
     if (!slot.end) slot.end = End{reason, 0, static_cast<std::int64_t>(slot.taken_tokens), ""};
-    if (slot.end->reason == EndReason::kError) slot.end->error = error;
+    if (slot.end->reason == EndReason::kError && slot.end->error.empty()) slot.end->error = error;
   }
 }
 
 void GenerationStream::set_prefill(std::uint64_t done, std::uint64_t total) {
   const std::lock_guard lock(mutex_);
   prefill_ = total > 0 ? static_cast<double>(done) / static_cast<double>(total) : 1;
+}
+
+double GenerationStream::prefill_progress() const {
+  const std::lock_guard lock(mutex_);
+  return prefill_;
 }
 
 GenerationStream::Rest<std::string> GenerationStream::text_from(std::size_t slot, std::size_t begin) const {

@@ -61,6 +61,8 @@ class GenerationStream {
   /// Ends each slot that has not ended, for example when the model failed.
   void finish(EndReason reason, const std::string& error);
   void set_prefill(std::uint64_t done, std::uint64_t total);
+  /// The share of the prompt that is evaluated.
+  double prefill_progress() const;
 
   std::string text(std::size_t slot) const { return text_from(slot, 0).what; }
   /// From byte `begin` on, or all of it where no character begins at `begin`.

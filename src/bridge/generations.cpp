@@ -2,6 +2,7 @@
 #include <chrono>
 #include <utility>
 
+#include "bridge/generate.h"
 #include "bridge/runtime.h"
 
 namespace rwkv::bridge {
@@ -29,29 +30,9 @@ void Runtime::start_run(const Origin& origin, const std::shared_ptr<ModelHost>& 
   host->worker.post([this, weak, model = host->model.get(), run, make_tasks = std::move(make_tasks)] {
     if (run->claimed.exchange(true)) return;
     GenerationCallbacks callbacks;
-    callbacks.on_prefill = [&](std::uint64_t done_tokens, std::uint64_t total) {
-      run->stream.set_prefill(done_tokens, total);
-      ask_for_flush(weak, run);
-    };
-    callbacks.on_token = [&](std::size_t slot, const Generation& generation) {
-      run->stream.append(slot, generation, run->cancel);
-      ask_for_flush(weak, run);
-    };
-    EndReason reason = EndReason::kError;
-    std::string message;
-    try {
-      run->cancel.check();
-      const auto results = model->generate(make_tasks(), callbacks, run->cancel);
-      for (const GenerationResult& result : results) {
-        if (result.error && message.empty()) message = result.error->what();
-      }
-    } catch (const Error& error) {
-      if (error.code() == ErrorCode::kCancelled) reason = EndReason::kCancelled;
-      message = error.what();
-    } catch (const std::exception& error) {
-      message = error.what();
-    }
-    run->stream.finish(reason, message);
+    callbacks.on_prefill = [&](std::uint64_t, std::uint64_t) { ask_for_flush(weak, run); };
+    callbacks.on_token = [&](std::size_t, const Generation&) { ask_for_flush(weak, run); };
+    generate_into(run->stream, *model, run->cancel, make_tasks, callbacks);
     post_run_ended(weak, run);
   });
 }

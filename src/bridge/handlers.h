@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "bridge/generate.h"
 #include "bridge/runtime.h"
 
 namespace rwkv::bridge {
@@ -106,13 +107,6 @@ class Handlers {
   // handlers_generation.cpp
   /// What a late listener of a slot gets.
   protocol::GenerationSnapshot snapshot(ModelHost& host, std::int32_t slot, std::int64_t after);
-  struct Conversation {
-    std::vector<std::string> messages;
-    bool reasoning = false;
-    bool force_reasoning = false;
-    bool generation_prompt = true;
-    std::int32_t force_lang = 0;
-  };
   void generate(const protocol::Request& request, std::int64_t model_id, Run::Kind kind, std::size_t slots, bool push,
                 int max_length,
                 const std::function<std::function<std::vector<GenerationTask>()>(ModelHost&, Run&)>& prepare);

@@ -21,17 +21,6 @@ ForcedLanguage forced_language(std::int32_t value) {
   }
 }
 
-// What all runs of a model take from its settings, for one slot.
-GenerationOptions options_of(const ModelSettings& settings, std::size_t slot, std::uint64_t seed, int max_length) {
-  GenerationOptions options;
-  options.max_tokens = max_length;
-  options.sampler = settings.slots.slot(slot).sampler;
-  options.penalties = settings.slots.slot(slot).penalties;
-  options.seed = seed;
-  options.banned = settings.banned;
-  return options;
-}
-
 void check_length(std::int32_t length) {
   if (length < 0) {
     throw Error(ErrorCode::kInvalidArgument, "maxLength is " + std::to_string(length) +
@@ -84,44 +73,24 @@ void Handlers::chat(const protocol::Request& request, std::int64_t model_id, std
                     bool push, std::optional<std::int32_t> max_length) {
   check_slots(conversations.size());
   if (max_length) check_length(*max_length);
-  std::vector<ForcedLanguage> languages;
   for (const Conversation& conversation : conversations) {
     if (conversation.messages.empty()) throw Error(ErrorCode::kInvalidArgument, "a conversation has no messages");
-    languages.push_back(forced_language(conversation.force_lang));
   }
   const std::size_t slots = conversations.size();
   const auto host = find(model_id);
   const int length = max_length.value_or(host ? host->settings.max_length : 0);
   generate(request, model_id, Run::Kind::kChat, slots, push, max_length ? *max_length : -1,
            [&](ModelHost& to, Run& run) -> std::function<std::vector<GenerationTask>()> {
-             std::vector<GenerationOptions> options;
-             const auto seeds = to.settings.seeds.next_run(slots);
-             for (std::size_t i = 0; i < slots; ++i) {
-               options.push_back(options_of(to.settings, i, seeds[i], length));
-               options.back().reasoning = conversations[i].reasoning;
-               options.back().force_reasoning = conversations[i].force_reasoning;
-               options.back().language = languages[i];
-             }
              return [model = to.model.get(), &stream = run.stream, format = to.settings.format,
-                     conversations = std::move(conversations), options = std::move(options)] {
-               std::vector<GenerationTask> tasks;
-               for (std::size_t i = 0; i < conversations.size(); ++i) {
-                 const Conversation& c = conversations[i];
-                 Prompt prompt =
-                     model->chat_prompt(format, alternate_roles(c.messages), c.generation_prompt, c.reasoning);
-                 Tokens begun;
-                 if (!prompt.reply.empty()) model->tokenizer().encode(prompt.reply, begun);
-                 stream.start(i, "", std::move(begun));
-                 tasks.push_back({std::move(prompt), options[i]});
-               }
-               return tasks;
+                     conversations = std::move(conversations), options = options_for_run(to.settings, slots, length)] {
+               return chat_tasks(*model, format, conversations, options, stream);
              };
            });
 }
 
 void Handlers::handle(const protocol::ChatAsync& request) {
   Conversation conversation{request.messages, request.enable_reasoning, request.force_reasoning,
-                            request.add_generation_prompt, request.force_lang.value_or(0)};
+                            request.add_generation_prompt, forced_language(request.force_lang.value_or(0))};
   chat(request, request.model_id, {std::move(conversation)}, request.push, request.max_length);
 }
 
@@ -131,7 +100,7 @@ void Handlers::handle(const protocol::ChatBatchAsync& request) {
     for (const protocol::ChatBatchSlotConfig& slot : *request.slot_configs) {
       conversations.push_back({slot.messages, slot.enable_reasoning, slot.force_reasoning,
                                slot.add_generation_prompt.value_or(slot.messages.size() % 2 == 1),
-                               slot.force_lang.value_or(request.force_lang.value_or(0))});
+                               forced_language(slot.force_lang.value_or(request.force_lang.value_or(0)))});
     }
   } else {
     if (request.batch_size < 0 || static_cast<std::size_t>(request.batch_size) != request.messages.size()) {
@@ -141,7 +110,7 @@ void Handlers::handle(const protocol::ChatBatchAsync& request) {
     }
     for (const std::vector<std::string>& messages : request.messages) {
       conversations.push_back({messages, request.enable_reasoning, request.force_reasoning,
-                               request.add_generation_prompt, request.force_lang.value_or(0)});
+                               request.add_generation_prompt, forced_language(request.force_lang.value_or(0))});
     }
   }
   chat(request, request.model_id, std::move(conversations), request.push, request.max_length);
@@ -152,26 +121,18 @@ void Handlers::handle(const protocol::GenerateAsync& request) {
   const auto slots = static_cast<std::size_t>(std::max(request.batch, 1));
   check_slots(slots);
   if (request.max_length) check_length(*request.max_length);
-  generate(
-      request, request.model_id, Run::Kind::kCompletion, slots, request.push, request.max_length.value_or(-1),
-      [&](ModelHost& to, Run& run) -> std::function<std::vector<GenerationTask>()> {
-        std::vector<GenerationOptions> options;
-        const auto seeds = to.settings.seeds.next_run(slots);
-        for (std::size_t i = 0; i < slots; ++i) {
-          options.push_back(options_of(to.settings, i, seeds[i], request.max_length.value_or(to.settings.max_length)));
-          options.back().stop_token = request.stop_token.value_or(to.settings.stop_token);
-          options.back().use_cache = !request.disable_cache.value_or(false);
-        }
-        return [model = to.model.get(), &stream = run.stream, text = request.prompt, options = std::move(options)] {
-          const Prompt prompt = model->completion_prompt(text);
-          std::vector<GenerationTask> tasks;
-          for (std::size_t i = 0; i < options.size(); ++i) {
-            stream.start(i, text, prompt.tokens);
-            tasks.push_back({prompt, options[i]});
-          }
-          return tasks;
-        };
-      });
+  generate(request, request.model_id, Run::Kind::kCompletion, slots, request.push, request.max_length.value_or(-1),
+           [&](ModelHost& to, Run& run) -> std::function<std::vector<GenerationTask>()> {
+             auto options = options_for_run(to.settings, slots, request.max_length.value_or(to.settings.max_length));
+             for (GenerationOptions& each : options) {
+               each.stop_token = request.stop_token.value_or(to.settings.stop_token);
+               each.use_cache = !request.disable_cache.value_or(false);
+             }
+             return
+                 [model = to.model.get(), &stream = run.stream, text = request.prompt, options = std::move(options)] {
+                   return completion_tasks(*model, std::vector<std::string>(options.size(), text), options, stream);
+                 };
+           });
 }
 
 void Handlers::handle(const protocol::SudokuOthelloGenerate& request) {
@@ -188,17 +149,10 @@ void Handlers::handle(const protocol::SudokuOthelloGenerate& request) {
   generate(request, model_id, Run::Kind::kPuzzle, 1, false, -1,
            [&](ModelHost& to, Run& run) -> std::function<std::vector<GenerationTask>()> {
              run.tells_whole_text = request.decode_stream;
-             GenerationOptions options =
-                 options_of(to.settings, 0, to.settings.seeds.next_run(1)[0], to.settings.max_length);
-             options.stop_token = to.settings.stop_token;
-             return
-                 [model = to.model.get(), &stream = run.stream, text = request.prompt, options = std::move(options)] {
-                   Prompt prompt = model->completion_prompt(text);
-                   stream.start(0, text, prompt.tokens);
-                   std::vector<GenerationTask> tasks;
-                   tasks.push_back({std::move(prompt), options});
-                   return tasks;
-                 };
+             auto options = options_for_run(to.settings, 1, to.settings.max_length);
+             options[0].stop_token = to.settings.stop_token;
+             return [model = to.model.get(), &stream = run.stream, text = request.prompt,
+                     options = std::move(options)] { return completion_tasks(*model, {text}, options, stream); };
            });
 }
 

@@ -1,52 +1,18 @@
 #include <utility>
 
 #include "base/log.h"
+#include "bridge/cache_text.h"
 #include "bridge/handlers.h"
 #include "formats/state_file.h"
-#include "text/utf8.h"
 
 namespace rwkv::bridge {
-namespace {
-
-// What separates the parts of a line for those who take it apart: must not occur in a text.
-std::string without(std::string text, std::string_view separator) {
-  for (std::size_t at = text.find(separator); at != std::string::npos; at = text.find(separator, at)) {
-    text.insert(at + 1, "\\");
-  }
-  return text;
-}
-
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : to_valid_utf8(text)) {
-    switch (c) {
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
-      case '\b': out += "\\b"; break;
-      default: out += c;
-    }
-  }
-  return without(without(std::move(out), "text ="), ", remaining lifespan = ");
-}
-
-}  // namespace
-
 void Handlers::handle(const protocol::ClearStates& request) {
   if (const auto host = find(request.model_id)) host->model->cache().clear();
 }
 
 void Handlers::handle(const protocol::DumpStateInfo& request) {
   protocol::StateInfo answer;
-  if (const auto host = find(request.model_id)) {
-    const std::vector<StateCache::Node> nodes = host->model->cache().nodes();
-    for (std::size_t i = 0; i < nodes.size(); ++i) {
-      // The number of newer entries that have to come before this one goes.
-      const std::size_t lifespan = nodes.size() - i;
-      answer.state_info += "text = \"" + escaped(host->model->tokenizer().decode(nodes[i].tokens)) +
-                           "\", remaining lifespan = " + std::to_string(lifespan) + "\n";
-    }
-  }
+  if (const auto host = find(request.model_id)) answer.state_info = describe_cache(*host->model);
   reply(answer);
 }
 

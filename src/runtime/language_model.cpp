@@ -167,7 +167,16 @@ SequenceTask::Report LanguageModel::run(const std::shared_ptr<WaitedTask>& task)
 }
 
 std::vector<float> LanguageModel::logits(std::span<const TokenId> tokens, const CancelToken& cancel) {
-  const auto task = std::make_shared<LogitsTask>(Tokens(tokens.begin(), tokens.end()), cancel);
+  const auto task = std::make_shared<LogitsTask>(Tokens(tokens.begin(), tokens.end()), State(), cancel);
+  run(task);
+  return std::move(task->logits());
+}
+
+std::vector<float> LanguageModel::logits(std::span<const TokenId> tokens, State& state, const CancelToken& cancel) {
+  if (!tokens.empty() && static_cast<std::size_t>(state.position()) < tokens.size() - 1) {
+    state = run(std::make_shared<LiveStateTask>(Tokens(tokens.begin(), tokens.end() - 1), state, cancel)).state;
+  }
+  const auto task = std::make_shared<LogitsTask>(Tokens(tokens.begin(), tokens.end()), state, cancel);
   run(task);
   return std::move(task->logits());
 }

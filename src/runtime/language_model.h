@@ -105,6 +105,9 @@ class LanguageModel {
   /// Logits after `tokens`, evaluated from the zero state: one value a vocabulary row. Throws Error(kInvalidArgument)
   /// for none or bad ones, Error(kCancelled). This and what follows wait their turn beside generations.
   std::vector<float> logits(std::span<const TokenId> tokens, const CancelToken& cancel);
+  /// The same, where `state` is the one after the first of the tokens. It is then the one before the last of them, so
+  /// that a caller who goes on does not read them again.
+  std::vector<float> logits(std::span<const TokenId> tokens, State& state, const CancelToken& cancel);
 
   /// How well `target` continues `source`: both are tokenised on their own, token 0 stands before the source, and each
   /// target token is predicted from the true ones before it. Throws Error(kInvalidArgument) for an empty target and

@@ -44,11 +44,28 @@ class StateTask final : public WaitedTask {
   const State start_;
 };
 
-/// The logits after a text, from the zero state.
+/// The state after a text whose beginning `start` stands for; the cache has no part in it.
+class LiveStateTask final : public WaitedTask {
+ public:
+  LiveStateTask(Tokens text, State start, const CancelToken& cancel)
+      : WaitedTask(std::move(text), cancel), start_(std::move(start)) {}
+
+  bool continues() const override { return false; }
+  bool uses_cache() const override { return false; }
+  State start() const override { return start_; }
+
+ private:
+  const State start_;
+};
+
+/// The logits after a text whose beginning `start` stands for.
 class LogitsTask final : public WaitedTask {
  public:
-  using WaitedTask::WaitedTask;
+  LogitsTask(Tokens text, State start, const CancelToken& cancel)
+      : WaitedTask(std::move(text), cancel), start_(std::move(start)) {}
+
   bool uses_cache() const override { return false; }
+  State start() const override { return start_; }
   std::optional<TokenId> next(std::span<const float> logits) override {
     logits_.assign(logits.begin(), logits.end());
     return std::nullopt;
@@ -56,6 +73,7 @@ class LogitsTask final : public WaitedTask {
   std::vector<float>& logits() noexcept { return logits_; }
 
  private:
+  const State start_;
   std::vector<float> logits_;
 };
 
