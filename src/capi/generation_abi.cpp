@@ -1,0 +1,318 @@
+// rwkv_mobile.h: generations are started, watched and stopped.
+#include <algorithm>
+#include <functional>
+#include <memory>
+#include <numeric>
+#include <span>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "base/log.h"
+#include "bridge/generate.h"
+#include "capi/arguments.h"
+#include "capi/callbacks.h"
+#include "capi/force_lang.h"
+#include "capi/guard.h"
+#include "capi/memory.h"
+#include "text/utf8.h"
+
+using namespace rwkv::capi;
+using rwkv::GenerationOptions;
+using rwkv::bridge::Conversation;
+using rwkv::bridge::ModelSettings;
+
+namespace {
+
+constexpr int kMostTokens = 1 << 20;  // for one eval_logits
+constexpr int kBatchTooLarge = RWKV_ERROR_RUNTIME | RWKV_ERROR_UNSUPPORTED;
+
+struct Callbacks {
+  rwkvmobile_on_token single = nullptr;
+  rwkvmobile_on_batch_tokens batch = nullptr;
+};
+
+struct Generation {
+  ModelHost::Buffer buffer = ModelHost::Buffer::kSingle;
+  std::shared_ptr<Run> run;
+  std::function<std::vector<rwkv::GenerationTask>()> make_tasks;
+  Callbacks callbacks;
+  std::vector<std::string> begun_texts;  // one a slot
+};
+
+bool is_batch_size(const ModelHost& model, int size) {
+  const std::vector<int>& sizes = model.model().info().batch_sizes;
+  return std::find(sizes.begin(), sizes.end(), size) != sizes.end();
+}
+
+// Generates on another thread and calls the client's function on this one, for which a synchronous call has promised
+// it.
+void generate_and_tell(ModelHost& model, const Generation& generation) {
+  rwkv::bridge::GenerationStream& stream = generation.run->stream;
+  const rwkv::CancelToken& cancel = generation.run->cancel;
+  TokenTeller teller(generation.callbacks.single, generation.callbacks.batch, generation.begun_texts);
+  rwkv::GenerationCallbacks then;
+  then.on_token = [&](std::size_t slot, const rwkv::Generation& grown) { teller.take(slot, grown); };
+  std::thread writer([&] {
+    generate_into(stream, model.model(), cancel, generation.make_tasks, then);
+    teller.finish();
+  });
+  try {
+    teller.tell(cancel);
+  } catch (...) {
+    stream.finish(rwkv::EndReason::kError, "the client's callback threw an exception");
+    cancel.cancel();
+  }
+  writer.join();
+}
+
+// What fails is the runtime's last error.
+void generate(Runtime& runtime, ModelHost& model, const Generation& generation) {
+  rwkv::bridge::GenerationStream& stream = generation.run->stream;
+  if (generation.callbacks.single || generation.callbacks.batch) {
+    generate_and_tell(model, generation);
+  } else {
+    generate_into(stream, model.model(), generation.run->cancel, generation.make_tasks, {});
+  }
+  for (std::size_t slot = 0; slot < stream.slots(); ++slot) {
+    const auto end = stream.end(slot);
+    if (!end || end->reason != rwkv::EndReason::kError) continue;
+    rwkv::log::error(end->error);
+    runtime.note_error(end->error.c_str());
+  }
+}
+
+int start(Runtime& runtime, ModelHost& model, Generation generation) {
+  // The runtime outlives its models' threads: it is released after them.
+  model.start(generation.buffer, generation.run,
+              [&runtime, &model, generation] { generate(runtime, model, generation); });
+  return RWKV_SUCCESS;
+}
+
+Generation chat(ModelHost& model, std::vector<Conversation> conversations, int max_tokens) {
+  Generation generation;
+  const std::size_t slots = conversations.size();
+  generation.run = std::make_shared<Run>(slots);
+  generation.begun_texts.resize(slots);
+  generation.make_tasks = model.with_settings([&](ModelSettings& settings) {
+    return [&of = model.model(), run = generation.run, format = settings.format,
+            conversations = std::move(conversations), options = options_for_run(settings, slots, max_tokens)] {
+      return chat_tasks(of, format, conversations, options, run->stream);
+    };
+  });
+  return generation;
+}
+
+Generation completion(ModelHost& model, std::vector<std::string> prompts, int max_tokens, int stop_code,
+                      int disable_cache) {
+  Generation generation;
+  generation.run = std::make_shared<Run>(prompts.size());
+  generation.begun_texts = prompts;
+  // At once, so that who stops it before it has begun finds the prompt.
+  for (std::size_t slot = 0; slot < prompts.size(); ++slot) generation.run->stream.start(slot, prompts[slot], {});
+  std::vector<GenerationOptions> options = model.with_settings(
+      [&](ModelSettings& settings) { return options_for_run(settings, prompts.size(), max_tokens); });
+  for (GenerationOptions& each : options) {
+    each.stop_token = stop_code;
+    each.use_cache = disable_cache == 0;
+  }
+  generation.make_tasks = [&of = model.model(), run = generation.run, prompts = std::move(prompts),
+                           options = std::move(options)] {
+    return completion_tasks(of, prompts, options, run->stream);
+  };
+  return generation;
+}
+
+// Finds model and runtime together: what is started needs both.
+template <class Call>
+int with_both(rwkvmobile_runtime_t handle, int model_id, const Call& call) noexcept {
+  return with_runtime(handle, [&](Runtime& runtime) {
+    const auto model = runtime.find(model_id);
+    return model ? call(runtime, *model) : kNoSuchModel;
+  });
+}
+
+// The ids of the `count` largest logits, the largest first.
+std::vector<rwkv::TokenId> largest(const std::vector<float>& logits, std::size_t count) {
+  std::vector<rwkv::TokenId> ids(logits.size());
+  std::iota(ids.begin(), ids.end(), 0);
+  const auto better = [&](rwkv::TokenId a, rwkv::TokenId b) {
+    const float x = logits[static_cast<std::size_t>(a)];
+    const float y = logits[static_cast<std::size_t>(b)];
+    return x > y || (x == y && a < b);
+  };
+  std::partial_sort(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(count), ids.end(), better);
+  ids.resize(count);
+  return ids;
+}
+
+// Evaluates a text that is being typed: states at 1/2, 3/4, 7/8 ... of it are remembered, so that a change near its end
+// costs only what follows it.
+std::vector<float> logits_after(rwkv::LanguageModel& model, const std::string& text, const rwkv::CancelToken& cancel) {
+  const rwkv::Tokens tokens = model.completion_prompt(text).tokens;
+  const std::span<const rwkv::TokenId> all(tokens);
+  const auto known = static_cast<std::size_t>(model.cache().longest_prefix(all).position());
+  rwkv::State state;
+  for (std::size_t rest = all.size() / 2; rest > 0; rest /= 2) {
+    const std::size_t end = all.size() - rest;
+    if (end > known) state = model.state_after(all.first(end), cancel);
+  }
+  if (all.size() > 1) state = model.state_after(all.first(all.size() - 1), cancel);
+  return model.logits(all, state, cancel);
+}
+
+}  // namespace
+
+int rwkvmobile_runtime_eval_chat_with_history_async(rwkvmobile_runtime_t runtime, int model_id, const char** inputs,
+                                                    const int num_inputs, const int max_tokens,
+                                                    rwkvmobile_on_token callback, int enable_reasoning,
+                                                    int force_reasoning, int force_lang, int add_generation_prompt) {
+  if (!inputs || num_inputs <= 0 || max_tokens < 0) return kBadArgument;
+  return with_both(runtime, model_id, [&](Runtime& of, ModelHost& model) -> int {
+    auto messages = copy_texts(inputs, num_inputs);
+    if (!messages) return kBadArgument;
+    std::vector<Conversation> conversations{{std::move(*messages), enable_reasoning != 0, force_reasoning != 0,
+                                             add_generation_prompt != 0, language_of(force_lang)}};
+    Generation generation = chat(model, std::move(conversations), max_tokens);
+    generation.callbacks.single = callback;
+    return start(of, model, std::move(generation));
+  });
+}
+
+int rwkvmobile_runtime_eval_chat_batch_with_history_async(rwkvmobile_runtime_t runtime, int model_id,
+                                                          const char*** inputs, const int* num_inputs,
+                                                          const int batch_size, const int max_tokens,
+                                                          rwkvmobile_on_batch_tokens callback_batch,
+                                                          int enable_reasoning, int force_reasoning,
+                                                          rwkvmobile_force_lang force_lang, int add_generation_prompt) {
+  if (!inputs || !num_inputs || batch_size <= 0 || max_tokens < 0) return kBadArgument;
+  return with_both(runtime, model_id, [&](Runtime& of, ModelHost& model) -> int {
+    if (!is_batch_size(model, batch_size)) return kBatchTooLarge;
+    const auto slots = static_cast<std::size_t>(batch_size);
+    const auto languages = languages_of(force_lang, slots);
+    std::vector<Conversation> conversations;
+    for (std::size_t slot = 0; slot < slots; ++slot) {
+      auto messages = copy_texts(inputs[slot], num_inputs[slot]);
+      if (!messages) return kBadArgument;
+      conversations.push_back({std::move(*messages), enable_reasoning != 0, force_reasoning != 0,
+                               add_generation_prompt != 0, languages[slot]});
+    }
+    Generation generation = chat(model, std::move(conversations), max_tokens);
+    generation.buffer = ModelHost::Buffer::kBatch;
+    generation.callbacks.batch = callback_batch;
+    return start(of, model, std::move(generation));
+  });
+}
+
+supported_batch_sizes rwkvmobile_runtime_get_supported_batch_sizes(rwkvmobile_runtime_t runtime, int model_id) {
+  return read_model(runtime, model_id, supported_batch_sizes{}, [](const ModelHost& model) {
+    const std::vector<int>& sizes = model.model().info().batch_sizes;
+    return supported_batch_sizes{copy_array(std::span(sizes)), static_cast<int>(sizes.size())};
+  });
+}
+
+void rwkvmobile_runtime_free_supported_batch_sizes(supported_batch_sizes sizes) { release(sizes.sizes); }
+
+int rwkvmobile_runtime_gen_completion_async(rwkvmobile_runtime_t runtime, int model_id, const char* prompt,
+                                            const int max_tokens, const int stop_code, rwkvmobile_on_token callback,
+                                            int disable_cache) {
+  if (!prompt || max_tokens < 0) return kBadArgument;
+  return with_both(runtime, model_id, [&](Runtime& of, ModelHost& model) {
+    Generation generation = completion(model, {prompt}, max_tokens, stop_code, disable_cache);
+    generation.callbacks.single = callback;
+    return start(of, model, std::move(generation));
+  });
+}
+
+int rwkvmobile_runtime_gen_completion_batch_async(rwkvmobile_runtime_t runtime, int model_id, const char** prompts,
+                                                  const int batch_size, const int max_tokens, const int stop_code,
+                                                  rwkvmobile_on_batch_tokens callback_batch, int disable_cache) {
+  if (!prompts || batch_size <= 0 || max_tokens < 0) return kBadArgument;
+  return with_both(runtime, model_id, [&](Runtime& of, ModelHost& model) -> int {
+    if (!is_batch_size(model, batch_size)) return kBatchTooLarge;
+    auto texts = copy_texts(prompts, batch_size);
+    if (!texts) return kBadArgument;
+    Generation generation = completion(model, std::move(*texts), max_tokens, stop_code, disable_cache);
+    generation.buffer = ModelHost::Buffer::kBatch;
+    generation.callbacks.batch = callback_batch;
+    return start(of, model, std::move(generation));
+  });
+}
+
+int rwkvmobile_runtime_gen_completion(rwkvmobile_runtime_t runtime, int model_id, const char* prompt,
+                                      const int max_tokens, const int stop_code, rwkvmobile_on_token callback,
+                                      int disable_cache) {
+  if (!prompt || !callback || max_tokens < 0) return kBadArgument;
+  return with_both(runtime, model_id, [&](Runtime& of, ModelHost& model) -> int {
+    Generation generation = completion(model, {prompt}, max_tokens, stop_code, disable_cache);
+    generation.callbacks.single = callback;
+    model.run_here(generation.buffer, generation.run, [&] { generate(of, model, generation); });
+    const auto end = generation.run->stream.end(0);
+    return end && end->reason == rwkv::EndReason::kError ? RWKV_ERROR_EVAL : RWKV_SUCCESS;
+  });
+}
+
+const char** rwkvmobile_runtime_gen_completion_singletoken_topk(rwkvmobile_runtime_t runtime, int model_id,
+                                                                const char* prompt, const int top_k) {
+  if (!prompt || top_k <= 0) return nullptr;
+  const char** result = nullptr;
+  with_both(runtime, model_id, [&](Runtime& of, ModelHost& model) -> int {
+    if (top_k > model.model().info().vocabulary) return kNoSuchModel;
+    std::vector<float> logits;
+    const std::string text = prompt;
+    model.evaluate(ModelHost::Kind::kGeneration,
+                   [&](const rwkv::CancelToken& cancel) { logits = logits_after(model.model(), text, cancel); });
+    Runtime::TopTokens tokens;
+    for (const rwkv::TokenId id : largest(logits, static_cast<std::size_t>(top_k))) {
+      tokens.texts.push_back(rwkv::to_valid_utf8(model.model().tokenizer().bytes(id)));
+    }
+    for (const std::string& each : tokens.texts) tokens.pointers.push_back(each.c_str());
+    result = of.top_tokens.keep(std::move(tokens)).pointers.data();
+    return RWKV_SUCCESS;
+  });
+  return result;
+}
+
+int rwkvmobile_runtime_eval_logits(rwkvmobile_runtime_t runtime, int model_id, const int* ids, int ids_len,
+                                   float* logits, int logits_len) {
+  if (!ids || ids_len <= 0 || ids_len > kMostTokens || !logits || logits_len <= 0) return kBadArgument;
+  return with_model(runtime, model_id, [&](ModelHost& model) -> int {
+    const rwkv::Tokens tokens(ids, ids + ids_len);
+    const std::vector<float> all = model.advance_live_state(tokens);
+    std::copy_n(all.begin(), std::min(all.size(), static_cast<std::size_t>(logits_len)), logits);
+    return RWKV_SUCCESS;
+  });
+}
+
+int rwkvmobile_runtime_stop_generation(rwkvmobile_runtime_t runtime, int model_id) {
+  return with_model(
+      runtime, model_id,
+      [](ModelHost& model) -> int {
+        model.stop();
+        return RWKV_SUCCESS;
+      },
+      RWKV_SUCCESS);
+}
+
+int rwkvmobile_runtime_is_generating(rwkvmobile_runtime_t runtime, int model_id) {
+  return with_model(
+      runtime, model_id, [](const ModelHost& model) { return model.generating() ? 1 : 0; }, 0);
+}
+
+float rwkvmobile_runtime_get_prefill_progress(rwkvmobile_runtime_t runtime, int model_id) {
+  return read_model(runtime, model_id, 0.0f, [](const ModelHost& model) {
+    const auto run = model.latest_run();
+    return run ? static_cast<float>(std::clamp(run->stream.prefill_progress(), 0.0, 1.0)) : 0.0f;
+  });
+}
+
+double rwkvmobile_runtime_get_avg_decode_speed(rwkvmobile_runtime_t runtime, int model_id) {
+  return read_model(runtime, model_id, 0.0,
+                    [](const ModelHost& model) { return model.model().speeds().decode_speed(); });
+}
+
+double rwkvmobile_runtime_get_avg_prefill_speed(rwkvmobile_runtime_t runtime, int model_id) {
+  return read_model(runtime, model_id, 0.0,
+                    [](const ModelHost& model) { return model.model().speeds().prefill_speed(); });
+}

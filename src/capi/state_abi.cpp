@@ -1,0 +1,108 @@
+// rwkv_mobile.h: states and evaluation.
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bridge/cache_text.h"
+#include "capi/arguments.h"
+#include "capi/guard.h"
+#include "capi/memory.h"
+#include "formats/state_file.h"
+#include "text/utf8.h"
+
+using namespace rwkv::capi;
+using rwkv::bridge::ModelSettings;
+
+int rwkvmobile_runtime_clear_state(rwkvmobile_runtime_t runtime, int model_id) {
+  return with_model(
+      runtime, model_id,
+      [](ModelHost& model) -> int {
+        model.clear_live_state();
+        return RWKV_SUCCESS;
+      },
+      RWKV_SUCCESS);
+}
+
+int rwkvmobile_runtime_load_initial_state(rwkvmobile_runtime_t runtime, int model_id, const char* state_path) {
+  if (!state_path) return kBadArgument;
+  return with_model(runtime, model_id, [](ModelHost&) -> int {
+    throw rwkv::Error(rwkv::ErrorCode::kUnsupported, "initial states (state tuning) are not in this build");
+  });
+}
+
+void rwkvmobile_runtime_unload_initial_state(rwkvmobile_runtime_t, int, const char*) {}
+
+int rwkvmobile_runtime_save_history_to_state(rwkvmobile_runtime_t runtime, int model_id, const char** history,
+                                             const int num_history, const char* state_path) {
+  if (!history || num_history <= 0 || !state_path) return kBadArgument;
+  return with_model(runtime, model_id, [&](ModelHost& model) -> int {
+    auto messages = copy_texts(history, num_history);
+    if (!messages) return kBadArgument;
+    if (messages->size() % 2 == 1) messages->pop_back();
+    const auto format = model.with_settings([](const ModelSettings& settings) { return settings.format; });
+    rwkv::LanguageModel& of = model.model();
+    // As the next question finds it: up to the user's role.
+    const rwkv::Prompt prompt = messages->empty()
+                                    ? of.completion_prompt(format.prompt)
+                                    : of.chat_prompt(format, rwkv::alternate_roles(*messages), true, false);
+    rwkv::State state;
+    model.evaluate(ModelHost::Kind::kEvaluation,
+                   [&](const rwkv::CancelToken& cancel) { state = of.state_after(prompt, cancel); });
+    rwkv::write_state_file(state_path, prompt.tokens, state.bytes());
+    return RWKV_SUCCESS;
+  });
+}
+
+int rwkvmobile_runtime_load_history_state_to_memory(rwkvmobile_runtime_t runtime, int model_id,
+                                                    const char* state_path) {
+  if (!state_path) return kBadArgument;
+  return with_model(runtime, model_id, [&](ModelHost& model) -> int {
+    rwkv::StateFile file = rwkv::read_state_file(state_path);
+    const rwkv::State state(std::move(file.state), static_cast<std::int64_t>(file.tokens.size()));
+    model.evaluate(ModelHost::Kind::kEvaluation,
+                   [&](const rwkv::CancelToken&) { model.model().remember(file.tokens, state); });
+    return RWKV_SUCCESS;
+  });
+}
+
+const char* rwkvmobile_get_state_cache_info(rwkvmobile_runtime_t runtime, int model_id) {
+  return guarded_or<const char*>(nullptr, nullptr, [&]() -> const char* {
+    const auto of = registry<Runtime>().find(runtime);
+    if (!of) return nullptr;
+    const auto model = of->find(model_id);
+    return copy_text(model ? rwkv::bridge::describe_cache(model->model()) : "");
+  });
+}
+
+void rwkvmobile_free_state_cache_info(const char* state_cache_info) { release(state_cache_info); }
+
+evaluation_results rwkvmobile_runtime_run_evaluation(rwkvmobile_runtime_t runtime, int model_id,
+                                                     const char* source_text, const char* target_text) {
+  if (!source_text || !target_text) return {};
+  evaluation_results results{};
+  const int error = with_model(runtime, model_id, [&](ModelHost& model) -> int {
+    rwkv::Score score;
+    const std::string source = source_text;
+    const std::string target = target_text;
+    model.evaluate(false,
+                   [&](const rwkv::CancelToken& cancel) { score = model.model().score(source, target, cancel); });
+    results.corrects = zeros<std::int32_t>(1);
+    results.logits_vals = zeros<float>(1);
+    results.output_texts = zeros<char*>(1);
+    results.count = 1;
+    results.corrects[0] = score.greedy_matches ? 1 : 0;
+    results.logits_vals[0] = static_cast<float>(score.log_probability);
+    results.output_texts[0] = copy_text(rwkv::to_valid_utf8(score.greedy_text));
+    return RWKV_SUCCESS;
+  });
+  if (error == RWKV_SUCCESS) return results;
+  rwkvmobile_runtime_free_evaluation_results(results);
+  return {};
+}
+
+void rwkvmobile_runtime_free_evaluation_results(evaluation_results results) {
+  for (int i = 0; results.output_texts && i < results.count; ++i) release(results.output_texts[i]);
+  release(results.output_texts);
+  release(results.corrects);
+  release(results.logits_vals);
+}
