@@ -31,7 +31,9 @@ if(MSVC)
   target_compile_options(rwkv_warnings INTERFACE /W3)
 else()
   target_compile_options(rwkv_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion
-                                                 -Wnon-virtual-dtor -Wold-style-cast -Woverloaded-virtual -Werror)
+                                                 $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor>
+                                                 $<$<COMPILE_LANGUAGE:CXX>:-Wold-style-cast>
+                                                 $<$<COMPILE_LANGUAGE:CXX>:-Woverloaded-virtual> -Werror)
 endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   # GCC 12 sees overlaps that are not there in `"literal" + std::string` (GCC bug 105651).
