@@ -84,7 +84,7 @@ evaluation_results rwkvmobile_runtime_run_evaluation(rwkvmobile_runtime_t runtim
     rwkv::Score score;
     const std::string source = source_text;
     const std::string target = target_text;
-    model.evaluate(false,
+    model.evaluate(ModelHost::Kind::kEvaluation,
                    [&](const rwkv::CancelToken& cancel) { score = model.model().score(source, target, cancel); });
     results.corrects = zeros<std::int32_t>(1);
     results.logits_vals = zeros<float>(1);
