@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -59,6 +60,31 @@ TEST(Encoding, FitsAreFiniteAndForHalvesUpTo65504) {
     EXPECT_EQ(fits(type, std::vector{0.0f, -65505.0f}), wide);
     for (const float value : {kInfinite, -kInfinite, kNan, -kNan}) EXPECT_FALSE(fits(type, std::vector{1.0f, value}));
   }
+}
+
+// Rounded as the format's reference does, with a division and std::round; values on the borders between two included.
+TEST(Encoding, BlocksOfEightBitsAreRoundedToTheNearest) {
+  std::vector<float> values(32);
+  std::vector<std::byte> out(34);
+  for (std::uint32_t step = 0; step < 200'000; ++step) {
+    const float largest = 1.0f + static_cast<float>(step % 97);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const auto level = static_cast<float>(static_cast<int>((step * 31 + i * 7) % 255) - 127);
+      const float border = (level + 0.5f) * (largest / 127);
+      values[i] = std::nextafter(border, i % 3 == 0 ? 1000.0f : i % 3 == 1 ? -1000.0f : border);
+      values[i] = std::clamp(values[i], -largest, largest);
+    }
+    values[step % 32] = step % 2 == 0 ? largest : -largest;
+    encode(GgmlType::kQ8_0, values, values.size(), out);
+    const float inverse = 1 / (largest / 127);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      ASSERT_EQ(static_cast<std::int8_t>(out[2 + i]), static_cast<std::int8_t>(std::round(values[i] * inverse)))
+          << values[i] << " of " << largest;
+    }
+  }
+  std::fill(values.begin(), values.end(), 0.0f);
+  encode(GgmlType::kQ8_0, values, values.size(), out);
+  EXPECT_EQ(out, std::vector<std::byte>(34));
 }
 
 }  // namespace
