@@ -32,9 +32,11 @@ Future<void> clientApp(SendPort observer) async {
       ));
     }
   }
+  observer.send(null);
 }
 
-/// Kills the client's isolate after [count] pieces and returns those that came.
+/// Kills the client's isolate after [count] pieces, or at the end where a busy
+/// machine makes fewer of the text, and returns those that came.
 /// [onStarted] is called when it is attached and writes.
 Future<List<Piece>> killClient(int count, void Function() onStarted) async {
   final pieces = <Piece>[];
@@ -46,6 +48,7 @@ Future<List<Piece>> killClient(int count, void Function() onStarted) async {
     onExit: exited.sendPort,
   );
   await for (final piece in observed) {
+    if (piece == null) break;
     pieces.add(piece as Piece);
     if (pieces.length == 1) onStarted();
     if (pieces.length >= count) break;
@@ -72,7 +75,12 @@ Future<List<Piece>> killService(
   app.send(GenerateAsync(prompt, maxLength: length, modelID: modelID));
   await app.wait<GenerationDelta>();
   onStarted();
-  await app.wait<GenerationDelta>(where: (d) => d.sequence >= count);
+  await app.wait<FromRWKV>(
+    where:
+        (message) =>
+            message is GenerationEnd ||
+            message is GenerationDelta && message.sequence >= count,
+  );
   isolate.kill(priority: Isolate.immediate);
   await exited.first;
   app.port.close();
