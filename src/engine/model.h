@@ -32,9 +32,10 @@ struct ModelInfo {
   std::vector<int> batch_sizes;   // numbers of sequences one evaluate() call can step together, ascending
   int threads = 0;
   /// The state after a text is the same, bit for bit, however the text was cut into evaluations of its sequence alone, as
-  /// long as each had at least this many tokens. (Kernels for one or few tokens may add up in another order.) 1: always
-  /// the same, in evaluations together with other sequences too.
+  /// long as each had at least `stable_piece` tokens and each border is a multiple of `stable_grid`. (Kernels for few
+  /// tokens may add up in another order.) 1 and 1: always the same, together with other sequences too.
   int stable_piece = 8;
+  int stable_grid = 8;
 };
 
 /// One stream of tokens with its own recurrent state, living in a slot of a Model. Must not outlive its Model. Used by

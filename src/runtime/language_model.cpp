@@ -193,7 +193,9 @@ Score LanguageModel::score(std::string_view source, std::string_view target, con
 }
 
 State LanguageModel::state_after(const Prompt& prompt, const CancelToken& cancel) {
-  return run(std::make_shared<StateTask>(prompt.tokens, prompt.turn_ends, State(), cancel)).state;
+  std::vector<std::size_t> turn_ends = prompt.turn_ends;
+  turn_ends.push_back(prompt.tokens.size());  // longer texts are to begin there
+  return run(std::make_shared<StateTask>(prompt.tokens, std::move(turn_ends), State(), cancel)).state;
 }
 
 State LanguageModel::state_after(std::span<const TokenId> tokens, const CancelToken& cancel) {

@@ -13,31 +13,42 @@ constexpr std::size_t kLastTurns = 2;       // kept whatever the spacing: they a
 
 }  // namespace
 
-std::size_t piece_of(std::size_t left, std::size_t wanted, std::size_t stable) noexcept {
-  const std::size_t piece = std::max(wanted, stable);
-  if (piece >= left) return left;
-  if (left - piece >= stable) return piece;
-  return left >= 2 * stable ? left - stable : left;
+std::size_t piece_of(std::size_t done, std::size_t end, std::size_t wanted, StableCut cut) noexcept {
+  const std::size_t left = end - done;
+  if (left <= std::max(wanted, cut.piece)) return left;
+  // The last border that is not too late, or else the first one there is.
+  std::size_t border = done + std::min(std::max(wanted, cut.piece), left - cut.piece);
+  border -= border % cut.grid;
+  if (border < done + cut.piece) border += cut.grid;
+  return border >= done + cut.piece && border + cut.piece <= end ? border - done : left;
 }
 
-bool can_begin_at(std::size_t position, std::size_t total, std::size_t stable) noexcept {
+bool can_begin_at(std::size_t position, std::size_t total, StableCut cut) noexcept {
   if (position == 0 || position == total) return true;
-  return position <= total && position >= stable && total - position >= stable;
+  return position <= total && position % cut.grid == 0 && position >= cut.piece && total - position >= cut.piece;
 }
 
 std::vector<std::size_t> places_to_remember(std::size_t begin, std::size_t end, std::span<const std::size_t> turn_ends,
-                                            std::size_t stable) {
+                                            StableCut cut) {
   std::vector<std::size_t> places;
   std::size_t last = begin;
-  const auto add = [&](std::size_t place, std::size_t spacing) {
-    while (place - last > kPlainSpacing + stable) places.push_back(last += kPlainSpacing);
-    if (place - last >= std::max(spacing, stable) && end - place >= stable) places.push_back(last = place);
+  const auto fill_to = [&](std::size_t place) {
+    while (place > last + kPlainSpacing + cut.piece) {
+      last += kPlainSpacing;
+      last -= last % cut.grid;
+      places.push_back(last);
+    }
   };
-  for (std::size_t i = 0; i < turn_ends.size(); ++i) {
-    if (turn_ends[i] <= begin || turn_ends[i] >= end) continue;
-    add(turn_ends[i], turn_ends.size() - i <= kLastTurns ? 1 : kTurnSpacing);
+  if (end < begin + 2 * cut.piece) return places;
+  const std::size_t latest = (end - cut.piece) - (end - cut.piece) % cut.grid;
+  for (std::size_t i = 0; i < turn_ends.size() && turn_ends[i] <= end; ++i) {
+    const std::size_t place = std::min(turn_ends[i] - turn_ends[i] % cut.grid, latest);
+    if (place <= begin) continue;
+    fill_to(place);
+    const std::size_t spacing = turn_ends.size() - i <= kLastTurns ? 1 : kTurnSpacing;
+    if (place >= last + std::max(spacing, cut.piece)) places.push_back(last = place);
   }
-  while (end - last > kPlainSpacing + stable) places.push_back(last += kPlainSpacing);
+  fill_to(end);
   return places;
 }
 

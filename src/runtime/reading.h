@@ -8,19 +8,25 @@
 
 namespace rwkv {
 
-/// How many of `left` tokens to read next when `wanted` would be right: never fewer than `stable` and never so that
-/// fewer than that remain, unless `left` itself is less. 0 for 0.
-std::size_t piece_of(std::size_t left, std::size_t wanted, std::size_t stable) noexcept;
+/// How a text may be cut so that its states do not depend on it, see ModelInfo.
+struct StableCut {
+  std::size_t piece = 1;  // every piece has at least so many tokens
+  std::size_t grid = 1;   // every border is a multiple of this
+};
+
+/// How many tokens to read next, from `done` on towards `end`, when `wanted` would be right: a piece that is stable and
+/// leaves a stable rest, or all of it.
+std::size_t piece_of(std::size_t done, std::size_t end, std::size_t wanted, StableCut cut) noexcept;
 
 /// Whether the state after `position` of `total` tokens can be begun with: what was read before it and what remains can
-/// both be cut into pieces of `stable` tokens or more.
-bool can_begin_at(std::size_t position, std::size_t total, std::size_t stable) noexcept;
+/// both be cut into stable pieces.
+bool can_begin_at(std::size_t position, std::size_t total, StableCut cut) noexcept;
 
 /// The places between `begin` and `end` (numbers of tokens, ascending, both excluded) after which the state is to be
-/// remembered: the ends of turns, where not many of them lie close together, and one in some hundred tokens of what has
-/// no turns. Each is at least `stable` tokens from the others and from both ends.
+/// remembered: the ends of turns, or where the cut allows it before them, unless many of them lie close together, and
+/// one in some hundred tokens of what has no turns. What lies between them and both ends is stable.
 std::vector<std::size_t> places_to_remember(std::size_t begin, std::size_t end, std::span<const std::size_t> turn_ends,
-                                            std::size_t stable);
+                                            StableCut cut);
 
 /// Finds out how many tokens are read in a given time.
 class PieceSize {

@@ -75,7 +75,9 @@ std::size_t Scheduler::most_sequences() const noexcept {
   return static_cast<std::size_t>(model_.info().batch_sizes.back());
 }
 
-std::size_t Scheduler::stable() const noexcept { return static_cast<std::size_t>(model_.info().stable_piece); }
+StableCut Scheduler::cut() const noexcept {
+  return {static_cast<std::size_t>(model_.info().stable_piece), static_cast<std::size_t>(model_.info().stable_grid)};
+}
 
 bool Scheduler::anybody() const {
   return !waiting_.empty() || std::any_of(slots_.begin(), slots_.end(), [](const Slot& slot) { return slot.task; });
@@ -264,7 +266,7 @@ void Scheduler::retire(std::size_t index, const std::optional<Error>& error) {
   if (slot.writing) slot.report.write_seconds = seconds_between(slot.first, Clock::now());
   static_cast<void>(error_of([&] {
     // Not where steps compute otherwise than reading does, nor what an evaluation that failed has left.
-    if (!slot.writing || stable() > 1 || !slot.task->uses_cache()) return;
+    if (!slot.writing || cut().piece > 1 || !slot.task->uses_cache()) return;
     Tokens whole = slot.task->text();
     whole.insert(whole.end(), slot.written.begin(), slot.written.end());
     if (sequences_[index]->position() != static_cast<std::int64_t>(whole.size())) return;

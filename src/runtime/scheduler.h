@@ -68,8 +68,8 @@ class SequenceTask {
 /// pieces between their steps, so short that a writer waits no longer than about 100 ms. Tasks whose texts begin alike
 /// read the common beginning once.
 ///
-/// What is read in pieces of at least ModelInfo::stable_piece tokens gives the same states as read at once, bit for
-/// bit, and only such states are remembered: an answer is the same with the cache and without.
+/// Texts are cut so that their states are the same, bit for bit, as of a text read at once (ModelInfo::stable_piece),
+/// and only such states are remembered: an answer is the same with the cache and without.
 class Scheduler {
  public:
   /// All must outlive it.
@@ -147,7 +147,7 @@ class Scheduler {
   void end_task(SequenceTask& task, const SequenceTask::Report& report, std::size_t unread);
   void end_all(const Error& error);
   std::size_t most_sequences() const noexcept;
-  std::size_t stable() const noexcept;
+  StableCut cut() const noexcept;
   bool anybody() const;
 
   // scheduler_reading.cpp

@@ -50,10 +50,10 @@ void Scheduler::progress(Slot& slot, std::size_t tokens) {
 void Scheduler::start_reading(Slot& slot, Sequence& sequence) {
   const std::span<const TokenId> body = std::span(slot.task->text()).first(slot.body);
   State known = slot.task->start();
-  if (known.is_zero() && slot.task->uses_cache()) known = cache_.longest_prefix(body, stable());
+  if (known.is_zero() && slot.task->uses_cache()) known = cache_.longest_prefix(body, cut());
   sequence.restore(known);
   slot.done = static_cast<std::size_t>(known.position());
-  slot.places = places_to_remember(slot.done, slot.body, slot.task->turn_ends(), stable());
+  slot.places = places_to_remember(slot.done, slot.body, slot.task->turn_ends(), cut());
   if (slot.task->uses_cache()) adopt_sequel(slot);
   slot.report.cached_tokens = std::max(slot.done, slot.credit);
   if (slot.done > 0) progress(slot, slot.done);
@@ -70,10 +70,10 @@ void Scheduler::adopt_sequel(Slot& slot) {
       continue;
     }
     const bool is_near = size > slot.done && size - slot.done <= it->unread;
-    if (is_near && size - slot.done >= stable() && can_begin_at(size, body.size(), stable())) {
+    if (is_near && size - slot.done >= cut().piece && can_begin_at(size, body.size(), cut())) {
       slot.credit = std::max(slot.credit, size);
       std::erase_if(slot.places, [&](std::size_t place) {
-        return place != size && (place > size ? place - size : size - place) < stable();
+        return place != size && (place > size ? place - size : size - place) < cut().piece;
       });
       if (size < slot.body) insert_place(slot.places, size);
     }
@@ -99,14 +99,19 @@ void Scheduler::find_leader(std::size_t index) {
     if (&other == &slot || !other.reads() || other.task->uses_cache() != slot.task->uses_cache()) continue;
     std::size_t shared = std::min({common_prefix(other.task->text(), slot.task->text()), other.body, slot.body});
     // A place at which both can stop.
-    if (!can_begin_at(shared, slot.body, stable())) shared = slot.body > stable() ? slot.body - stable() : 0;
+    const auto before = [&](std::size_t place) {
+      const std::size_t earlier = place > cut().piece ? place - cut().piece : 0;
+      return earlier - earlier % cut().grid;
+    };
+    if (!can_begin_at(shared, slot.body, cut())) shared = std::min(shared - shared % cut().grid, before(slot.body));
     const auto settle_at = [&](std::size_t place) {
-      if (place <= shared && shared - place < stable()) shared = place;
-      if (place > shared && place - shared < stable()) shared = place > stable() ? place - stable() : 0;
+      if (place <= shared && shared - place < cut().piece) shared = place;
+      if (place > shared && place - shared < cut().piece) shared = before(place);
     };
     settle_at(other.body);
     std::for_each(other.places.rbegin(), other.places.rend(), settle_at);
-    const bool is_fit = shared >= other.done + stable() && can_begin_at(shared, slot.body, stable()) && shared > best;
+    const bool is_fit = shared >= other.done + cut().piece && can_begin_at(shared, slot.body, cut()) &&
+                        can_begin_at(shared, other.body, cut()) && shared > best;
     if (!is_fit || follows_this(other)) continue;
     best = shared;
     leader = &other;
@@ -156,7 +161,7 @@ bool Scheduler::read_piece(std::size_t index, double seconds) {
   std::size_t wanted = std::min(pieces_.tokens_in(seconds), kLargestPiece);
   if (seconds >= kLonePiece) wanted = std::max(wanted, pieces_.is_known() ? kSmallestLonePiece : kLargestPiece / 2);
   const std::size_t stop = slot.places.empty() ? slot.body : slot.places.front();
-  const std::size_t size = piece_of(stop - slot.done, wanted, stable());
+  const std::size_t size = piece_of(slot.done, stop, wanted, cut());
   try {
     EvalItem piece{sequences_[index].get(), std::span(slot.task->text()).subspan(slot.done, size), false, {}};
     const Clock::time_point start = Clock::now();
@@ -198,12 +203,14 @@ void Scheduler::reached(std::size_t index) {
     const std::size_t jump = slot.done - other.done;
     other.done = slot.done;
     other.report.cached_tokens = std::max(other.report.cached_tokens, other.done);
-    other.places = places_to_remember(other.done, other.body, other.task->turn_ends(), stable());
+    other.places = places_to_remember(other.done, other.body, other.task->turn_ends(), cut());
     progress(other, jump);
+    free_followers(*other.task);  // it has passed over where they were to join
     if (other.reads() || other.task->continues()) continue;
     other.report.state = state;
     retire(i, std::nullopt);
   }
+  if (is_end) free_followers(*slot.task);
   if (!is_end || slot.task->continues()) return;
   slot.report.state = state;
   retire(index, std::nullopt);
@@ -212,8 +219,9 @@ void Scheduler::reached(std::size_t index) {
 void Scheduler::keep_sequel(SequenceTask& task) {
   try {
     Tokens text = task.sequel();
-    if (text.size() < stable() || cache_.stats().limit_bytes < model_.info().state_bytes) return;
-    const auto known = static_cast<std::size_t>(cache_.longest_prefix(text, stable()).position());
+    text.resize(text.size() - text.size() % cut().grid);
+    if (text.size() < cut().piece || cache_.stats().limit_bytes < model_.info().state_bytes) return;
+    const auto known = static_cast<std::size_t>(cache_.longest_prefix(text, cut()).position());
     if (known == text.size()) return;
     const std::size_t unread = text.size() - known;
     sequels_.push_back({std::move(text), unread});
@@ -235,14 +243,14 @@ void Scheduler::read_sequel() {
   sequels_.pop_front();
   const std::span<const TokenId> text(sequel.text);
   try {
-    const State known = cache_.longest_prefix(text, stable());
+    const State known = cache_.longest_prefix(text, cut());
     auto done = static_cast<std::size_t>(known.position());
     // Dropped where the conversation it belongs to was forgotten meanwhile.
     if (text.size() - done > sequel.unread) return;
     Sequence& reader = sequence(0);
     reader.restore(known);
     while (done < text.size()) {
-      const std::size_t size = piece_of(text.size() - done, pieces_.tokens_in(kShortestTurn), stable());
+      const std::size_t size = piece_of(done, text.size(), pieces_.tokens_in(kShortestTurn), cut());
       EvalItem piece{&reader, text.subspan(done, size), false, {}};
       const Clock::time_point start = Clock::now();
       evaluate(std::span(&piece, 1), CancelToken());

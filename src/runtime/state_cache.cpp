@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "runtime/reading.h"
-
 namespace rwkv {
 namespace {
 
@@ -20,12 +18,12 @@ StateCache::StateCache(std::uint64_t limit_bytes) { stats_.limit_bytes = limit_b
 // Long conversations are deep trees: taken down one by one, not by destructors within each other.
 StateCache::~StateCache() { erase({}); }
 
-State StateCache::longest_prefix(std::span<const TokenId> tokens, std::size_t stable) {
+State StateCache::longest_prefix(std::span<const TokenId> tokens, StableCut cut) {
   const std::lock_guard lock(mutex_);
   Place* at = &root_;
   Place* best = nullptr;
   while (true) {
-    if (!at->state.is_zero() && can_begin_at(at->depth, tokens.size(), stable)) best = at;
+    if (!at->state.is_zero() && can_begin_at(at->depth, tokens.size(), cut)) best = at;
     const std::span<const TokenId> rest = tokens.subspan(at->depth);
     if (rest.empty()) break;
     const auto next = at->children.find(rest.front());

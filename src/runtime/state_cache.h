@@ -12,6 +12,7 @@
 
 #include "base/token.h"
 #include "engine/state.h"
+#include "runtime/reading.h"
 
 namespace rwkv {
 
@@ -34,8 +35,8 @@ class StateCache {
   ~StateCache();
 
   /// The state of the longest stored prefix of `tokens`; its position() is the prefix's length. The zero state if none.
-  /// With `stable` above 1 only prefixes are looked at with which can_begin_at() (reading.h) agrees.
-  State longest_prefix(std::span<const TokenId> tokens, std::size_t stable = 1);
+  /// Only prefixes are looked at with which can_begin_at() (reading.h) agrees.
+  State longest_prefix(std::span<const TokenId> tokens, StableCut cut = {});
 
   /// Stores the state after exactly `tokens`; what is stored for them already stays. Then drops what is too much, so a
   /// state larger than the limit is not kept.

@@ -7,62 +7,66 @@
 namespace rwkv {
 namespace {
 
-TEST(Reading, PiecesAreStableAndLeaveAStableRest) {
-  for (const std::size_t stable : {1u, 2u, 8u}) {
-    for (std::size_t left = 0; left < 40; ++left) {
-      for (std::size_t wanted = 0; wanted < 40; ++wanted) {
-        const std::size_t piece = piece_of(left, wanted, stable);
-        ASSERT_LE(piece, left);
-        if (left < stable) {
-          ASSERT_EQ(piece, left);
-          continue;
+constexpr StableCut kCuts[] = {{1, 1}, {2, 1}, {8, 1}, {2, 4}, {4, 4}, {8, 8}};
+
+TEST(Reading, PiecesEndOnTheGridAndLeaveAStableRest) {
+  for (const StableCut cut : kCuts) {
+    for (std::size_t done = 0; done < 24; done += cut.grid) {
+      for (std::size_t end = done; end < done + 40; ++end) {
+        for (std::size_t wanted = 0; wanted < 40; ++wanted) {
+          const std::size_t piece = piece_of(done, end, wanted, cut);
+          if (done + piece == end) continue;
+          ASSERT_GE(piece, cut.piece);
+          ASSERT_EQ((done + piece) % cut.grid, 0u);
+          ASSERT_GE(end - done - piece, cut.piece);
         }
-        ASSERT_GE(piece, stable);
-        ASSERT_TRUE(piece == left || left - piece >= stable);
       }
     }
   }
 }
 
 TEST(Reading, APieceIsWhatWasWantedWhereThatLeavesEnough) {
-  EXPECT_EQ(piece_of(100, 40, 2), 40u);
-  EXPECT_EQ(piece_of(41, 40, 2), 39u);
-  EXPECT_EQ(piece_of(42, 40, 2), 40u);
-  EXPECT_EQ(piece_of(3, 2, 2), 3u);
+  EXPECT_EQ(piece_of(0, 100, 40, {2, 1}), 40u);
+  EXPECT_EQ(piece_of(0, 41, 40, {2, 1}), 39u);
+  EXPECT_EQ(piece_of(0, 42, 40, {2, 1}), 40u);
+  EXPECT_EQ(piece_of(0, 3, 2, {2, 1}), 3u);
+  EXPECT_EQ(piece_of(4, 100, 10, {2, 4}), 8u);
+  EXPECT_EQ(piece_of(4, 100, 1, {2, 4}), 4u);
 }
 
 TEST(Reading, BothSidesOfABeginningAreStable) {
-  EXPECT_TRUE(can_begin_at(0, 10, 4));
-  EXPECT_TRUE(can_begin_at(10, 10, 4));
-  EXPECT_TRUE(can_begin_at(3, 3, 4));
-  EXPECT_FALSE(can_begin_at(3, 10, 4));
-  EXPECT_TRUE(can_begin_at(4, 8, 4));
-  EXPECT_FALSE(can_begin_at(7, 10, 4));
+  EXPECT_TRUE(can_begin_at(0, 10, {4, 1}));
+  EXPECT_TRUE(can_begin_at(10, 10, {4, 4}));
+  EXPECT_TRUE(can_begin_at(3, 3, {4, 1}));
+  EXPECT_FALSE(can_begin_at(3, 10, {4, 1}));
+  EXPECT_TRUE(can_begin_at(4, 8, {4, 1}));
+  EXPECT_FALSE(can_begin_at(7, 10, {4, 1}));
+  EXPECT_FALSE(can_begin_at(6, 20, {2, 4}));
 }
 
-TEST(Reading, PlacesAreInsideAscendingAndStable) {
+TEST(Reading, PlacesAreOnTheGridAscendingAndStable) {
   std::mt19937 random(1);
   for (int round = 0; round < 2000; ++round) {
-    const std::size_t stable = 1 + random() % 8;
-    const std::size_t begin = random() % 2000;
+    const StableCut cut = kCuts[random() % std::size(kCuts)];
+    const std::size_t begin = random() % 2000 / cut.grid * cut.grid;
     const std::size_t end = begin + random() % 3000;
     std::vector<std::size_t> turns;
     for (std::size_t at = random() % 50; at < 6000; at += 1 + random() % (round % 2 ? 20 : 700)) turns.push_back(at);
     std::size_t last = begin;
-    const auto places = places_to_remember(begin, end, turns, stable);
-    for (const std::size_t place : places) {
-      ASSERT_GE(place, last + stable);
-      ASSERT_LE(place + stable, end);
+    for (const std::size_t place : places_to_remember(begin, end, turns, cut)) {
+      ASSERT_EQ(place % cut.grid, 0u);
+      ASSERT_GE(place, last + cut.piece);
+      ASSERT_LE(place + cut.piece, end);
+      ASSERT_LE(place - last, 600u);  // what is read again after a change
       last = place;
     }
-    // No more than some hundred tokens are read again after any change.
-    for (std::size_t i = 0; i + 1 < places.size(); ++i) ASSERT_LE(places[i + 1] - places[i], 600u);
+    ASSERT_LE(end - last, 600u);
   }
 }
 
 TEST(Reading, TheLastTurnsAreRememberedHoweverShort) {
   const std::vector<std::size_t> turns{100, 105, 110, 115, 120};
-  EXPECT_EQ(places_to_remember(0, 130, turns, 2), (std::vector<std::size_t>{100, 115, 120}));
+  EXPECT_EQ(places_to_remember(0, 130, turns, {2, 1}), (std::vector<std::size_t>{100, 115, 120}));
 }
 
 TEST(PieceSize, FindsTheSizeThatTakesTheTimeWhateverTheCostOfAPiece) {

@@ -43,10 +43,10 @@ TEST(StateCache, UnknownTextGivesTheZeroState) {
 TEST(StateCache, BeginningsWithAnUnstablePartAreNotTaken) {
   StateCache cache(1 << 20);
   for (const std::size_t size : {1u, 3u, 5u}) cache.insert(Tokens(size, 7), state_of(static_cast<std::int64_t>(size)));
-  EXPECT_EQ(cache.longest_prefix(Tokens(6, 7), 2).position(), 3) << "5 would leave one token";
-  EXPECT_EQ(cache.longest_prefix(Tokens(5, 7), 2).position(), 5);
-  EXPECT_EQ(cache.longest_prefix(Tokens(3, 7), 4).position(), 3) << "the whole text";
-  EXPECT_TRUE(cache.longest_prefix(Tokens(4, 7), 3).is_zero());
+  EXPECT_EQ(cache.longest_prefix(Tokens(6, 7), {2, 1}).position(), 3) << "5 would leave one token";
+  EXPECT_EQ(cache.longest_prefix(Tokens(5, 7), {2, 1}).position(), 5);
+  EXPECT_EQ(cache.longest_prefix(Tokens(3, 7), {4, 1}).position(), 3) << "the whole text";
+  EXPECT_TRUE(cache.longest_prefix(Tokens(4, 7), {3, 1}).is_zero());
 }
 
 TEST(StateCache, StaysWithinItsBytesAndDropsTheLeastRecentlyUsed) {

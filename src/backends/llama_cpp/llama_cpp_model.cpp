@@ -19,12 +19,23 @@ namespace {
 constexpr int kMostBatchTokens = 512;
 constexpr int kLeastBatchTokens = 64;
 
-// ggml multiplies by one vector in another order than by several, and on ARM by a few; see stable_piece.
+// How a text may be cut without a change of bits, see ModelInfo. tests/backends/llama_cpp_stable_test.cpp measures it.
+void describe_cuts(const GgufFile& file, ModelInfo& info) {
 #if defined(__x86_64__) || defined(__i386__) || defined(_M_X64)
-constexpr int kStablePiece = 2;
+  // ggml multiplies by one vector in another order than by several, and by types that it repacks four at a time.
+  const auto is_plain = [](GgmlType type) {
+    return type == GgmlType::kF32 || type == GgmlType::kF16 || type == GgmlType::kBF16 || type == GgmlType::kQ8_0;
+  };
+  const auto& tensors = file.tensors();
+  const bool all_plain =
+      std::all_of(tensors.begin(), tensors.end(), [&](const GgufTensor& tensor) { return is_plain(tensor.type); });
+  info.stable_piece = all_plain ? 2 : 4;
+  info.stable_grid = all_plain ? 1 : 4;
 #else
-constexpr int kStablePiece = 8;
+  static_cast<void>(file);  // kernels differ more from each other: the cautious values of ModelInfo
+  static_cast<void>(info);
 #endif
+}
 
 ModelInfo describe(const RwkvPassport& passport, std::uint64_t file_bytes, const LoadOptions& options) {
   ModelInfo info;
@@ -43,7 +54,6 @@ ModelInfo describe(const RwkvPassport& passport, std::uint64_t file_bytes, const
   const auto width = static_cast<std::uint64_t>(passport.width);
   info.state_bytes = static_cast<std::uint64_t>(passport.layers) * width *
                      (2 + static_cast<std::uint64_t>(passport.head_size)) * sizeof(float);
-  info.stable_piece = kStablePiece;
   for (int size = 1; size <= options.max_sequences; ++size) info.batch_sizes.push_back(size);
   info.threads = options.threads > 0 ? options.threads : default_threads(passport.parameters);
   return info;
@@ -70,6 +80,7 @@ LlamaCppModel::LlamaCppModel(const GgufFile& file, const RwkvPassport& passport,
       fingerprint_(model_fingerprint(file, passport)),
       slots_(static_cast<std::size_t>(options.max_sequences), false),
       batch_tokens_(tokens_per_batch(passport)) {
+  describe_cuts(file, info_);
   load(file.name(), options);
   create_context();
   options.cancel.check();
@@ -248,7 +259,10 @@ void LlamaCppModel::decode(std::span<EvalItem> items) {
     const std::size_t left = item.tokens.size() - handed_[i];
     taken[i] = std::min(left, static_cast<std::size_t>(batch_tokens_ - batch_.n_tokens));
     // What remains for the next call is no fewer than a stable piece either.
-    if (items.size() == 1 && left > taken[i]) taken[i] = std::min(taken[i], left - kStablePiece);
+    if (items.size() == 1 && left > taken[i]) {
+      taken[i] = std::min(taken[i], left - static_cast<std::size_t>(info_.stable_piece));
+      taken[i] -= taken[i] % static_cast<std::size_t>(info_.stable_grid);
+    }
     for (std::size_t t = 0; t < taken[i]; ++t) {
       const int row = batch_.n_tokens++;
       batch_.token[row] = item.tokens[handed_[i] + t];

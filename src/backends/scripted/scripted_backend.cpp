@@ -79,6 +79,7 @@ class ScriptedModel final : public Model {
     info_.vocabulary = kRows;
     info_.threads = 1;
     info_.stable_piece = 1;
+    info_.stable_grid = 1;
     for (int size = 1; size <= max_sequences; ++size) info_.batch_sizes.push_back(size);
   }
 

@@ -1,0 +1,262 @@
+// Generations from several threads on one model: together, each as it is alone, none waiting long for another.
+#include "runtime/scheduler.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <future>
+#include <thread>
+
+#include "runtime/language_model.h"
+#include "support/scratch.h"
+
+namespace rwkv {
+namespace {
+
+using test::ScratchFolder;
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+std::string repeated(const std::string& text, int times) {
+  std::string all;
+  for (int i = 0; i < times; ++i) all += text;
+  return all;
+}
+
+class Together : public ::testing::Test {
+ protected:
+  std::unique_ptr<LanguageModel> load(const std::string& fields, int max_sequences = 4) {
+    const auto path = scratch_.path() / "model.json";
+    test::write_file(path, R"({"rwkv_script": 1, )" + fields + "}");
+    ModelRequest request;
+    request.model_path = path;
+    request.options.max_sequences = max_sequences;
+    return LanguageModel::load(request);
+  }
+
+  static GenerationTask ask(const LanguageModel& model, const std::string& text) {
+    return {model.chat_prompt({}, alternate_roles(std::vector<std::string>{text}), true, false), {}};
+  }
+
+  // Starts it; the result comes later.
+  static std::future<GenerationResult> start(LanguageModel& model, GenerationTask task, GenerationCallbacks callbacks = {},
+                                             const CancelToken& cancel = {}) {
+    const auto ended = std::make_shared<std::promise<GenerationResult>>();
+    std::vector<GenerationTask> tasks;
+    tasks.push_back(std::move(task));
+    model.submit(std::move(tasks), std::move(callbacks), cancel,
+                 [ended](std::vector<GenerationResult> results) { ended->set_value(std::move(results.front())); });
+    return ended->get_future();
+  }
+
+  ScratchFolder scratch_;
+};
+
+TEST_F(Together, CallsFromSeveralThreadsShareTheSteps) {
+  // 100 steps of 5 ms: one after another would take 4 times as long as together.
+  const auto model = load(R"("decode_us": 5000, "replies": [{"say": ")" + repeated("x", 100) + "\"}]");
+  const auto time_of = [&](int threads) {
+    const Clock::time_point begin = Clock::now();
+    std::vector<std::thread> runners;
+    for (int i = 0; i < threads; ++i) {
+      runners.emplace_back([&, i] {
+        const GenerationTask task = ask(*model, "question " + std::to_string(i));
+        EXPECT_EQ(model->generate(task.prompt, task.options, {}, CancelToken()).text, repeated("x", 100));
+      });
+    }
+    for (std::thread& runner : runners) runner.join();
+    return seconds_since(begin);
+  };
+  const double one = time_of(1);
+  EXPECT_LT(time_of(4), 2 * one);
+}
+
+TEST_F(Together, MoreThanThereAreSequencesWaitAndAreAllAnswered) {
+  const auto model = load(R"("decode_us": 200, "replies": [{"say": "an answer"}])", 3);
+  std::vector<std::future<GenerationResult>> results;
+  for (int i = 0; i < 40; ++i) results.push_back(start(*model, ask(*model, "question " + std::to_string(i))));
+  EXPECT_LE(model->load().running, 3u);
+  for (auto& result : results) EXPECT_EQ(result.get().text, "an answer");
+  model->wait_until_settled();
+  EXPECT_EQ(model->load().running + model->load().waiting, 0u);
+}
+
+TEST_F(Together, OneThatEndsMakesRoomAtOnce) {
+  const auto model = load(R"("decode_us": 2000, "replies": [{"when": "long", "say": ")" + repeated("y", 400) +
+                              R"("}, {"say": "short"}])",
+                          2);
+  auto long_one = start(*model, ask(*model, "long"));
+  // All of these go through the other sequence while the long one runs.
+  for (int i = 0; i < 8; ++i) EXPECT_EQ(start(*model, ask(*model, "quick")).get().text, "short");
+  EXPECT_EQ(long_one.wait_for(milliseconds(0)), std::future_status::timeout);
+  EXPECT_EQ(long_one.get().text, repeated("y", 400));
+}
+
+TEST_F(Together, CancellingOneEndsItAloneAndSoon) {
+  const auto model = load(R"("decode_us": 5000, "replies": [{"say": ")" + repeated("z", 150) + "\"}]");
+  const CancelToken cancel;
+  auto others = std::vector<std::future<GenerationResult>>();
+  for (int i = 0; i < 2; ++i) others.push_back(start(*model, ask(*model, "question " + std::to_string(i))));
+  auto one = start(*model, ask(*model, "stop me"), {}, cancel);
+  std::this_thread::sleep_for(milliseconds(200));
+  const Clock::time_point begin = Clock::now();
+  cancel.cancel();
+  const GenerationResult result = one.get();
+  EXPECT_LT(seconds_since(begin), 0.05);
+  EXPECT_EQ(result.reason, EndReason::kCancelled);
+  EXPECT_FALSE(result.text.empty());
+  for (auto& other : others) EXPECT_EQ(other.get().text, repeated("z", 150));
+}
+
+TEST_F(Together, ATaskOfARunHasACancelOfItsOwn) {
+  const auto model = load(R"("decode_us": 2000, "replies": [{"say": ")" + repeated("z", 50) + "\"}]");
+  std::vector<GenerationTask> tasks{ask(*model, "a"), ask(*model, "b"), ask(*model, "c")};
+  tasks[1].cancel = CancelToken();
+  GenerationCallbacks callbacks;
+  callbacks.on_token = [cancel = *tasks[1].cancel](std::size_t index, const Generation& generation) {
+    if (index == 1 && generation.tokens().size() == 5) cancel.cancel();
+  };
+  const auto results = model->generate(std::move(tasks), callbacks, CancelToken());
+  EXPECT_EQ(results[0].text, repeated("z", 50));
+  EXPECT_EQ(results[1].reason, EndReason::kCancelled);
+  EXPECT_EQ(results[2].text, repeated("z", 50));
+}
+
+TEST_F(Together, AWaitingTaskIsCancelledWithoutASequence) {
+  const auto model = load(R"("decode_us": 5000, "replies": [{"say": ")" + repeated("z", 100) + "\"}]", 1);
+  auto first = start(*model, ask(*model, "a"));
+  const CancelToken cancel;
+  auto waiting = start(*model, ask(*model, "b"), {}, cancel);
+  std::this_thread::sleep_for(milliseconds(50));
+  const Clock::time_point begin = Clock::now();
+  cancel.cancel();
+  EXPECT_EQ(waiting.get().reason, EndReason::kCancelled);
+  EXPECT_LT(seconds_since(begin), 0.05);
+  EXPECT_EQ(first.get().text, repeated("z", 100));
+}
+
+// The longest time between two tokens of a running answer while long prompts are read, on a model that reads 1000 and
+// writes 100 tokens a second. A busy machine may take the processor away now and then, so two gaps do not count.
+TEST_F(Together, ALongPromptDoesNotHoldUpARunningAnswer) {
+  const auto model = load(R"("prefill_us": 1000, "decode_us": 10000, "replies": [{"when": "stream", "say": ")" +
+                          repeated("s", 250) + R"("}, {"say": "read"}])");
+  Clock::time_point last;
+  std::vector<double> gaps;
+  GenerationCallbacks callbacks;
+  callbacks.on_token = [&](std::size_t, const Generation& generation) {
+    if (generation.tokens().size() > 1) gaps.push_back(seconds_since(last));
+    last = Clock::now();
+  };
+  auto stream = start(*model, ask(*model, "stream"), callbacks);
+  std::this_thread::sleep_for(milliseconds(100));
+  auto reader = start(*model, ask(*model, repeated("w", 1500)));
+  EXPECT_EQ(reader.get().text, "read");
+  EXPECT_EQ(stream.wait_for(milliseconds(0)), std::future_status::timeout) << "they did not run together";
+  EXPECT_EQ(stream.get().text, repeated("s", 250));
+  std::sort(gaps.rbegin(), gaps.rend());
+  EXPECT_LT(gaps[2], 0.1);
+}
+
+TEST_F(Together, WhatTheyBeginWithIsReadOnce) {
+  const auto model = load(R"("prefill_us": 200, "replies": [{"say": "ok"}])", 8);
+  const std::string common = repeated("c", 600);
+  std::vector<std::future<GenerationResult>> results;
+  // Separate calls, at the same time.
+  for (int i = 0; i < 8; ++i) results.push_back(start(*model, ask(*model, common + " question " + std::to_string(i))));
+  int read = 0;
+  int cached = 0;
+  for (auto& future : results) {
+    const GenerationResult result = future.get();
+    EXPECT_EQ(result.text, "ok");
+    read += result.prompt_tokens - result.cached_tokens;
+    cached += result.cached_tokens;
+  }
+  EXPECT_LT(read, 600 + 8 * 50);
+  EXPECT_GT(cached, 7 * 600);
+}
+
+TEST_F(Together, AFollowerReadsForItselfWhenTheOneItFollowedIsCancelled) {
+  const auto model = load(R"("prefill_us": 500, "replies": [{"say": "ok"}])");
+  const std::string common = repeated("c", 800);
+  const CancelToken cancel;
+  auto leader = start(*model, ask(*model, common + " leader"), {}, cancel);
+  auto follower = start(*model, ask(*model, common + " follower"));
+  auto second = start(*model, ask(*model, common + " second"));
+  std::this_thread::sleep_for(milliseconds(100));
+  cancel.cancel();
+  EXPECT_EQ(leader.get().reason, EndReason::kCancelled);
+  EXPECT_EQ(follower.get().text, "ok");
+  EXPECT_EQ(second.get().text, "ok");
+}
+
+TEST_F(Together, AFailureInReadingIsNotTheNeighbours) {
+  const auto model = load(R"("fail_after": 200, "decode_us": 1000, "replies": [{"say": "a short answer"}])");
+  auto good = start(*model, ask(*model, "hello"));
+  const GenerationResult bad = start(*model, ask(*model, repeated("b", 300))).get();
+  EXPECT_EQ(bad.reason, EndReason::kError);
+  ASSERT_TRUE(bad.error);
+  EXPECT_EQ(good.get().text, "a short answer");
+}
+
+TEST_F(Together, EvaluationAndLogitsRunBesideAnAnswer) {
+  const auto model = load(R"("decode_us": 5000, "replies": [{"say": ")" + repeated("s", 200) + "\"}]");
+  auto stream = start(*model, ask(*model, "go"));
+  std::this_thread::sleep_for(milliseconds(50));
+  const Score score = model->score("User: hello", "xyz", CancelToken());
+  EXPECT_LT(score.log_probability, 0);
+  EXPECT_EQ(model->logits(Tokens{1, 2, 3}, CancelToken()).size(), 258u);
+  EXPECT_EQ(stream.wait_for(milliseconds(0)), std::future_status::timeout);
+  EXPECT_EQ(stream.get().text, repeated("s", 200));
+}
+
+TEST_F(Together, ACallbackThatWaitsForItsOwnModelIsRefusedInsteadOfHanging) {
+  const auto model = load(R"("replies": [{"say": "ok"}])");
+  ErrorCode code = ErrorCode::kInternal;
+  GenerationCallbacks callbacks;
+  callbacks.on_token = [&](std::size_t, const Generation&) {
+    try {
+      model->logits(Tokens{1}, CancelToken());
+    } catch (const Error& error) {
+      code = error.code();
+    }
+  };
+  EXPECT_EQ(start(*model, ask(*model, "go"), callbacks).get().text, "ok");
+  EXPECT_EQ(code, ErrorCode::kBusy);
+}
+
+TEST_F(Together, ACallbackThatThrowsEndsItsOwnTaskAlone) {
+  const auto model = load(R"("decode_us": 1000, "replies": [{"say": "twelve bytes"}])");
+  GenerationCallbacks callbacks;
+  callbacks.on_token = [](std::size_t, const Generation& generation) {
+    if (generation.tokens().size() == 3) throw std::runtime_error("no more");
+  };
+  auto failing = start(*model, ask(*model, "a"), callbacks);
+  auto other = start(*model, ask(*model, "b"));
+  const GenerationResult failed = failing.get();
+  EXPECT_EQ(failed.reason, EndReason::kError);
+  EXPECT_EQ(other.get().text, "twelve bytes");
+}
+
+TEST_F(Together, TheModelGoesWithEverythingThatRunsAndEachEndsOnce) {
+  std::atomic<int> ends{0};
+  {
+    const auto model = load(R"("decode_us": 5000, "prefill_us": 500, "replies": [{"say": ")" + repeated("s", 300) + "\"}]", 2);
+    for (int i = 0; i < 6; ++i) {
+      std::vector<GenerationTask> tasks;
+      tasks.push_back(ask(*model, repeated("w", 100 * i)));
+      model->submit(std::move(tasks), {}, {}, [&](const std::vector<GenerationResult>& results) {
+        EXPECT_EQ(results.front().reason, EndReason::kCancelled);
+        ++ends;
+      });
+    }
+    std::this_thread::sleep_for(milliseconds(100));
+  }
+  EXPECT_EQ(ends, 6);
+}
+
+}  // namespace
+}  // namespace rwkv
