@@ -192,9 +192,9 @@ TEST_F(Routes, AStreamOfSeveralAnswersNumbersItsPieces) {
   EXPECT_EQ(ends, (std::map<int, int>{{0, 1}, {1, 1}, {2, 1}}));
 }
 
-// The script takes what follows the colon for the answer.
+// The script takes what follows the colon for the answer, and ends it with a blank line.
 TEST_F(Routes, ACompletionGoesOnFromItsPrompt) {
-  const json answer = request({{"prompt", "weather\n\nA: Sun"}, {"max_tokens", 20}}, "/v1/completions");
+  const json answer = request({{"prompt", "weather\n\nA: Sun"}, {"stop", "\n\n"}}, "/v1/completions");
   EXPECT_TRUE(std::regex_match(answer["id"].get<std::string>(), std::regex("cmpl-[0-9]{10}-[0-9]+")));
   EXPECT_EQ(answer["object"], "text_completion");
   EXPECT_EQ(answer["choices"][0]["text"], "ny, 20 °C.");
@@ -210,8 +210,8 @@ TEST_F(Routes, ACompletionEndsWithItsStopCode) {
 }
 
 TEST_F(Routes, ACompletionTakesSeveralPrompts) {
-  const json answer =
-      request({{"prompt", {"weather\n\nA: Sun", "weather\n\nA: Sunny, "}}, {"n", 2}}, "/v1/completions");
+  const json answer = request({{"prompt", {"weather\n\nA: Sun", "weather\n\nA: Sunny, "}}, {"n", 2}, {"stop", "\n\n"}},
+                              "/v1/completions");
   ASSERT_EQ(answer["choices"].size(), 4u);
   EXPECT_EQ(answer["choices"][1]["text"], "ny, 20 °C.");
   EXPECT_EQ(answer["choices"][2]["text"], "20 °C.");
@@ -220,7 +220,7 @@ TEST_F(Routes, ACompletionTakesSeveralPrompts) {
 
 TEST_F(Routes, ACompletionIsStreamed) {
   std::string text;
-  for (const std::string& event : stream({{"prompt", "weather\n\nA: Sun"}}, "/v1/completions")) {
+  for (const std::string& event : stream({{"prompt", "weather\n\nA: Sun"}, {"stop", "\n\n"}}, "/v1/completions")) {
     if (event == "[DONE]") continue;
     const json chunk = json::parse(event);
     EXPECT_EQ(chunk["object"], "text_completion");
@@ -242,7 +242,8 @@ TEST_F(Routes, ABatchOfChatsIsAnsweredInOrder) {
 
 TEST_F(Routes, ABatchOfCompletionsIsAnsweredInOrder) {
   const json answer =
-      request({{"prompts", {"weather\n\nA: Sun", "weather\n\nA: Sunny, ", "weather\n\nA:"}}}, "/v1/batch/completions");
+      request({{"prompts", {"weather\n\nA: Sun", "weather\n\nA: Sunny, ", "weather\n\nA:"}}, {"stop", "\n\n"}},
+              "/v1/batch/completions");
   EXPECT_TRUE(answer["id"].get<std::string>().starts_with("cmpl-batch-"));
   EXPECT_EQ(answer["object"], "batch.completion");
   EXPECT_EQ(answer["choices"][0]["text"], "ny, 20 °C.");
