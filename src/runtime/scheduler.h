@@ -127,7 +127,8 @@ class Scheduler {
 
   struct Sequel {
     Tokens text;
-    std::size_t unread = 0;  // tokens of it that the cache did not have when the task ended
+    std::size_t unread = 0;    // tokens of it that the cache did not have when the task ended
+    std::uint64_t clears = 0;  // StateCache::Stats::clears at that time
   };
 
   // scheduler.cpp

@@ -220,11 +220,12 @@ void Scheduler::keep_sequel(SequenceTask& task) {
   try {
     Tokens text = task.sequel();
     text.resize(text.size() - text.size() % cut().grid);
-    if (text.size() < cut().piece || cache_.stats().limit_bytes < model_.info().state_bytes) return;
+    const StateCache::Stats cache = cache_.stats();
+    if (text.size() < cut().piece || cache.limit_bytes < model_.info().state_bytes) return;
     const auto known = static_cast<std::size_t>(cache_.longest_prefix(text, cut()).position());
     if (known == text.size()) return;
     const std::size_t unread = text.size() - known;
-    sequels_.push_back({std::move(text), unread});
+    sequels_.push_back({std::move(text), unread, cache.clears});
     if (sequels_.size() > kMostSequels) sequels_.pop_front();
   } catch (const std::exception&) {
     // Only the next turn's time is lost.
@@ -246,7 +247,7 @@ void Scheduler::read_sequel() {
     const State known = cache_.longest_prefix(text, cut());
     auto done = static_cast<std::size_t>(known.position());
     // Dropped where the conversation it belongs to was forgotten meanwhile.
-    if (text.size() - done > sequel.unread) return;
+    if (sequel.clears != cache_.stats().clears || text.size() - done > sequel.unread) return;
     Sequence& reader = sequence(0);
     reader.restore(known);
     while (done < text.size()) {
@@ -258,8 +259,8 @@ void Scheduler::read_sequel() {
       done += size;
       if (done < text.size() && has_news()) break;
     }
-    cache_.insert(text.first(done), reader.save());
-    if (done < text.size()) sequels_.push_front({sequel.text, text.size() - done});
+    cache_.insert_if_not_cleared(sequel.clears, text.first(done), reader.save());
+    if (done < text.size()) sequels_.push_front({sequel.text, text.size() - done, sequel.clears});
   } catch (const std::exception&) {
     // As above.
   }

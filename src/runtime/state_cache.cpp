@@ -118,6 +118,13 @@ void StateCache::insert(std::span<const TokenId> tokens, State state) {
   drop_to(stats_.limit_bytes);
 }
 
+void StateCache::insert_if_not_cleared(std::uint64_t clears, std::span<const TokenId> tokens, State state) {
+  const std::lock_guard lock(mutex_);
+  if (clears != stats_.clears) return;
+  store(tokens, std::move(state), false);
+  drop_to(stats_.limit_bytes);
+}
+
 void StateCache::pin(std::span<const TokenId> tokens, State state) {
   const std::lock_guard lock(mutex_);
   if (Place* known = find(tokens, false); known != nullptr && !known->state.is_zero()) forget(*known);
@@ -183,7 +190,11 @@ std::uint64_t StateCache::drop_to(std::uint64_t bytes) {
   return before - stats_.bytes;
 }
 
-void StateCache::clear() { shrink_to(0); }
+void StateCache::clear() {
+  const std::lock_guard lock(mutex_);
+  ++stats_.clears;
+  drop_to(0);
+}
 
 void StateCache::set_limit(std::uint64_t bytes) {
   const std::lock_guard lock(mutex_);

@@ -29,6 +29,7 @@ class StateCache {
     std::uint64_t hits = 0;
     std::uint64_t misses = 0;
     std::uint64_t saved_tokens = 0;  // tokens that did not have to be evaluated
+    std::uint64_t clears = 0;        // calls of clear()
   };
 
   explicit StateCache(std::uint64_t limit_bytes);
@@ -41,6 +42,8 @@ class StateCache {
   /// Stores the state after exactly `tokens`; what is stored for them already stays. Then drops what is too much, so a
   /// state larger than the limit is not kept.
   void insert(std::span<const TokenId> tokens, State state);
+  /// The same unless clear() was called since stats().clears was `clears`: for what goes on with an old text by itself.
+  void insert_if_not_cleared(std::uint64_t clears, std::span<const TokenId> tokens, State state);
   /// The same for a state that stays until it is erased.
   void pin(std::span<const TokenId> tokens, State state);
   /// Forgets the states of all texts that begin with `tokens`, pinned ones too.

@@ -117,6 +117,16 @@ TEST(StateCache, LoweringTheLimitEvictsAtOnceAndClearForgetsAll) {
   EXPECT_TRUE(cache.longest_prefix(Tokens{9}).is_zero());
 }
 
+TEST(StateCache, WhatBeganBeforeAClearDoesNotComeBack) {
+  StateCache cache(1 << 20);
+  const std::uint64_t clears = cache.stats().clears;
+  cache.insert_if_not_cleared(clears, Tokens{1}, state_of(1));
+  EXPECT_EQ(cache.stats().entries, 1u);
+  cache.clear();
+  cache.insert_if_not_cleared(clears, Tokens{1}, state_of(1));
+  EXPECT_EQ(cache.stats().entries, 0u);
+}
+
 // Against a map of whole keys, which has no tree to get wrong.
 TEST(StateCache, RandomUseGivesWhatAListOfAllKeysGives) {
   std::mt19937 random(3);
