@@ -1,0 +1,109 @@
+// How much of a text has to be evaluated at once for the same bits. The cache relies on it.
+#include <llama.h>
+
+#include <cstring>
+
+#include "support/tiny_model.h"
+
+namespace rwkv {
+namespace {
+
+using namespace test;
+
+State read(Model& model, const Tokens& tokens, const std::vector<std::size_t>& cuts) {
+  const auto sequence = model.create_sequence();
+  std::size_t done = 0;
+  for (std::size_t cut : cuts) {
+    EvalItem item{sequence.get(), std::span(tokens).subspan(done, cut - done), false, {}};
+    model.evaluate(std::span(&item, 1), {});
+    done = cut;
+  }
+  return sequence->save();
+}
+
+bool equal(const State& a, const State& b) {
+  return a.bytes().size() == b.bytes().size() && std::memcmp(a.bytes().data(), b.bytes().data(), a.bytes().size()) == 0;
+}
+
+void expect_stable(Model& model, const std::string& what) {
+  const auto piece = static_cast<std::size_t>(model.info().stable_piece);
+  const auto grid = static_cast<std::size_t>(model.info().stable_grid);
+  const Tokens tokens = random_tokens(599, model.info().vocabulary, 5);
+  const State whole = read(model, tokens, {tokens.size()});
+  std::mt19937 random(7);
+  for (int round = 0; round < 4; ++round) {
+    std::vector<std::size_t> cuts;
+    const std::size_t longest = round < 1 ? 2 * piece : 200;
+    for (std::size_t at = 0;;) {
+      at += piece + random() % (longest - piece + 1);
+      at = (at + grid - 1) / grid * grid;
+      if (at + piece > tokens.size()) break;
+      cuts.push_back(at);
+    }
+    cuts.push_back(tokens.size());
+    EXPECT_TRUE(equal(read(model, tokens, cuts), whole)) << what << " round " << round;
+  }
+}
+
+TEST(StablePiece, GivesTheSameStateBitForBitHoweverATextIsCut) {
+  for (const int version : {6, 7}) {
+    for (const std::uint32_t type : {kF32, kF16}) {
+      expect_stable(*load_tiny(shape_of(version), type),
+                    "rwkv" + std::to_string(version) + " type " + std::to_string(type));
+    }
+  }
+}
+
+TEST(StablePiece, HoldsForQuantisedWeights) {
+  TinyShape shape = shape_of(7);
+  shape.width = 256;
+  shape.feed_forward = 512;
+  const ScratchFolder folder;
+  const std::string from = (folder.path() / "from.gguf").string();
+  write_file(from, TinyRwkv(shape, 1).gguf(kF32).bytes());
+  for (const llama_ftype type : {LLAMA_FTYPE_MOSTLY_Q8_0, LLAMA_FTYPE_MOSTLY_Q4_0, LLAMA_FTYPE_MOSTLY_Q5_1,
+                                 LLAMA_FTYPE_MOSTLY_Q4_K_M, LLAMA_FTYPE_MOSTLY_Q5_K_M, LLAMA_FTYPE_MOSTLY_Q6_K,
+                                 LLAMA_FTYPE_MOSTLY_IQ4_NL, LLAMA_FTYPE_MOSTLY_BF16}) {
+    const std::string to = (folder.path() / ("to" + std::to_string(type) + ".gguf")).string();
+    llama_model_quantize_params params = llama_model_quantize_default_params();
+    params.ftype = type;
+    params.nthread = 1;
+    ASSERT_EQ(llama_model_quantize(from.c_str(), to.c_str(), &params), 0u);
+    expect_stable(*load_file(to, one_thread()), "ftype " + std::to_string(type));
+  }
+}
+
+// Steps of several sequences add up in another order than steps of one. How far apart they are on the shipped model is
+// recorded with the test; docs/ARCHITECTURE.md names it.
+TEST(StablePiece, AStepOfSeveralSequencesDiffersFromAStepOfOneByRoundingOnly) {
+  const auto model = load_file(kModel, one_thread());
+  double several_to_one = 0;
+  double several_to_several = 0;
+  std::vector<std::unique_ptr<Sequence>> sequences;
+  for (int i = 0; i < 16; ++i) sequences.push_back(model->create_sequence());
+  Logits one;
+  Logits pair;
+  for (const std::size_t count : {1u, 2u, 3u, 8u, 16u}) {
+    Logits last;
+    for (std::size_t i = 0; i < count; ++i) sequences[i]->reset();
+    for (int step = 0; step < 60; ++step) {
+      const Tokens token{static_cast<TokenId>(1 + step * 7 % 400)};
+      std::vector<EvalItem> items;
+      for (std::size_t i = 0; i < count; ++i) items.push_back({sequences[i].get(), token, true, {}});
+      model->evaluate(items, {});
+      last.assign(items[count / 2].logits.begin(), items[count / 2].logits.end());
+    }
+    if (count == 1) one = last;
+    if (count == 2) pair = last;
+    if (count > 1) several_to_one = std::max(several_to_one, distance(last, one));
+    if (count > 2) several_to_several = std::max(several_to_several, distance(last, pair));
+  }
+  RecordProperty("several_to_one", std::to_string(several_to_one));
+  std::printf("logits after 60 steps: several against one %.2g, several against two %.2g\n", several_to_one,
+              several_to_several);
+  EXPECT_LT(several_to_one, 1e-3);
+  EXPECT_EQ(several_to_several, 0);
+}
+
+}  // namespace
+}  // namespace rwkv
