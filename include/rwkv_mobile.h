@@ -280,8 +280,9 @@ RWKV_MOBILE_API void rwkvmobile_runtime_free_loaded_models_list(struct loaded_mo
  * runtime. */
 RWKV_MOBILE_API const char* rwkvmobile_runtime_get_model_path_by_id(rwkvmobile_runtime_t runtime, int model_id);
 
-/* Would convert a PyTorch checkpoint for the web-rwkv backend. 8 for null, else 512: that backend is not in this build.
- */
+/* Writes the tensors of a PyTorch checkpoint as halves in safetensors, in the form that the web-rwkv family reads. The file
+ * appears when it is whole. Blocks, for as long as the disk takes. 8 for null; 272 when a file cannot be read or written or
+ * is no such checkpoint. */
 RWKV_MOBILE_API int rwkvmobile_convert_pth_to_safetensors(const char* pth_path, const char* st_path);
 
 /* ---- Generation ----

@@ -5,6 +5,7 @@
 #include "capi/callbacks.h"
 #include "capi/guard.h"
 #include "capi/memory.h"
+#include "convert/convert.h"
 
 using namespace rwkv::capi;
 
@@ -154,8 +155,8 @@ const char* rwkvmobile_runtime_get_model_path_by_id(rwkvmobile_runtime_t runtime
 
 int rwkvmobile_convert_pth_to_safetensors(const char* pth_path, const char* st_path) {
   if (!pth_path || !st_path) return kBadArgument;
-  return guarded(nullptr, []() -> int {
-    throw rwkv::Error(rwkv::ErrorCode::kUnsupported,
-                      "converting PyTorch checkpoints to safetensors is not in this build");
+  return guarded(nullptr, [&]() -> int {
+    rwkv::convert::convert_to_safetensors(pth_path, st_path, {});
+    return RWKV_SUCCESS;
   });
 }

@@ -24,7 +24,7 @@ const std::map<std::string, std::set<std::string>> kMayInclude{
     {"protocol", {"base"}},
     {"bridge", {"base", "formats", "text", "engine", "runtime", "protocol"}},
     {"server", {"base", "text", "engine", "runtime", "protocol"}},
-    {"capi", {"base", "formats", "text", "engine", "runtime", "protocol", "bridge", "server"}},
+    {"capi", {"base", "formats", "text", "convert", "engine", "runtime", "protocol", "bridge", "server"}},
 };
 
 TEST(Layers, IncludesPointDownwards) {

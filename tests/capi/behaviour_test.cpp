@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -255,6 +257,31 @@ TEST(CApi, ACallbackThatThrowsEndsItsGenerationOnly) {
   model.chat({"Hi"}, 50);
   model.wait();
   EXPECT_EQ(model.response().text, std::string(30, 'x'));
+}
+
+TEST(CApi, ACheckpointOfPyTorchBecomesSafetensors) {
+  const ScratchFolder folder;
+  const std::string source = std::string(RWKV_SOURCE_DIR) + "/tests/data/convert/rwkv7.pth";
+  const std::string output = (folder.path() / "model.st").string();
+  ASSERT_EQ(rwkvmobile_convert_pth_to_safetensors(source.c_str(), output.c_str()), 0);
+  // The format: eight bytes of length, a JSON header of names, the data.
+  const std::string bytes = rwkv::test::read_file(output);
+  ASSERT_GT(bytes.size(), 8u);
+  std::uint64_t length = 0;
+  std::memcpy(&length, bytes.data(), sizeof length);
+  ASSERT_LT(length, bytes.size() - 8);
+  const auto header = nlohmann::json::parse(bytes.substr(8, length));
+  EXPECT_EQ(header.at("emb.weight").at("dtype"), "F16");
+  EXPECT_TRUE(header.contains("blocks.0.att.w1"));
+
+  const std::string none = (folder.path() / "none.st").string();
+  const std::string no_checkpoint = std::string(RWKV_SOURCE_DIR) + "/README.md";
+  EXPECT_EQ(rwkvmobile_convert_pth_to_safetensors(no_checkpoint.c_str(), none.c_str()),
+            RWKV_ERROR_RUNTIME | RWKV_ERROR_IO);
+  EXPECT_EQ(rwkvmobile_convert_pth_to_safetensors((source + "x").c_str(), none.c_str()),
+            RWKV_ERROR_RUNTIME | RWKV_ERROR_IO);
+  EXPECT_EQ(rwkvmobile_convert_pth_to_safetensors(nullptr, none.c_str()), 8);
+  EXPECT_FALSE(std::filesystem::exists(none));
 }
 
 TEST(CApi, ModelsAreListedAndIdsUsedAgain) {
