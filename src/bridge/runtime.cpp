@@ -1,9 +1,9 @@
 #include "bridge/runtime.h"
 
 #include <future>
-#include <new>
 #include <utility>
 
+#include "base/error_of.h"
 #include "base/log.h"
 #include "bridge/directory.h"
 #include "bridge/handlers.h"
@@ -11,21 +11,6 @@
 
 namespace rwkv::bridge {
 namespace {
-
-// Runs `function`; what it throws comes back as an Error.
-template <class Function>
-std::optional<Error> error_of(const Function& function) {
-  try {
-    function();
-    return std::nullopt;
-  } catch (const Error& error) {
-    return error;
-  } catch (const std::bad_alloc&) {
-    return Error(ErrorCode::kOutOfMemory, "out of memory; release a model or use a smaller one");
-  } catch (const std::exception& error) {
-    return Error(ErrorCode::kInternal, error.what());
-  }
-}
 
 // The model a request is about, if it is about one.
 std::optional<std::int64_t> model_of(const protocol::Request& request) {

@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <functional>
-#include <new>
 #include <utility>
+
+#include "base/error_of.h"
 
 namespace rwkv {
 namespace {
@@ -15,26 +16,6 @@ double seconds_between(Clock::time_point from, Clock::time_point to) {
 }
 
 Error cancelled() { return Error(ErrorCode::kCancelled, "cancelled by the caller"); }
-
-Error out_of_memory() {
-  return Error(ErrorCode::kOutOfMemory,
-               "out of memory while generating; release a model or use fewer conversations at once");
-}
-
-// Runs `function`; what it throws comes back as an Error.
-template <class Function>
-std::optional<Error> error_of(const Function& function) {
-  try {
-    function();
-    return std::nullopt;
-  } catch (const Error& error) {
-    return error;
-  } catch (const std::bad_alloc&) {
-    return out_of_memory();
-  } catch (const std::exception& error) {
-    return Error(ErrorCode::kInternal, error.what());
-  }
-}
 
 }  // namespace
 
