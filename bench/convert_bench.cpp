@@ -1,7 +1,8 @@
-// Conversion from halves to q8_0 against a plain copy of the same file, rounds in turn, in the same run. Prints the
-// times and the medians of the pairwise ratios (copy's time / conversion's; above 1: we are faster than a copy).
+// Conversion of a file, or of random halves of a size, to q8_0 against a plain copy of it, rounds in turn, in the same
+// run. Prints the times and the medians of the pairwise ratios (copy's time / conversion's; above 1: we are faster than
+// a copy).
 //
-//   convert_bench [megabytes] [rounds] [threads]
+//   convert_bench [megabytes or checkpoint] [rounds] [threads]
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -110,13 +111,14 @@ double median(std::vector<double> values) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  const bool has_file = argc > 1 && fs::exists(argv[1]);
   const std::uint64_t megabytes = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 600;
   const int rounds = argc > 2 ? std::atoi(argv[2]) : 5;
   const fs::path folder =
       fs::temp_directory_path() / ("convert-bench-" + std::to_string(Clock::now().time_since_epoch().count()));
   fs::create_directory(folder);
-  const std::string source = (folder / "model.safetensors").string();
-  write_model(source, std::max<std::uint64_t>(1, megabytes * 1'000'000 / (26 * kWidth * kWidth)));
+  const std::string source = has_file ? argv[1] : (folder / "model.safetensors").string();
+  if (!has_file) write_model(source, std::max<std::uint64_t>(1, megabytes * 1'000'000 / (26 * kWidth * kWidth)));
   std::ofstream vocabulary(folder / "vocab.txt");
   vocabulary << "1 '\\n' 1\n";
   vocabulary.close();
@@ -128,7 +130,7 @@ int main(int argc, char** argv) {
   request.format = rwkv::convert::WeightFormat::kQ8_0;
   request.options.threads = argc > 3 ? std::atoi(argv[3]) : 0;
   const double size = static_cast<double>(fs::file_size(source)) / 1e6;
-  std::printf("%.0f MB of halves\n%10s %14s %10s\n", size, "copy", "durable copy", "q8_0");
+  std::printf("%.0f MB\n%10s %14s %10s\n", size, "copy", "durable copy", "q8_0");
   std::vector<double> plain_ratios;
   std::vector<double> durable_ratios;
   for (int round = 0; round < rounds; ++round) {

@@ -94,7 +94,7 @@ Report convert_to_gguf(const GgufRequest& request) {
   AtomicFile file(request.output);
   const std::vector<std::byte> bytes = header.finish(plan.tensors);
   file.write_at(0, bytes);
-  write_tensors(checkpoint.file, plan.tensors, file, request.options);
+  write_tensors(checkpoint, plan.tensors, file, request.options);
   for (const PlannedTensor& tensor : plan.tensors) {
     report.parameters += tensor.rows() * tensor.row_length();
     report.output_bytes = std::max(report.output_bytes, tensor.offset + tensor.bytes());

@@ -59,7 +59,7 @@ Report convert_to_safetensors(const std::string& source, const std::string& outp
   file.write_at(0, std::as_bytes(std::span(&header_bytes, 1)));
   file.write_at(sizeof header_bytes, std::as_bytes(std::span(text)));
   for (PlannedTensor& tensor : tensors) tensor.offset += sizeof header_bytes + header_bytes;
-  write_tensors(checkpoint.file, tensors, file, options);
+  write_tensors(checkpoint, tensors, file, options);
   file.commit();
   report.tensors = tensors.size();
   report.source_bytes = checkpoint.file.bytes().size();

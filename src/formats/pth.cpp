@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <set>
 #include <utility>
 
+#include "base/crc32.h"
 #include "formats/pickle.h"
 #include "formats/zip_archive.h"
 
@@ -44,7 +46,7 @@ class Interpreter {
   WeightFile run() {
     const ZipEntry& entry = find_pickle();
     if (entry.data.size() > kMaxPickleBytes) reader_.fail("'data.pkl' is larger than any model's");
-    if (!crc_matches(entry)) reader_.fail("'data.pkl' does not have its checksum: the file is damaged");
+    if (crc32(entry.data) != entry.crc) reader_.fail("'data.pkl' does not have its checksum: the file is damaged");
     check_byte_order();
     pickle_ = parse_pickle(entry.data, name_);
 
@@ -64,6 +66,12 @@ class Interpreter {
       file.add(reader_, read_tensor(key_text(pickle_.item(*dict, i)), value));
     }
     if (file.tensors().empty()) reader_.fail("there are no tensors in what was saved");
+    std::vector<WeightStorage> storages;
+    for (const std::string_view entry_name : storages_) {
+      const ZipEntry& storage = archive_.at(entry_name);
+      storages.push_back({entry_name, storage.data, storage.crc});
+    }
+    file.set_storages(std::move(storages));
     return file;
   }
 
@@ -102,7 +110,7 @@ class Interpreter {
   }
 
   // _rebuild_tensor(storage, offset, size, stride) or _v2 with two more, maybe in a _rebuild_parameter(tensor, ...).
-  WeightTensor read_tensor(std::string tensor_name, const PickleValue& value) const {
+  WeightTensor read_tensor(std::string tensor_name, const PickleValue& value) {
     const PickleValue* call = &value;
     if (pickle_.names(pickle_.item(*call, 0), "torch._utils", "_rebuild_parameter")) {
       const PickleValue& arguments = pickle_.item(*call, 1);
@@ -147,7 +155,7 @@ class Interpreter {
   }
 
   // ('storage', type, key of its file, device, number of elements)
-  Storage read_storage(const std::string& tensor, const PickleValue& value) const {
+  Storage read_storage(const std::string& tensor, const PickleValue& value) {
     if (value.kind != Kind::kPersistent || pickle_.item(value, 0).kind != Kind::kTuple) fail(tensor, "has no storage");
     const PickleValue& id = pickle_.item(value, 0);
     if (id.items.size() < 5 || pickle_.item(id, 0).text != "storage" || pickle_.item(id, 2).kind != Kind::kText) {
@@ -172,6 +180,7 @@ class Interpreter {
       fail(tensor, "has a storage of " + std::to_string(elements) + " elements in a file of " +
                        std::to_string(data.size()) + " bytes");
     }
+    storages_.insert(file->first);
     return {known->type, elements, data};
   }
 
@@ -194,6 +203,7 @@ class Interpreter {
   std::map<std::string_view, ZipEntry> archive_;
   std::string folder_;  // with its slash
   Pickle pickle_;
+  std::set<std::string_view> storages_;  // names of files in the archive that tensors are in
 };
 
 }  // namespace

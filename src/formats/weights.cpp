@@ -1,5 +1,6 @@
 #include "formats/weights.h"
 
+#include <algorithm>
 #include <array>
 #include <limits>
 #include <utility>
@@ -72,6 +73,12 @@ void WeightFile::add(const ByteReader& reader, WeightTensor tensor) {
   std::string key = tensor.name;
   const auto [at, is_new] = tensors_.emplace(std::move(key), std::move(tensor));
   if (!is_new) reader.fail("the tensor '" + at->first + "' occurs twice");
+}
+
+void WeightFile::set_storages(std::vector<WeightStorage> storages) {
+  storages_ = std::move(storages);
+  std::sort(storages_.begin(), storages_.end(),
+            [](const WeightStorage& a, const WeightStorage& b) { return a.data.data() < b.data.data(); });
 }
 
 const WeightTensor* WeightFile::find(std::string_view name) const noexcept {

@@ -33,6 +33,13 @@ struct WeightTensor {
   std::string describe() const;
 };
 
+/// A part of the file, with tensors in it, of which the file states the CRC-32.
+struct WeightStorage {
+  std::string_view name;  // in the file, as the data
+  std::span<const std::byte> data;
+  std::uint32_t crc = 0;
+};
+
 /// The strides of a tensor without gaps.
 std::vector<std::uint64_t> contiguous_strides(const std::vector<std::uint64_t>& shape);
 
@@ -59,9 +66,16 @@ class WeightFile {
   const std::map<std::string, WeightTensor, std::less<>>& tensors() const noexcept { return tensors_; }
   const WeightTensor* find(std::string_view name) const noexcept;
 
+  /// What readers state of the tensors' storages, which they do not read: who reads a tensor checks. Storages do not
+  /// overlap.
+  void set_storages(std::vector<WeightStorage> storages);
+  /// In the order of their places in the file.
+  const std::vector<WeightStorage>& storages() const noexcept { return storages_; }
+
  private:
   std::string name_;
   std::map<std::string, WeightTensor, std::less<>> tensors_;
+  std::vector<WeightStorage> storages_;
 };
 
 }  // namespace rwkv

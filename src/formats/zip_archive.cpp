@@ -2,7 +2,6 @@
 #include "formats/zip_archive.h"
 
 #include <algorithm>
-#include <array>
 #include <optional>
 #include <vector>
 
@@ -166,21 +165,6 @@ ZipEntry read_local(std::span<const std::byte> bytes, const std::string& archive
 }
 
 }  // namespace
-
-bool crc_matches(const ZipEntry& entry) noexcept {
-  static const auto table = [] {
-    std::array<std::uint32_t, 256> values{};
-    for (std::uint32_t i = 0; i < 256; ++i) {
-      std::uint32_t value = i;
-      for (int bit = 0; bit < 8; ++bit) value = (value >> 1) ^ ((value & 1u) != 0 ? 0xEDB88320u : 0u);
-      values[i] = value;
-    }
-    return values;
-  }();
-  std::uint32_t crc = ~0u;
-  for (const std::byte byte : entry.data) crc = (crc >> 8) ^ table[(crc ^ static_cast<std::uint32_t>(byte)) & 0xFFu];
-  return ~crc == entry.crc;
-}
 
 std::map<std::string_view, ZipEntry> parse_zip(std::span<const std::byte> bytes, const std::string& name) {
   const Directory directory = read_directory(bytes, name);

@@ -12,11 +12,8 @@ namespace rwkv {
 
 struct ZipEntry {
   std::span<const std::byte> data;  // in the archive
-  std::uint32_t crc = 0;            // CRC-32 of the data as the archive states it; see crc_matches
+  std::uint32_t crc = 0;            // CRC-32 of the data as the archive states it, unchecked
 };
-
-/// Reads the whole file.
-bool crc_matches(const ZipEntry& entry) noexcept;
 
 /// The files of an archive by their names. Views point into `bytes`, which must outlive them. Throws Error(kBadFile,
 /// kUnsupported) with file, offset and reason: for directories that do not fit the archive, names that occur twice,

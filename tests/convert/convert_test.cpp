@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "convert/random_checkpoint.h"
+#include "formats/pth.h"
 #include "formats/rwkv_passport.h"
 #include "formats/safetensors.h"
 #include "support/tiny_model.h"
@@ -268,6 +269,45 @@ TEST_F(Convert, ValuesThatAreNotFiniteOrDoNotFitAreRefused) {
   }
   for (const WeightFormat format : {WeightFormat::kF32, WeightFormat::kBF16}) {
     EXPECT_NO_THROW(convert::convert_to_gguf(request(written(checkpoint), format)));
+  }
+}
+
+TEST_F(Convert, DamageInAnyStorageOfAPyTorchFileIsRefusedByItsName) {
+  for (const char* name : {"rwkv7.pth", "rwkv6.pth"}) {
+    const std::string good = read_file(kFixtures / name);
+    const WeightFile weights = parse_pth(std::as_bytes(std::span(good)), name);
+    ASSERT_EQ(weights.storages().size(), weights.tensors().size());  // as torch saves what does not share memory
+    std::size_t tried = 0;
+    for (const WeightStorage& storage : weights.storages()) {
+      const auto begin = static_cast<std::size_t>(storage.data.data() - std::as_bytes(std::span(good)).data());
+      const std::string reason = "'" + std::string(storage.name) + "' in it does not have its checksum";
+      // The lowest bit of the first value, and the sign of the last.
+      for (const auto& [place, mask] : {std::pair{begin, 1}, std::pair{begin + storage.data.size() - 1, 0x80}}) {
+        std::string bytes = good;
+        bytes[place] = static_cast<char>(bytes[place] ^ mask);
+        write_file(path("damaged.pth"), bytes);
+        expect_error(ErrorCode::kBadFile, reason, [&] { convert::convert_to_gguf(request(path("damaged.pth"))); });
+        expect_error(ErrorCode::kBadFile, reason,
+                     [&] { convert::convert_to_safetensors(path("damaged.pth"), path("model.st"), {}); });
+        ++tried;
+      }
+    }
+    EXPECT_GT(tried, 60u);
+  }
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_.path()), {}), 1);  // the source
+}
+
+TEST_F(Convert, ValuesThatAreNotFiniteBecauseOfDamageAreCalledDamage) {
+  const std::string good = read_file(kFixtures / "rwkv7.pth");
+  const WeightFile weights = parse_pth(std::as_bytes(std::span(good)), "rwkv7.pth");
+  for (const auto& [name, tensor] : weights.tensors()) {
+    std::string bytes = good;
+    const auto place = static_cast<std::size_t>(tensor.data.data() - std::as_bytes(std::span(good)).data());
+    std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(place), tensor.data.size(), '\xFF');
+    write_file(path("damaged.pth"), bytes);
+    GgufRequest wish = request(path("damaged.pth"));
+    wish.options.threads = 5;
+    expect_error(ErrorCode::kBadFile, "does not have its checksum", [&] { convert::convert_to_gguf(wish); });
   }
 }
 

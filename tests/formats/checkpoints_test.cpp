@@ -1,6 +1,9 @@
 // Checkpoints by independent writers (torch, zipfile, tools/reference/checkpoint_files.py) come back as they were.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
+#include "base/crc32.h"
 #include "base/error.h"
 #include "formats/pth.h"
 #include "formats/safetensors.h"
@@ -51,6 +54,28 @@ TEST(Checkpoints, TensorsOfAllWritersComeBack) {
     check("transposed", "F32 [4, 3]", {c[0], c[4], c[8], c[1], c[5], c[9], c[2], c[6], c[10], c[3], c[7], c[11]});
     EXPECT_EQ(file.find("absent"), nullptr);
   }
+}
+
+TEST(Checkpoints, EachTensorLiesInAStorageWhoseChecksumItsWriterStated) {
+  for (const char* name : {"mixed.pth", "zipfile.pth", "zip64.pth", "protocol4.pth", "state_dict.pth"}) {
+    SCOPED_TRACE(name);
+    const std::string bytes = fixture(name);
+    const WeightFile file = read(bytes, name);
+    for (const WeightStorage& storage : file.storages()) {
+      EXPECT_NE(storage.name.find("/data/"), std::string_view::npos) << storage.name;
+      EXPECT_EQ(crc32(storage.data), storage.crc) << storage.name;
+    }
+    for (const auto& [tensor_name, tensor] : file.tensors()) {
+      if (tensor.elements == 0) continue;
+      const auto holds = [&data = tensor.data](const WeightStorage& storage) {
+        return data.data() >= storage.data.data() &&
+               data.data() + data.size() <= storage.data.data() + storage.data.size();
+      };
+      EXPECT_EQ(std::count_if(file.storages().begin(), file.storages().end(), holds), 1) << tensor_name;
+    }
+  }
+  const std::string bytes = fixture("mixed.safetensors");
+  EXPECT_TRUE(read(bytes, "mixed.safetensors").storages().empty());  // that format has no checksums
 }
 
 TEST(Checkpoints, DictsAreFoundWhereTrainersPutThem) {

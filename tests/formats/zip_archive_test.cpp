@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 
+#include "base/crc32.h"
 #include "base/error.h"
 #include "formats/weight_values.h"
 #include "support/gguf_writer.h"
@@ -112,12 +113,6 @@ TEST(ZipArchive, FilesComeBackWithAndWithoutZip64) {
   }
 }
 
-TEST(ZipArchive, ChecksumIsTheStandardOne) {
-  const std::string text = "123456789";
-  EXPECT_TRUE(crc_matches({bytes_of(text), 0xCBF43926u}));  // the check value of CRC-32
-  EXPECT_FALSE(crc_matches({bytes_of(text), 0xCBF43927u}));
-}
-
 TEST(ZipArchive, FieldsThatLieAreRefused) {
   expect_refused([](Archive& a) { a.entries[1].name = "a/one"; }, "'a/one' occurs twice");
   expect_refused([](Archive& a) { a.entries[1].name = ""; }, "has no name");
@@ -148,8 +143,9 @@ TEST(ZipArchive, CutOrWithAnyBitFlippedItIsRefusedOrRead) {
   archive.zip64 = true;
   archive.entries[0].zip64 = true;
   const std::string bytes = archive.bytes();
-  const auto parse = [](std::span<const std::byte> changed) {
-    for (const auto& [name, entry] : parse_zip(changed, "x.zip")) crc_matches(entry);
+  std::uint32_t sum = 0;  // so that all is read
+  const auto parse = [&sum](std::span<const std::byte> changed) {
+    for (const auto& [name, entry] : parse_zip(changed, "x.zip")) sum += crc32(entry.data);
   };
   EXPECT_EQ(cut_everywhere(bytes, parse).read, 0);
   const Outcomes outcomes = flip_everywhere(bytes, 0, bytes.size(), parse);
