@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <fstream>
 #include <thread>
+#if (defined(__x86_64__) || defined(__i386__)) && defined(__GNUC__)
+#include <cpuid.h>
+#endif
 #ifdef __APPLE__
 #include <TargetConditionals.h>
 #endif
@@ -45,6 +48,14 @@ std::string architecture_name() {
 #endif
 }
 
+#if (defined(__x86_64__) || defined(__i386__)) && defined(__GNUC__)
+// Not all compilers' builtin knows the name. Where there is AVX, the system keeps the registers.
+bool has_f16c() {
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  return __builtin_cpu_supports("avx") && __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_F16C) != 0;
+}
+#endif
+
 std::vector<std::string> features() {
   std::vector<std::string> names;
 #if (defined(__x86_64__) || defined(__i386__)) && defined(__GNUC__)
@@ -54,7 +65,7 @@ std::vector<std::string> features() {
   if (__builtin_cpu_supports("avx")) names.emplace_back("avx");
   if (__builtin_cpu_supports("avx2")) names.emplace_back("avx2");
   if (__builtin_cpu_supports("fma")) names.emplace_back("fma");
-  if (__builtin_cpu_supports("f16c")) names.emplace_back("f16c");
+  if (has_f16c()) names.emplace_back("f16c");
   if (__builtin_cpu_supports("bmi2")) names.emplace_back("bmi2");
   if (__builtin_cpu_supports("avx512f")) names.emplace_back("avx512f");
   if (__builtin_cpu_supports("avx512vnni")) names.emplace_back("avx512vnni");
