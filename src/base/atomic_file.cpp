@@ -8,10 +8,10 @@
 
 #include "base/error.h"
 #ifdef _WIN32
-#define WIN32_LEAN_AND_MEAN
-#define NOMINMAX
+#include <fcntl.h>
 #include <io.h>
 #include <process.h>
+#include <sys/stat.h>
 #include <windows.h>
 #else
 #include <fcntl.h>
@@ -24,7 +24,12 @@ namespace {
 namespace fs = std::filesystem;
 
 #ifdef _WIN32
-std::FILE* open_new(const fs::path& path) { return _wfopen(path.c_str(), L"wbx"); }
+// The C runtime of MinGW, which is the system's old one, does not know the mode "x".
+std::FILE* open_new(const fs::path& path) {
+  const int descriptor =
+      _wopen(path.c_str(), _O_WRONLY | _O_CREAT | _O_EXCL | _O_BINARY | _O_NOINHERIT, _S_IREAD | _S_IWRITE);
+  return descriptor < 0 ? nullptr : _fdopen(descriptor, "wb");
+}
 bool sync(std::FILE* file) { return _commit(_fileno(file)) == 0; }
 void sync_folder(const fs::path&) {}
 int process_id() { return _getpid(); }
