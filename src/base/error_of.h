@@ -22,6 +22,8 @@ std::optional<Error> error_of(const Function& function) {
                  "out of memory; release a model, use a smaller one or have fewer conversations at once");
   } catch (const std::exception& error) {
     return Error(ErrorCode::kInternal, error.what());
+  } catch (...) {
+    return Error(ErrorCode::kInternal, "something was thrown that is no std::exception");  // by a callback
   }
 }
 

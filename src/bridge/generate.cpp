@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/error_of.h"
 namespace rwkv::bridge {
 
 std::vector<GenerationOptions> options_for_run(ModelSettings& settings, std::size_t slots, int max_tokens) {
@@ -50,7 +51,7 @@ void generate_into(GenerationStream& stream, LanguageModel& model, const CancelT
                    const std::function<std::vector<GenerationTask>()>& make_tasks, const GenerationCallbacks& then) {
   EndReason reason = EndReason::kError;
   std::string message;
-  try {
+  const auto error = error_of([&] {
     cancel.check();
     GenerationCallbacks callbacks;
     callbacks.on_prefill = [&](std::uint64_t done, std::uint64_t total) {
@@ -64,13 +65,10 @@ void generate_into(GenerationStream& stream, LanguageModel& model, const CancelT
     for (const GenerationResult& result : model.generate(make_tasks(), callbacks, cancel)) {
       if (result.error && message.empty()) message = result.error->what();
     }
-  } catch (const Error& error) {
-    if (error.code() == ErrorCode::kCancelled) reason = EndReason::kCancelled;
-    message = error.what();
-  } catch (const std::exception& error) {
-    message = error.what();
-  } catch (...) {
-    message = "a callback threw something that is no std::exception";
+  });
+  if (error) {
+    if (error->code() == ErrorCode::kCancelled) reason = EndReason::kCancelled;
+    message = error->what();
   }
   stream.finish(reason, message);
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "base/error_of.h"
 #include "base/log.h"
 #include "capi/live_objects.h"
 
@@ -59,11 +60,9 @@ void ModelHost::start(Buffer buffer, std::shared_ptr<Run> run, std::function<voi
   auto use = std::make_shared<Use>(*this, run->cancel, Kind::kGeneration);
   publish(buffer, run);
   worker_.post([use = std::move(use), run, work = std::move(work)]() mutable {
-    try {
-      work();
-    } catch (const std::exception& error) {
-      run->stream.finish(EndReason::kError, error.what());
-      log::error(error.what());
+    if (const auto error = error_of(work)) {
+      run->stream.finish(EndReason::kError, error->what());
+      log::error(error->what());
     }
     use.reset();
   });
@@ -90,12 +89,11 @@ void ModelHost::warm_up(const std::string& text) {
     return;  // it generates, and evaluates the text itself the next time
   }
   worker_.post([this, use = std::move(use), cancel, text]() mutable {
-    try {
+    const auto error = error_of([&] {
       cancel.check();
       model_->state_after(model_->completion_prompt(text).tokens, cancel);
-    } catch (const std::exception& error) {
-      log::debug(error.what());
-    }
+    });
+    if (error) log::debug(error->what());
     use.reset();
   });
 }

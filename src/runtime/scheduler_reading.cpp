@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/error_of.h"
 #include "runtime/scheduler.h"
 
 namespace rwkv {
@@ -162,7 +163,7 @@ bool Scheduler::read_piece(std::size_t index, double seconds) {
   if (seconds >= kLonePiece) wanted = std::max(wanted, pieces_.is_known() ? kSmallestLonePiece : kLargestPiece / 2);
   const std::size_t stop = slot.places.empty() ? slot.body : slot.places.front();
   const std::size_t size = piece_of(slot.done, stop, wanted, cut());
-  try {
+  const auto error = error_of([&] {
     EvalItem piece{sequences_[index].get(), std::span(slot.task->text()).subspan(slot.done, size), false, {}};
     const Clock::time_point start = Clock::now();
     evaluate(std::span(&piece, 1), slot.task->cancel());
@@ -172,13 +173,9 @@ bool Scheduler::read_piece(std::size_t index, double seconds) {
     slot.done += size;
     progress(slot, size);
     if (slot.done == stop) reached(index);
-    return slots_[index].task != nullptr;
-  } catch (const Error& error) {
-    retire(index, error);
-  } catch (const std::exception& error) {
-    retire(index, Error(ErrorCode::kInternal, error.what()));
-  }
-  return false;
+  });
+  if (error) retire(index, error);
+  return !error && slots_[index].task != nullptr;
 }
 
 // A place to remember, or the end of what is read in pieces.

@@ -3,11 +3,14 @@
 
 #include <gtest/gtest.h>
 
+#include <new>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <thread>
 
 #include "base/cancel.h"
+#include "base/error_of.h"
 
 namespace rwkv {
 namespace {
@@ -34,6 +37,14 @@ TEST(Error, CarriesCodeAndMessage) {
     EXPECT_STREQ(error.what(), "in use");
     EXPECT_EQ(dynamic_cast<const Error&>(error).code(), ErrorCode::kBusy);
   }
+}
+
+TEST(ErrorOf, WhateverIsThrownComesBackAsAnError) {
+  EXPECT_FALSE(error_of([] {}));
+  EXPECT_EQ(error_of([] { throw Error(ErrorCode::kBusy, "in use"); })->code(), ErrorCode::kBusy);
+  EXPECT_EQ(error_of([] { throw std::bad_alloc(); })->code(), ErrorCode::kOutOfMemory);
+  EXPECT_STREQ(error_of([] { throw std::runtime_error("why"); })->what(), "why");
+  EXPECT_EQ(error_of([] { throw 7; })->code(), ErrorCode::kInternal);
 }
 
 TEST(CancelToken, CopiesShareTheFlagAndOthersDoNot) {
