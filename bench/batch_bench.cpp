@@ -5,22 +5,21 @@
 #include <llama.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <vector>
 
-#include "runtime/language_model.h"
+#include "common.h"
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using rwkv::bench::Clock;
+using rwkv::bench::median;
+using rwkv::bench::seconds_since;
 using Prompts = std::vector<rwkv::Tokens>;
 
 constexpr int kMostSequences = 16;
 constexpr int kPromptTokens = 32;
-
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 Prompts make_prompts(int count, int vocabulary) {
   Prompts prompts;
@@ -34,13 +33,7 @@ Prompts make_prompts(int count, int vocabulary) {
 
 class Ours {
  public:
-  Ours(const char* path, int threads) {
-    rwkv::ModelRequest request;
-    request.model_path = path;
-    request.options.threads = threads;
-    request.options.max_sequences = kMostSequences;
-    model_ = rwkv::LanguageModel::load(request);
-  }
+  Ours(const char* path, int threads) : model_(rwkv::bench::load_model(path, threads, kMostSequences)) {}
   const rwkv::ModelInfo& info() const { return model_->info(); }
 
   double run(const Prompts& prompts, int tokens) {
@@ -138,11 +131,6 @@ class Peer {
   llama_batch batch_{};
 };
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -154,7 +142,8 @@ int main(int argc, char** argv) {
   const int tokens = argc > 4 ? std::max(std::atoi(argv[4]), 2) : 96;
   Ours ours(argv[1], argc > 2 ? std::atoi(argv[2]) : 0);
   Peer peer(argv[1], ours.info().threads);
-  std::printf("%s, %d threads, medians of %d rounds, %d tokens an answer\n", argv[1], ours.info().threads, rounds, tokens);
+  std::printf("%s, %d threads, medians of %d rounds, %d tokens an answer\n", argv[1], ours.info().threads, rounds,
+              tokens);
   double single = 0;
   for (const int count : {1, 2, 4, 8, 16}) {
     const Prompts prompts = make_prompts(count, ours.info().vocabulary);

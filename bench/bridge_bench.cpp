@@ -20,20 +20,19 @@
 #include <vector>
 
 #include "bridge/directory.h"
+#include "common.h"
 #include "protocol/codec.h"
-#include "runtime/language_model.h"
 
 namespace {
 
 namespace p = rwkv::protocol;
-using Clock = std::chrono::steady_clock;
+using rwkv::bench::Clock;
+using rwkv::bench::median;
 using std::chrono::milliseconds;
 
 constexpr int kEndless = 1 << 20;
 
-double milliseconds_since(Clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-}
+double milliseconds_since(Clock::time_point start) { return rwkv::bench::seconds_since(start) * 1000; }
 
 double cpu_microseconds() { return static_cast<double>(std::clock()) * 1e6 / CLOCKS_PER_SEC; }
 
@@ -41,8 +40,6 @@ double quantile(std::vector<double> values, double part) {
   std::sort(values.begin(), values.end());
   return values[std::min(values.size() - 1, static_cast<std::size_t>(part * static_cast<double>(values.size())))];
 }
-
-double median(const std::vector<double>& values) { return quantile(values, 0.5); }
 
 struct Inbox {
   std::mutex mutex;

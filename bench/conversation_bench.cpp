@@ -9,13 +9,15 @@
 #include <string>
 #include <vector>
 
-#include "runtime/language_model.h"
+#include "common.h"
 
 namespace {
 
+using rwkv::bench::median;
+
 struct Turn {
-  double second = 0;  // milliseconds to the first token of turn 2
-  double last = 0;    // and of the last turn
+  double second = 0;      // milliseconds to the first token of turn 2
+  double last = 0;        // and of the last turn
   int second_tokens = 0;  // evaluated before it
   int last_tokens = 0;
 };
@@ -52,11 +54,6 @@ Turn talk(rwkv::LanguageModel& model, int turns, bool use_cache, bool pause) {
   return figures;
 }
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -66,10 +63,7 @@ int main(int argc, char** argv) {
   }
   const int turns = argc > 2 ? std::max(std::atoi(argv[2]), 3) : 100;
   const int rounds = argc > 3 ? std::max(std::atoi(argv[3]), 1) : 7;
-  rwkv::ModelRequest request;
-  request.model_path = argv[1];
-  request.options.max_sequences = 1;
-  const auto model = rwkv::LanguageModel::load(request);
+  const auto model = rwkv::bench::load_model(argv[1], 0, 1);
   talk(*model, 3, true, true);
 
   struct Way {
@@ -91,7 +85,8 @@ int main(int argc, char** argv) {
     }
     gain.push_back(ways[2].last.back() / ways[0].last.back());
   }
-  std::printf("%s, %d threads, medians of %d conversations of %d turns\n", argv[1], model->info().threads, rounds, turns);
+  std::printf("%s, %d threads, medians of %d conversations of %d turns\n", argv[1], model->info().threads, rounds,
+              turns);
   for (const Way& way : ways) {
     std::printf("%-22s turn 2 %8.2f ms (%d tokens)  turn %d %8.2f ms (%d tokens)  ratio %.2f\n", way.name,
                 median(way.second), way.figures.second_tokens, turns, median(way.last), way.figures.last_tokens,

@@ -4,7 +4,6 @@
 //
 //   convert_bench [megabytes or checkpoint] [rounds] [threads]
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -15,14 +14,15 @@
 
 #include "base/atomic_file.h"
 #include "base/mapped_file.h"
+#include "common.h"
 #include "convert/convert.h"
 
 namespace {
 
 namespace fs = std::filesystem;
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+using rwkv::bench::Clock;
+using rwkv::bench::median;
+using rwkv::bench::seconds_since;
 
 constexpr std::uint64_t kWidth = 1024;
 constexpr std::uint64_t kTokens = 256;
@@ -101,11 +101,6 @@ void copy_durably(const std::string& from, const std::string& to) {
   rwkv::AtomicFile file(to);
   file.write_at(0, source.bytes());
   file.commit();
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
 }
 
 }  // namespace

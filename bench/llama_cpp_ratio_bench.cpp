@@ -5,16 +5,17 @@
 #include <llama.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <vector>
 
-#include "runtime/language_model.h"
+#include "common.h"
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using rwkv::bench::Clock;
+using rwkv::bench::median;
+using rwkv::bench::seconds_since;
 
 constexpr int kPromptTokens = 512;
 constexpr int kGeneratedTokens = 256;
@@ -25,8 +26,6 @@ struct Speeds {
   double first_token = 0;  // milliseconds
 };
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
 std::vector<rwkv::TokenId> prompt_tokens(int vocabulary) {
   std::vector<rwkv::TokenId> tokens;
   for (int i = 0; i < kPromptTokens; ++i) tokens.push_back(1 + i * 7919 % (vocabulary - 1));
@@ -35,13 +34,7 @@ std::vector<rwkv::TokenId> prompt_tokens(int vocabulary) {
 
 class Ours {
  public:
-  Ours(const char* path, int threads) {
-    rwkv::ModelRequest request;
-    request.model_path = path;
-    request.options.threads = threads;
-    request.options.max_sequences = 1;
-    model_ = rwkv::LanguageModel::load(request);
-  }
+  Ours(const char* path, int threads) : model_(rwkv::bench::load_model(path, threads, 1)) {}
 
   int vocabulary() const { return model_->info().vocabulary; }
   int threads() const { return model_->info().threads; }
@@ -113,11 +106,6 @@ class Peer {
   llama_sampler* sampler_ = nullptr;
 };
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
 void report(const char* what, const char* unit, std::vector<Speeds>& ours, std::vector<Speeds>& peer,
             double Speeds::*field, bool lower_is_better) {
   std::vector<double> a;
@@ -128,7 +116,8 @@ void report(const char* what, const char* unit, std::vector<Speeds>& ours, std::
     b.push_back(peer[i].*field);
     ratios.push_back(lower_is_better ? b.back() / a.back() : a.back() / b.back());
   }
-  std::printf("%-12s ours %10.2f  llama.cpp %10.2f %-9s ratio %.3f\n", what, median(a), median(b), unit, median(ratios));
+  std::printf("%-12s ours %10.2f  llama.cpp %10.2f %-9s ratio %.3f\n", what, median(a), median(b), unit,
+              median(ratios));
 }
 
 }  // namespace

@@ -5,19 +5,20 @@
 //   server_clients_bench MODEL [tokens an answer] [rounds]
 #include <httplib.h>
 
-#include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <thread>
 #include <vector>
 
+#include "common.h"
 #include "server/http_server.h"
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using rwkv::bench::Clock;
+using rwkv::bench::median;
+using rwkv::bench::seconds_since;
 
 constexpr int kClients[] = {1, 4, 16};
 
@@ -39,18 +40,13 @@ double run(int port, int clients, int tokens) {
     });
   }
   for (std::thread& thread : threads) thread.join();
-  const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  const double seconds = seconds_since(start);
   int all = 0;
   for (const int count : written) {
     if (count != tokens) return 0;
     all += count;
   }
   return all / seconds;
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
 }
 
 }  // namespace
@@ -67,9 +63,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   try {
-    rwkv::ModelRequest request;
-    request.model_path = argv[1];
-    const auto model = rwkv::LanguageModel::load(request);
+    const auto model = rwkv::bench::load_model(argv[1], 0, kClients[2]);
     rwkv::server::ServedModel served;
     served.name = "model";
     served.model = model.get();
