@@ -8,6 +8,7 @@ namespace {
 
 constexpr std::string_view kHuggingFace = "https://huggingface.co/";
 
+// A digest stands here only where it is known from elsewhere than the server it guards against.
 constexpr CatalogueEntry kEntries[] = {
     {"rwkv7-g1-0.1b-f16", "https://huggingface.co/zhiyuan8/RWKV-v7-0.1B-G1-GGUF/resolve/main/rwkv7-0.1B-g1-F16.gguf",
      "fea5c54f3fd2370ac90ae58f2ecd6cbe57c31df023598aed4c95b0966170f9c8", "the smallest, 0.4 GB, to try things out"},
