@@ -27,7 +27,7 @@
  * ones: 8    RWKV_ERROR_INVALID_PARAMETERS: a null, released or made-up runtime, a null pointer, an impossible number
  *      264  RUNTIME | INVALID_PARAMETERS: no model with that id, or a value that does not fit it
  *      256  RUNTIME: the model or the runtime is busy, or the call was stopped
- *      512  UNSUPPORTED: not in this build (vision, audio, speech, embedding, initial states)
+ *      512  UNSUPPORTED: not in this build (vision, audio, speech, embedding)
  *      1024 ALLOC: no memory, or the buffer is too small
  *      4    EVAL: the backend failed while computing
  *    rwkv_ext_last_error says in words what went wrong, and so does the log (rwkvmobile_dump_log).
@@ -280,9 +280,9 @@ RWKV_MOBILE_API void rwkvmobile_runtime_free_loaded_models_list(struct loaded_mo
  * runtime. */
 RWKV_MOBILE_API const char* rwkvmobile_runtime_get_model_path_by_id(rwkvmobile_runtime_t runtime, int model_id);
 
-/* Writes the tensors of a PyTorch checkpoint as halves in safetensors, in the form that the web-rwkv family reads. The file
- * appears when it is whole. Blocks, for as long as the disk takes. 8 for null; 272 when a file cannot be read or written or
- * is no such checkpoint. */
+/* Writes the tensors of a PyTorch checkpoint as halves in safetensors, in the form that the web-rwkv family reads. The
+ * file appears when it is whole. Blocks, for as long as the disk takes. 8 for null; 272 when a file cannot be read or
+ * written or is no such checkpoint. */
 RWKV_MOBILE_API int rwkvmobile_convert_pth_to_safetensors(const char* pth_path, const char* st_path);
 
 /* ---- Generation ----
@@ -490,10 +490,13 @@ RWKV_MOBILE_API int rwkvmobile_runtime_calculate_tokens_count_from_messages(rwkv
  * depend on the live state. 0, also for an unknown id. */
 RWKV_MOBILE_API int rwkvmobile_runtime_clear_state(rwkvmobile_runtime_t runtime, int model_id);
 
-/* Would load a tuned initial state. 8, 264, else 512: not in this build. */
+/* Loads a tuned initial state: a .pth with `blocks.N.att.time_state` for each layer, or an .rmpack with a blob of f16
+ * for each. Prompts (rwkvmobile_runtime_set_prompt, or that of a completion) that begin with <state src="PATH">, PATH
+ * being state_path to the letter, are then read from it on. A path that is loaded already is left alone. 257 when the
+ * file is missing, damaged or made for a model of another shape. */
 RWKV_MOBILE_API int rwkvmobile_runtime_load_initial_state(rwkvmobile_runtime_t runtime, int model_id,
                                                           const char* state_path);
-/* Does nothing: none can be loaded. */
+/* Forgets it; the tag is ordinary text from then on. What runs goes on. Nothing happens for an unknown path. */
 RWKV_MOBILE_API void rwkvmobile_runtime_unload_initial_state(rwkvmobile_runtime_t runtime, int model_id,
                                                              const char* state_path);
 
@@ -505,7 +508,8 @@ RWKV_MOBILE_API int rwkvmobile_runtime_save_history_to_state(rwkvmobile_runtime_
                                                              const char* state_path);
 
 /* Puts such a state into the state cache, so that a chat with that history starts at once. 257 when the file is missing
- * or damaged, 264 when it is another model's. Blocks. */
+ * or damaged, 264 when it is another model's. Files of the existing engine's llama.cpp backend are read as well.
+ * Blocks. */
 RWKV_MOBILE_API int rwkvmobile_runtime_load_history_state_to_memory(rwkvmobile_runtime_t runtime, int model_id,
                                                                     const char* state_path);
 

@@ -139,6 +139,12 @@ class Model {
   void load_history(const std::string& path) {
     detail::check(runtime_, rwkvmobile_runtime_load_history_state_to_memory(runtime_, id_, path.c_str()));
   }
+  void load_initial_state(const std::string& path) {
+    detail::check(runtime_, rwkvmobile_runtime_load_initial_state(runtime_, id_, path.c_str()));
+  }
+  void unload_initial_state(const std::string& path) {
+    rwkvmobile_runtime_unload_initial_state(runtime_, id_, path.c_str());
+  }
 
  private:
   rwkvmobile_runtime_t runtime_;

@@ -348,6 +348,8 @@ class StateCacheInfo extends FromRWKV {
     required this.hits,
     required this.misses,
     required this.savedTokens,
+    required this.diskBytes,
+    required this.diskLimitBytes,
     required this.nodes,
     super.req,
   });
@@ -369,6 +371,12 @@ class StateCacheInfo extends FromRWKV {
 
   /// Tokens that need not be evaluated thanks to it.
   final int savedTokens;
+
+  /// Size of the files that states are kept in.
+  final int diskBytes;
+
+  /// What that is kept below; 0: there are none.
+  final int diskLimitBytes;
 
   /// The states, most recently used first.
   final List<StateCacheNode> nodes;

@@ -697,7 +697,12 @@ class UnloadInitialStates extends ToRWKV {
 
 /// Writes the state after a conversation to a file.
 class SaveRuntimeStateByHistory extends ToRWKV {
-  SaveRuntimeStateByHistory({required this.messages, required this.stateSavePath, required this.modelID});
+  SaveRuntimeStateByHistory({
+    required this.messages,
+    required this.stateSavePath,
+    required this.modelID,
+    this.halfPrecision = false,
+  });
 
   /// The turns; the last of an odd list is left out.
   final List<String> messages;
@@ -707,6 +712,9 @@ class SaveRuntimeStateByHistory extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  /// Whether numbers are rounded to f16, which halves the file; otherwise the conversation goes on exactly.
+  final bool halfPrecision;
 }
 
 /// Reads a saved state, so that a conversation that begins alike need not be evaluated.
@@ -740,6 +748,23 @@ class GetStateCacheInfo extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+}
+
+/// Sets what is remembered of conversations, and whether it outlives the app. Null: as it is.
+class SetStateCache extends ToRWKV {
+  SetStateCache({required this.modelID, this.limitBytes, this.folder, this.folderLimitBytes});
+
+  /// The loaded model.
+  final int modelID;
+
+  /// Memory of all states; the least recently used go first.
+  final int? limitBytes;
+
+  /// Where states are kept as files, for the next start of the app too; empty: nowhere (the default).
+  final String? folder;
+
+  /// Size of those files; null: 1 GiB when a folder is given.
+  final int? folderLimitBytes;
 }
 
 /// Gives a model eyes; replaces an encoder it has.

@@ -124,11 +124,17 @@ def fnv(data, value=0xCBF29CE484222325):
 
 
 def write_state(folder):
-    for name, tokens, state in (("empty", [], b""), ("some", [1, 2, 300], b"state bytes")):
-        head = b"RWKVSTAT" + struct.pack("<IIQ", 1, len(tokens), len(state))
+    for name, tokens, shape, code in (("empty", [], (0, 0, 0, 0), 0), ("some", [1, 2, 300], (2, 3, 2, 2), 0),
+                                      ("halves", [7], (1, 2, 1, 2), 1)):
+        layers, width, heads, size = shape
+        values = [i / 4 - 1 for i in range(layers * (2 * width + heads * size * size))]
+        state = struct.pack(f"<{len(values)}{'fe'[code]}", *values)
+        head = b"RWKVSTAT" + struct.pack("<IIQ24sIIIIQ", 2, code, 0x1122334455667788, b"llama.cpp", *shape, len(tokens))
         ids = struct.pack(f"<{len(tokens)}i", *tokens)
         value = fnv(state, fnv(ids, fnv(head + bytes(8))))
         (folder / f"{name}.state").write_bytes(head + struct.pack("<Q", value) + ids + state)
+    old = b"".join(struct.pack("<I", len(part)) + part for part in (b"a state", struct.pack("<2i", 5, 6), bytes(8)))
+    (folder / "old.state").write_bytes(old)
 
 
 def write_vocabulary(folder):

@@ -113,6 +113,7 @@ String typeOf(ToRWKV request) => switch (request) {
   LoadRuntimeStateToMemory() => 'LoadRuntimeStateToMemory',
   DumpStateInfo() => 'DumpStateInfo',
   GetStateCacheInfo() => 'GetStateCacheInfo',
+  SetStateCache() => 'SetStateCache',
   LoadVisionEncoder() => 'LoadVisionEncoder',
   LoadVisionEncoderAndAdapter() => 'LoadVisionEncoderAndAdapter',
   ReleaseVisionEncoder() => 'ReleaseVisionEncoder',
@@ -317,6 +318,7 @@ Map<String, Object?> _fieldsOf(ToRWKV request) => switch (request) {
     'messages': request.messages,
     'stateSavePath': request.stateSavePath,
     'modelID': request.modelID,
+    'halfPrecision': request.halfPrecision,
   },
   LoadRuntimeStateToMemory() => {
     'stateLoadPath': request.stateLoadPath,
@@ -327,6 +329,12 @@ Map<String, Object?> _fieldsOf(ToRWKV request) => switch (request) {
   },
   GetStateCacheInfo() => {
     'modelID': request.modelID,
+  },
+  SetStateCache() => {
+    'modelID': request.modelID,
+    if (request.limitBytes case final it?) 'limitBytes': it,
+    if (request.folder case final it?) 'folder': it,
+    if (request.folderLimitBytes case final it?) 'folderLimitBytes': it,
   },
   LoadVisionEncoder() => {
     'encoderPath': request.encoderPath,
@@ -524,6 +532,8 @@ List<Object> decodeResponse(Map<String, Object?> json, ToRWKV? req) => switch (j
       hits: _int(json['hits']),
       misses: _int(json['misses']),
       savedTokens: _int(json['savedTokens']),
+      diskBytes: _int(json['diskBytes']),
+      diskLimitBytes: _int(json['diskLimitBytes']),
       nodes: _list(json['nodes'], _decodeStateCacheNode),
       req: req,
     ),

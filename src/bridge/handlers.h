@@ -82,6 +82,7 @@ class Handlers {
   void handle(const protocol::ClearStates& request);
   void handle(const protocol::DumpStateInfo& request);
   void handle(const protocol::GetStateCacheInfo& request);
+  void handle(const protocol::SetStateCache& request);
   void handle(const protocol::SaveRuntimeStateByHistory& request);
   void handle(const protocol::LoadRuntimeStateToMemory& request);
   void handle(const protocol::LoadInitialStates& request);

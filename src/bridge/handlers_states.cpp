@@ -26,11 +26,36 @@ void Handlers::handle(const protocol::GetStateCacheInfo& request) {
   answer.hits = static_cast<std::int64_t>(stats.hits);
   answer.misses = static_cast<std::int64_t>(stats.misses);
   answer.saved_tokens = static_cast<std::int64_t>(stats.saved_tokens);
+  if (const auto disk = host->model->cache().disk()) {
+    answer.disk_bytes = static_cast<std::int64_t>(disk->stats().bytes);
+    answer.disk_limit_bytes = static_cast<std::int64_t>(disk->stats().limit_bytes);
+  }
   for (const StateCache::Node& node : host->model->cache().nodes()) {
     answer.nodes.push_back({host->model->tokenizer().decode(node.tokens), static_cast<std::int64_t>(node.tokens.size()),
                             static_cast<std::int64_t>(node.bytes)});
   }
   reply(answer);
+}
+
+void Handlers::handle(const protocol::SetStateCache& request) {
+  constexpr std::int64_t kFolderLimit = std::int64_t{1} << 30;
+  const auto host = model(request.model_id);
+  const std::int64_t folder_limit = request.folder_limit_bytes.value_or(kFolderLimit);
+  if (request.limit_bytes.value_or(0) < 0 || folder_limit < 0) {
+    throw Error(ErrorCode::kInvalidArgument, "a limit in bytes cannot be negative");
+  }
+  if (request.limit_bytes) host->model->cache().set_limit(static_cast<std::uint64_t>(*request.limit_bytes));
+  if (!request.folder) return;
+  later_ = true;
+  runtime_.run_job(
+      *host,
+      [to = host->model.get(), folder = *request.folder, folder_limit] {
+        to->set_state_folder(folder, static_cast<std::uint64_t>(folder_limit));
+      },
+      [&runtime = runtime_, origin = origin_](const std::optional<Error>& error) {
+        if (error) runtime.reply_error(origin, *error);
+        runtime.done(origin);
+      });
 }
 
 void Handlers::handle(const protocol::SaveRuntimeStateByHistory& request) {
@@ -41,11 +66,11 @@ void Handlers::handle(const protocol::SaveRuntimeStateByHistory& request) {
   runtime_.run_job(
       *host,
       [to = host->model.get(), format = host->settings.format, messages, path = request.state_save_path,
-       cancel = host->jobs_cancel] {
+       type = request.half_precision ? StateType::kF16 : StateType::kF32, cancel = host->jobs_cancel] {
         // As the next question finds it: up to the user's role.
-        const Tokens tokens = messages.empty() ? to->completion_prompt(format.prompt).tokens
-                                               : to->chat_prompt(format, alternate_roles(messages), true, false).tokens;
-        write_state_file(path, tokens, to->state_after(tokens, cancel).bytes());
+        const Prompt prompt = messages.empty() ? to->completion_prompt(format.prompt)
+                                               : to->chat_prompt(format, alternate_roles(messages), true, false);
+        to->save_state(path, prompt, type, cancel);
       },
       [&runtime = runtime_, origin = origin_](const std::optional<Error>& error) {
         if (error) runtime.reply_error(origin, *error);
@@ -57,12 +82,7 @@ void Handlers::handle(const protocol::LoadRuntimeStateToMemory& request) {
   const auto host = model(request.model_id);
   later_ = true;
   runtime_.run_job(
-      *host,
-      [to = host->model.get(), path = request.state_load_path] {
-        StateFile file = read_state_file(path);
-        const auto position = static_cast<std::int64_t>(file.tokens.size());
-        to->remember(file.tokens, State(std::move(file.state), position));
-      },
+      *host, [to = host->model.get(), path = request.state_load_path] { to->load_state(path); },
       [&runtime = runtime_, origin = origin_](const std::optional<Error>& error) {
         // Clients try paths that may not exist: that is no reason to alarm anybody.
         if (error && error->code() == ErrorCode::kNotFound) {
@@ -74,10 +94,19 @@ void Handlers::handle(const protocol::LoadRuntimeStateToMemory& request) {
       });
 }
 
-void Handlers::handle(const protocol::LoadInitialStates&) {
-  throw Error(ErrorCode::kUnsupported, "initial states (state tuning) are not supported yet");
+void Handlers::handle(const protocol::LoadInitialStates& request) {
+  const auto host = model(request.model_id);
+  later_ = true;
+  runtime_.run_job(
+      *host, [to = host->model.get(), path = request.state_path] { to->load_initial_state(path); },
+      [&runtime = runtime_, origin = origin_](const std::optional<Error>& error) {
+        if (error) runtime.reply_error(origin, *error);
+        runtime.done(origin);
+      });
 }
 
-void Handlers::handle(const protocol::UnloadInitialStates&) {}  // none can be loaded
+void Handlers::handle(const protocol::UnloadInitialStates& request) {
+  if (const auto host = find(request.model_id)) host->model->unload_initial_state(request.state_path);
+}
 
 }  // namespace rwkv::bridge

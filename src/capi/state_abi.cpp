@@ -7,7 +7,6 @@
 #include "capi/arguments.h"
 #include "capi/guard.h"
 #include "capi/memory.h"
-#include "formats/state_file.h"
 #include "text/utf8.h"
 
 using namespace rwkv::capi;
@@ -25,12 +24,19 @@ int rwkvmobile_runtime_clear_state(rwkvmobile_runtime_t runtime, int model_id) {
 
 int rwkvmobile_runtime_load_initial_state(rwkvmobile_runtime_t runtime, int model_id, const char* state_path) {
   if (!state_path) return kBadArgument;
-  return with_model(runtime, model_id, [](ModelHost&) -> int {
-    throw rwkv::Error(rwkv::ErrorCode::kUnsupported, "initial states (state tuning) are not in this build");
+  return with_model(runtime, model_id, [&](ModelHost& model) -> int {
+    model.model().load_initial_state(state_path);
+    return RWKV_SUCCESS;
   });
 }
 
-void rwkvmobile_runtime_unload_initial_state(rwkvmobile_runtime_t, int, const char*) {}
+void rwkvmobile_runtime_unload_initial_state(rwkvmobile_runtime_t runtime, int model_id, const char* state_path) {
+  if (!state_path) return;
+  with_model(runtime, model_id, [&](ModelHost& model) -> int {
+    model.model().unload_initial_state(state_path);
+    return RWKV_SUCCESS;
+  });
+}
 
 int rwkvmobile_runtime_save_history_to_state(rwkvmobile_runtime_t runtime, int model_id, const char** history,
                                              const int num_history, const char* state_path) {
@@ -45,10 +51,10 @@ int rwkvmobile_runtime_save_history_to_state(rwkvmobile_runtime_t runtime, int m
     const rwkv::Prompt prompt = messages->empty()
                                     ? of.completion_prompt(format.prompt)
                                     : of.chat_prompt(format, rwkv::alternate_roles(*messages), true, false);
-    rwkv::State state;
-    model.evaluate(ModelHost::Kind::kEvaluation,
-                   [&](const rwkv::CancelToken& cancel) { state = of.state_after(prompt, cancel); });
-    rwkv::write_state_file(state_path, prompt.tokens, state.bytes());
+    const std::string path = state_path;
+    model.evaluate(ModelHost::Kind::kEvaluation, [&](const rwkv::CancelToken& cancel) {
+      of.save_state(path, prompt, rwkv::StateType::kF32, cancel);
+    });
     return RWKV_SUCCESS;
   });
 }
@@ -57,10 +63,8 @@ int rwkvmobile_runtime_load_history_state_to_memory(rwkvmobile_runtime_t runtime
                                                     const char* state_path) {
   if (!state_path) return kBadArgument;
   return with_model(runtime, model_id, [&](ModelHost& model) -> int {
-    rwkv::StateFile file = rwkv::read_state_file(state_path);
-    const rwkv::State state(std::move(file.state), static_cast<std::int64_t>(file.tokens.size()));
-    model.evaluate(ModelHost::Kind::kEvaluation,
-                   [&](const rwkv::CancelToken&) { model.model().remember(file.tokens, state); });
+    const std::string path = state_path;
+    model.evaluate(ModelHost::Kind::kEvaluation, [&](const rwkv::CancelToken&) { model.model().load_state(path); });
     return RWKV_SUCCESS;
   });
 }

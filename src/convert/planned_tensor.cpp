@@ -5,7 +5,7 @@
 #include <numeric>
 #include <utility>
 
-#include "convert/decoding.h"
+#include "formats/floats.h"
 
 namespace rwkv::convert {
 namespace {
@@ -18,8 +18,8 @@ std::uint64_t product(const std::vector<std::uint64_t>& sizes) {
 void read_values(const SourceView& view, std::uint64_t first, std::uint64_t stride, std::span<float> out) {
   const std::size_t size = data_type_bytes(view.type);
   const std::byte* from = view.data.data() + first * size;
-  if (stride == 1) return decode(view.type, from, out);
-  for (std::size_t i = 0; i < out.size(); ++i) decode(view.type, from + i * stride * size, out.subspan(i, 1));
+  if (stride == 1) return decode_floats(view.type, from, out);
+  for (std::size_t i = 0; i < out.size(); ++i) decode_floats(view.type, from + i * stride * size, out.subspan(i, 1));
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "base/cancel.h"
 #include "base/token.h"
 #include "engine/state.h"
+#include "formats/state_tensors.h"
 #include "text/vocabulary.h"
 
 namespace rwkv {
@@ -29,11 +30,12 @@ struct ModelInfo {
   std::uint64_t parameters = 0;
   std::uint64_t file_bytes = 0;
   std::uint64_t state_bytes = 0;  // one sequence's state, as the backend keeps it
+  std::uint64_t fingerprint = 0;  // tells models apart whose states cannot be exchanged
   std::vector<int> batch_sizes;   // numbers of sequences one evaluate() call can step together, ascending
   int threads = 0;
-  /// The state after a text is the same, bit for bit, however the text was cut into evaluations of its sequence alone, as
-  /// long as each had at least `stable_piece` tokens and each border is a multiple of `stable_grid`. (Kernels for few
-  /// tokens may add up in another order.) 1 and 1: always the same, together with other sequences too.
+  /// The state after a text is the same, bit for bit, however the text was cut into evaluations of its sequence alone,
+  /// as long as each had at least `stable_piece` tokens and each border is a multiple of `stable_grid`. (Kernels for
+  /// few tokens may add up in another order.) 1 and 1: always the same, together with other sequences too.
   int stable_piece = 8;
   int stable_grid = 8;
 };
@@ -65,7 +67,7 @@ struct EvalItem {
   std::span<const float> logits;
 };
 
-/// A loaded model. Methods are called by one thread at a time, except info() and embedded_vocabulary().
+/// A loaded model. Methods are called by one thread at a time; the const ones by any at any time.
 class Model {
  public:
   virtual ~Model() = default;
@@ -82,6 +84,16 @@ class Model {
   /// Looks at `cancel` at least every few milliseconds. On any Error (kCancelled, kEvaluation, kInvalidArgument for bad
   /// tokens) the sequences whose tokens had been handed to the backend are reset; validation errors change nothing.
   virtual void evaluate(std::span<EvalItem> items, const CancelToken& cancel) = 0;
+
+  /// The numbers of a state of this model, and the state with such numbers: the same, bit for bit. Both throw
+  /// Error(kInvalidArgument) for what is another model's or damaged.
+  virtual StateTensors tensors_of(const State& state) const = 0;
+  virtual State state_of(const StateTensors& tensors, std::int64_t position) const = 0;
+
+  /// A state that the existing engine's backend of the same kind saved after `tokens`. It may be the one before the
+  /// last of them: see its position(). Throws Error(kUnsupported) for what has another form, Error(kBadFile) for what
+  /// is damaged.
+  virtual State import_state(std::span<const std::byte> bytes, std::span<const TokenId> tokens) const = 0;
 
   /// Number of threads evaluate() uses from now on, 1 or more.
   virtual void set_threads(int threads) = 0;

@@ -27,10 +27,11 @@ using Request = std::variant<
     CalculateTokensCountRaw, CalculateTokensCountFromMessages, SetSamplerParams, GetSamplerParams,
     SetSamplerAndPenaltyParams, GetSamplerAndPenaltyParams, SetSeed, GetSeed, ClearStates, LoadInitialStates,
     UnloadInitialStates, SaveRuntimeStateByHistory, LoadRuntimeStateToMemory, DumpStateInfo, GetStateCacheInfo,
-    LoadVisionEncoder, LoadVisionEncoderAndAdapter, ReleaseVisionEncoder, SetImageUniqueIdentifier, SetVisionPrompt,
-    LoadWhisperEncoder, ReleaseWhisperEncoder, SetAudioPrompt, LoadSparkTTSModels, LoadTTSTextNormalizer,
-    ReleaseTTSModels, StartTTS, StartTTSWithGlobalTokens, StartTTSWithProperties, GetTTSStreamingBuffer,
-    GetCurrentTTSGlobalTokens, GetPrefillAndDecodeSpeed, DumpLog, Doctor, RunEvaluation, SubscribeGeneration>;
+    SetStateCache, LoadVisionEncoder, LoadVisionEncoderAndAdapter, ReleaseVisionEncoder, SetImageUniqueIdentifier,
+    SetVisionPrompt, LoadWhisperEncoder, ReleaseWhisperEncoder, SetAudioPrompt, LoadSparkTTSModels,
+    LoadTTSTextNormalizer, ReleaseTTSModels, StartTTS, StartTTSWithGlobalTokens, StartTTSWithProperties,
+    GetTTSStreamingBuffer, GetCurrentTTSGlobalTokens, GetPrefillAndDecodeSpeed, DumpLog, Doctor, RunEvaluation,
+    SubscribeGeneration>;
 // clang-format on
 
 // clang-format off

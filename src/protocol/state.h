@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -69,6 +70,8 @@ struct SaveRuntimeStateByHistory {
   std::string state_save_path;
   /// The loaded model.
   std::int32_t model_id = 0;
+  /// Whether numbers are rounded to f16, which halves the file; otherwise the conversation goes on exactly.
+  bool half_precision = false;
 
   bool operator==(const SaveRuntimeStateByHistory&) const = default;
   template <class Self, class Visitor>
@@ -76,6 +79,7 @@ struct SaveRuntimeStateByHistory {
     visit.required("messages", self.messages);
     visit.required("stateSavePath", self.state_save_path);
     visit.required("modelID", self.model_id);
+    visit.optional("halfPrecision", self.half_precision);
   }
 };
 
@@ -124,6 +128,29 @@ struct GetStateCacheInfo {
   }
 };
 
+/// Sets what is remembered of conversations, and whether it outlives the app. Null: as it is.
+struct SetStateCache {
+  static constexpr std::string_view kType = "SetStateCache";
+
+  /// The loaded model.
+  std::int32_t model_id = 0;
+  /// Memory of all states; the least recently used go first.
+  std::optional<std::int64_t> limit_bytes{};
+  /// Where states are kept as files, for the next start of the app too; empty: nowhere (the default).
+  std::optional<std::string> folder{};
+  /// Size of those files; null: 1 GiB when a folder is given.
+  std::optional<std::int64_t> folder_limit_bytes{};
+
+  bool operator==(const SetStateCache&) const = default;
+  template <class Self, class Visitor>
+  static void each_field(Self& self, Visitor&& visit) {
+    visit.required("modelID", self.model_id);
+    visit.optional("limitBytes", self.limit_bytes);
+    visit.optional("folder", self.folder);
+    visit.optional("folderLimitBytes", self.folder_limit_bytes);
+  }
+};
+
 /// The remembered states as text.
 struct StateInfo {
   static constexpr std::string_view kType = "StateInfo";
@@ -154,6 +181,10 @@ struct StateCacheInfo {
   std::int64_t misses = 0;
   /// Tokens that need not be evaluated thanks to it.
   std::int64_t saved_tokens = 0;
+  /// Size of the files that states are kept in.
+  std::int64_t disk_bytes = 0;
+  /// What that is kept below; 0: there are none.
+  std::int64_t disk_limit_bytes = 0;
   /// The states, most recently used first.
   std::vector<StateCacheNode> nodes;
 
@@ -166,6 +197,8 @@ struct StateCacheInfo {
     visit.required("hits", self.hits);
     visit.required("misses", self.misses);
     visit.required("savedTokens", self.saved_tokens);
+    visit.required("diskBytes", self.disk_bytes);
+    visit.required("diskLimitBytes", self.disk_limit_bytes);
     visit.required("nodes", self.nodes);
   }
 };

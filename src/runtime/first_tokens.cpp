@@ -53,7 +53,8 @@ void OpeningRules::ban_other_languages(ForcedLanguage language, std::string_view
     if (language == ForcedLanguage::kChinese) {
       excluded[i] = bytes.size() == pending.size() || !is_cjk_or_begins_it(bytes);
     } else {
-      excluded[i] = std::any_of(bytes.begin(), bytes.end(), [](char c) { return is_cjk_lead(static_cast<unsigned char>(c)); });
+      excluded[i] =
+          std::any_of(bytes.begin(), bytes.end(), [](char c) { return is_cjk_lead(static_cast<unsigned char>(c)); });
     }
     any_left = any_left || !excluded[i];
   }

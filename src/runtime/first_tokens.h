@@ -26,9 +26,9 @@ class OpeningRules {
   /// opens a tag (`<` at its first or, after a space or `>`, at its second byte).
   const Tokens& empty_openings() const noexcept { return empty_openings_; }
 
-  /// Marks in `banned` (one byte a token id, 0 or 1) the tokens that `language` excludes after the bytes `pending` of an
-  /// unfinished character. Chinese: everything but characters of U+4E00..U+9FFF, whole or begun; does nothing where the
-  /// vocabulary cannot write one. English: everything that holds such a character.
+  /// Marks in `banned` (one byte a token id, 0 or 1) the tokens that `language` excludes after the bytes `pending` of
+  /// an unfinished character. Chinese: everything but characters of U+4E00..U+9FFF, whole or begun; does nothing where
+  /// the vocabulary cannot write one. English: everything that holds such a character.
   void ban_other_languages(ForcedLanguage language, std::string_view pending, std::span<std::uint8_t> banned) const;
 
  private:

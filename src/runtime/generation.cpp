@@ -38,7 +38,8 @@ std::string_view to_string(EndReason reason) noexcept {
   return "error";
 }
 
-Generation::Generation(const Tokenizer& tokenizer, const OpeningRules& opening, Prompt prompt, GenerationOptions options)
+Generation::Generation(const Tokenizer& tokenizer, const OpeningRules& opening, Prompt prompt,
+                       GenerationOptions options)
     : tokenizer_(tokenizer),
       opening_(opening),
       prompt_(std::move(prompt)),

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/token.h"
+#include "engine/state.h"
 #include "runtime/first_tokens.h"
 #include "runtime/penalties.h"
 #include "runtime/reply_text.h"
@@ -55,6 +56,7 @@ struct Prompt {
   bool resumes_answer = false;
   std::vector<std::string> stops;           // stops[0] is the format's end text, if it has one
   std::vector<std::size_t> turn_ends = {};  // numbers of tokens after which a turn has ended, ascending
+  State start = {};                         // a tuned initial state that stands for the first position() tokens
 };
 
 /// Chooses tokens from logits and turns them into text until one of the end reasons holds. Drive it so:

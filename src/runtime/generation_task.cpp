@@ -20,6 +20,7 @@ class GenerationJob final : public SequenceTask {
   const Tokens& text() const override { return generation_.prompt().tokens; }
   const CancelToken& cancel() const override { return cancel_; }
   std::span<const std::size_t> turn_ends() const override { return generation_.prompt().turn_ends; }
+  State start() const override { return generation_.prompt().start; }
   bool is_measured() const override { return true; }
   bool uses_cache() const override { return generation_.options().use_cache; }
 
@@ -60,7 +61,8 @@ class GenerationJob final : public SequenceTask {
   Tokens sequel() const override {
     const Prompt& prompt = generation_.prompt();
     if (!prompt.chat || generation_.tokens().empty()) return {};
-    const std::size_t from = prompt.turn_ends.empty() ? 0 : prompt.turn_ends.back();
+    const auto start = static_cast<std::size_t>(prompt.start.position());
+    const std::size_t from = prompt.turn_ends.empty() ? start : prompt.turn_ends.back();
     std::string text = tokenizer_.decode(std::span(prompt.tokens).subspan(from));
     if (!text.ends_with(prompt.reply)) return {};
     text.resize(text.size() - prompt.reply.size());

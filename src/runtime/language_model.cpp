@@ -75,9 +75,17 @@ std::unique_ptr<LanguageModel> LanguageModel::load(const ModelRequest& request) 
   return std::unique_ptr<LanguageModel>(new LanguageModel(std::move(model), Tokenizer(std::move(vocabulary))));
 }
 
-// Only the host's own words may stand for token 0; in what users write the same letters are text.
-Tokens LanguageModel::encode_with_end_of_text(std::string_view text, std::size_t trusted_bytes) const {
-  Tokens tokens;
+// Only the host's own words may stand for token 0 or name an initial state; in what users write the same letters are
+// text.
+void LanguageModel::encode_prompt(std::string_view text, std::size_t trusted_bytes,
+                                  std::span<const std::size_t> turn_ends, Prompt& prompt) const {
+  const std::size_t skipped = begin_with_initial_state(text.substr(0, trusted_bytes), prompt);
+  encode_with_end_of_text(text.substr(skipped), trusted_bytes - skipped, prompt.tokens);
+  if (prompt.tokens.size() == static_cast<std::size_t>(prompt.start.position())) prompt.tokens.push_back(kEndOfText);
+  prompt.turn_ends = token_counts(prompt, skipped, turn_ends);
+}
+
+void LanguageModel::encode_with_end_of_text(std::string_view text, std::size_t trusted_bytes, Tokens& tokens) const {
   while (true) {
     const std::size_t mark = text.substr(0, trusted_bytes).find(kEndOfTextMark);
     const std::string_view piece = text.substr(0, mark);
@@ -85,7 +93,7 @@ Tokens LanguageModel::encode_with_end_of_text(std::string_view text, std::size_t
       throw Error(ErrorCode::kInvalidArgument,
                   "the model's vocabulary has no token for byte " + std::to_string(gap->byte) + " of the prompt");
     }
-    if (mark == std::string_view::npos) return tokens;
+    if (mark == std::string_view::npos) return;
     tokens.push_back(kEndOfText);
     text.remove_prefix(mark + kEndOfTextMark.size());
     trusted_bytes -= mark + kEndOfTextMark.size();
@@ -97,21 +105,22 @@ Prompt LanguageModel::chat_prompt(const ChatFormat& format, std::span<const Chat
   if (messages.empty()) throw Error(ErrorCode::kInvalidArgument, "a chat needs at least one message");
   const ChatText chat = format_chat(format, messages, generation_prompt, reasoning);
   Prompt prompt;
-  prompt.tokens = encode_with_end_of_text(chat.text, chat.prompt_bytes);
-  if (prompt.tokens.empty()) prompt.tokens.push_back(kEndOfText);
+  encode_prompt(chat.text, chat.prompt_bytes, chat.turn_ends, prompt);
   prompt.reply = chat.text.substr(chat.reply_offset);
   prompt.resumes_answer = !generation_prompt && messages.back().role == "assistant";
   prompt.stops = stop_strings(format);
-  prompt.turn_ends = token_counts(prompt.tokens, chat.turn_ends);
   return prompt;
 }
 
-// How many tokens the first so many bytes of the text are, for each of `bytes` (ascending) at which a token ends.
-std::vector<std::size_t> LanguageModel::token_counts(const Tokens& tokens, std::span<const std::size_t> bytes) const {
+// How many tokens the first so many bytes of the text are, for each of `bytes` (ascending) at which a token ends. The
+// prompt's start stands for the first `skipped_bytes`.
+std::vector<std::size_t> LanguageModel::token_counts(const Prompt& prompt, std::size_t skipped_bytes,
+                                                     std::span<const std::size_t> bytes) const {
   std::vector<std::size_t> counts;
-  std::size_t at = 0;
-  auto wanted = bytes.begin();
-  for (std::size_t i = 0; i < tokens.size() && wanted != bytes.end(); ++i) {
+  std::size_t at = skipped_bytes;
+  auto wanted = std::upper_bound(bytes.begin(), bytes.end(), skipped_bytes);
+  const Tokens& tokens = prompt.tokens;
+  for (auto i = static_cast<std::size_t>(prompt.start.position()); i < tokens.size() && wanted != bytes.end(); ++i) {
     at += tokens[i] == kEndOfText ? kEndOfTextMark.size() : tokenizer_.bytes(tokens[i]).size();
     while (wanted != bytes.end() && *wanted < at) ++wanted;
     if (wanted != bytes.end() && *wanted == at) counts.push_back(i + 1);
@@ -122,8 +131,7 @@ std::vector<std::size_t> LanguageModel::token_counts(const Tokens& tokens, std::
 Prompt LanguageModel::completion_prompt(std::string_view text) const {
   Prompt prompt;
   prompt.chat = false;
-  prompt.tokens = encode_with_end_of_text(text, text.size());
-  if (prompt.tokens.empty()) prompt.tokens.push_back(kEndOfText);
+  encode_prompt(text, text.size(), {}, prompt);
   return prompt;
 }
 
@@ -195,7 +203,7 @@ Score LanguageModel::score(std::string_view source, std::string_view target, con
 State LanguageModel::state_after(const Prompt& prompt, const CancelToken& cancel) {
   std::vector<std::size_t> turn_ends = prompt.turn_ends;
   turn_ends.push_back(prompt.tokens.size());  // longer texts are to begin there
-  return run(std::make_shared<StateTask>(prompt.tokens, std::move(turn_ends), State(), cancel)).state;
+  return run(std::make_shared<StateTask>(prompt.tokens, std::move(turn_ends), prompt.start, cancel)).state;
 }
 
 State LanguageModel::state_after(std::span<const TokenId> tokens, const CancelToken& cancel) {

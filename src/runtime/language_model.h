@@ -2,7 +2,9 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -10,6 +12,7 @@
 
 #include "base/cancel.h"
 #include "engine/backend.h"
+#include "formats/state_file.h"
 #include "runtime/chat_template.h"
 #include "runtime/first_tokens.h"
 #include "runtime/generation.h"
@@ -120,14 +123,42 @@ class LanguageModel {
   /// Puts a state into the cache as the one after `tokens`. Throws Error(kInvalidArgument) when the model refuses it.
   void remember(std::span<const TokenId> tokens, const State& state);
 
+  // language_model_states.cpp
+
+  /// Writes the state after a prompt to a file (formats/state_file.h). Throws like state_after() and
+  /// write_state_file().
+  void save_state(const std::string& path, const Prompt& prompt, StateType type, const CancelToken& cancel);
+  /// Remembers the state in such a file, or in one that the existing engine saved. Throws like read_state_file(),
+  /// Error(kInvalidArgument) for another model's, and Error(kUnsupported) for one of a backend of another kind.
+  void load_state(const std::string& path);
+
+  /// Prompts that begin with initial_state_tag(path) are read from the tuned state in that file on (initial_state.h).
+  /// A file that is loaded already is not read again. Throws like read_initial_state().
+  void load_initial_state(const std::string& path);
+  /// Forgets it and what was read after it; what runs goes on.
+  void unload_initial_state(const std::string& path);
+
+  /// Keeps states of conversations in files below `folder`, at most `limit_bytes` of them, and finds those that were
+  /// kept there before; an empty name: no longer. Throws Error(kIo).
+  void set_state_folder(const std::string& folder, std::uint64_t limit_bytes);
+
   /// States of earlier prompts and answers.
   StateCache& cache() noexcept { return cache_; }
 
  private:
   LanguageModel(std::unique_ptr<Model> model, Tokenizer tokenizer);
 
-  Tokens encode_with_end_of_text(std::string_view text, std::size_t trusted_bytes) const;
-  std::vector<std::size_t> token_counts(const Tokens& tokens, std::span<const std::size_t> bytes) const;
+  struct InitialState {
+    Tokens key;  // stands for the tag; its length is a multiple of every backend's grid
+    State state;
+  };
+
+  void encode_prompt(std::string_view text, std::size_t trusted_bytes, std::span<const std::size_t> turn_ends,
+                     Prompt& prompt) const;
+  std::size_t begin_with_initial_state(std::string_view text, Prompt& prompt) const;
+  void encode_with_end_of_text(std::string_view text, std::size_t trusted_bytes, Tokens& tokens) const;
+  std::vector<std::size_t> token_counts(const Prompt& prompt, std::size_t skipped_bytes,
+                                        std::span<const std::size_t> bytes) const;
   SequenceTask::Report run(const std::shared_ptr<WaitedTask>& task);
   void refuse_on_own_thread() const;
 
@@ -136,7 +167,9 @@ class LanguageModel {
   OpeningRules opening_;
   StateCache cache_;
   SpeedMeter speeds_;
-  Scheduler scheduler_;  // last: its thread uses all of the above
+  mutable std::mutex initial_states_mutex_;
+  std::map<std::string, InitialState, std::less<>> initial_states_;  // by path
+  Scheduler scheduler_;                                              // last: its thread uses all of the above
 };
 
 }  // namespace rwkv

@@ -13,7 +13,8 @@ namespace rwkv {
 /// Collects the bytes of one answer, token by token. All rules look at bytes, so they hold across token borders and for
 /// any vocabulary.
 ///  - A stop string ends the answer where it begins; its bytes never reach the reader.
-///  - While a thinking block is open, and until something visible follows it, stops that begin with a blank line are not
+///  - While a thinking block is open, and until something visible follows it, stops that begin with a blank line are
+///  not
 ///    looked for: thoughts have paragraphs.
 ///  - Bytes that may still turn out to belong to a stop, to an unfinished character or to the white space at the very
 ///    end (newlines, 0x17) are held back, so that text once given out never has to be taken back.
@@ -28,8 +29,8 @@ class ReplyText {
   /// `initial` is the part of the answer that the prompt holds already; stops are not looked for in it.
   ReplyText(Rules rules, std::string_view initial);
 
-  /// Takes the bytes of a token. Returns the index of the stop string that ended the answer, or -1. After an end nothing
-  /// may be pushed.
+  /// Takes the bytes of a token. Returns the index of the stop string that ended the answer, or -1. After an end
+  /// nothing may be pushed.
   int push(std::string_view bytes);
   /// The answer ended for another reason: gives out what was held back and may stay.
   void finish();

@@ -25,9 +25,8 @@ void validate(const SamplerParams& params) {
   }
 }
 
-TokenId Sampler::sample(std::span<const float> logits, const SamplerParams& params,
-                        const PenaltyParams& penalty_params, Penalties& penalties,
-                        std::span<const std::uint8_t> banned) {
+TokenId Sampler::sample(std::span<const float> logits, const SamplerParams& params, const PenaltyParams& penalty_params,
+                        Penalties& penalties, std::span<const std::uint8_t> banned) {
   prepare(logits, banned);
   penalties.apply(penalty_params, logits_);
   find_block_maxima();
@@ -77,8 +76,8 @@ TokenId Sampler::most_likely() const {
   return static_cast<TokenId>(i);
 }
 
-// The k largest logits into top_, most likely first. The k-th largest block maximum is a lower bound for the k-th largest
-// logit, so only blocks that reach it are looked at, and only the logits in them that do.
+// The k largest logits into top_, most likely first. The k-th largest block maximum is a lower bound for the k-th
+// largest logit, so only blocks that reach it are looked at, and only the logits in them that do.
 void Sampler::find_top(std::size_t k) {
   float bound = kNever;
   if (k < block_maxima_.size()) {
@@ -134,7 +133,8 @@ TokenId Sampler::draw(const SamplerParams& params, std::size_t k) {
     do {
       find_top(std::min(count, k));
       count *= 8;
-    } while (weigh_top(best, temperature) < static_cast<double>(params.top_p) * mass && top_.size() < k && count / 8 < k);
+    } while (weigh_top(best, temperature) < static_cast<double>(params.top_p) * mass && top_.size() < k &&
+             count / 8 < k);
   }
 
   const double wanted = static_cast<double>(params.top_p) * mass;

@@ -28,9 +28,9 @@ class Sampler {
   explicit Sampler(std::uint64_t seed) : random_(seed) {}
 
   /// Penalties, then bans, then the k most likely tokens, softmax with temperature over them, the fewest of those that
-  /// reach top_p, and a draw. `logits` is not changed; NaN counts as minus infinity. `banned` is empty or has one byte a
-  /// logit, not 0 where the token is banned. Equal logits are taken in the order of their ids. Throws Error(kEvaluation)
-  /// when no token is left.
+  /// reach top_p, and a draw. `logits` is not changed; NaN counts as minus infinity. `banned` is empty or has one byte
+  /// a logit, not 0 where the token is banned. Equal logits are taken in the order of their ids. Throws
+  /// Error(kEvaluation) when no token is left.
   TokenId sample(std::span<const float> logits, const SamplerParams& params, const PenaltyParams& penalty_params,
                  Penalties& penalties, std::span<const std::uint8_t> banned);
 
@@ -52,8 +52,8 @@ class Sampler {
   std::vector<float> logits_;        // the working copy
   std::vector<float> block_maxima_;  // of each kBlock logits
   std::vector<float> sorted_maxima_;
-  std::vector<Candidate> top_;       // most likely first
-  std::vector<double> weights_;      // of top_, not normalised
+  std::vector<Candidate> top_;   // most likely first
+  std::vector<double> weights_;  // of top_, not normalised
 };
 
 }  // namespace rwkv

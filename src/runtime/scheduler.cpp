@@ -262,9 +262,11 @@ void Scheduler::end_task(SequenceTask& task, const SequenceTask::Report& report,
     --measured_tasks_;
     measured_expected_ -= unread;
   }
+  // Whoever hears of the end may clear the cache at once, and then there is no next turn.
+  const std::uint64_t clears = cache_.stats().clears;
   task.end(report);
   if (report.error && report.error->code() != ErrorCode::kCancelled) return;
-  if (task.uses_cache()) keep_sequel(task);
+  if (task.uses_cache()) keep_sequel(task, clears);
 }
 
 void Scheduler::end_all(const Error& error) {

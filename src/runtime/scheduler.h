@@ -37,7 +37,8 @@ class SequenceTask {
   virtual bool is_measured() const { return false; }
   /// Whether states are taken from the cache and put there.
   virtual bool uses_cache() const { return true; }
-  /// The state to begin with instead of one from the cache; it stands for the first position() tokens.
+  /// The state to begin with, where the cache knows none of a longer beginning; it stands for the first position()
+  /// tokens, which are not read.
   virtual State start() const { return {}; }
   /// Whether next() is asked after the text, or the task ends with the state after it.
   virtual bool continues() const { return true; }
@@ -108,6 +109,7 @@ class Scheduler {
   // A task that has the sequence of the same index.
   struct Slot {
     std::shared_ptr<SequenceTask> task;
+    std::size_t origin = 0;           // position of the task's start()
     std::size_t done = 0;             // tokens of the text that the sequence holds
     std::size_t body = 0;             // tokens of the text that are read in pieces; the last one is stepped
     std::vector<std::size_t> places;  // in the body, after which the state is to be remembered or shared; ascending
@@ -127,6 +129,7 @@ class Scheduler {
 
   struct Sequel {
     Tokens text;
+    std::size_t origin = 0;    // position of the state it begins with
     std::size_t unread = 0;    // tokens of it that the cache did not have when the task ended
     std::uint64_t clears = 0;  // StateCache::Stats::clears at that time
   };
@@ -160,7 +163,7 @@ class Scheduler {
   bool read_piece(std::size_t index, double seconds);
   void reached(std::size_t index);
   void read_sequel();
-  void keep_sequel(SequenceTask& task);
+  void keep_sequel(SequenceTask& task, std::uint64_t clears);
   bool has_news() const;
   void evaluate(std::span<EvalItem> items, const CancelToken& cancel);
   void progress(Slot& slot, std::size_t tokens);

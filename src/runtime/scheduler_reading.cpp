@@ -51,7 +51,11 @@ void Scheduler::progress(Slot& slot, std::size_t tokens) {
 void Scheduler::start_reading(Slot& slot, Sequence& sequence) {
   const std::span<const TokenId> body = std::span(slot.task->text()).first(slot.body);
   State known = slot.task->start();
-  if (known.is_zero() && slot.task->uses_cache()) known = cache_.longest_prefix(body, cut());
+  slot.origin = static_cast<std::size_t>(known.position());
+  if (slot.task->uses_cache() && slot.origin < slot.body) {
+    State cached = cache_.longest_prefix(body, cut());
+    if (cached.position() > known.position()) known = std::move(cached);
+  }
   sequence.restore(known);
   slot.done = static_cast<std::size_t>(known.position());
   slot.places = places_to_remember(slot.done, slot.body, slot.task->turn_ends(), cut());
@@ -191,7 +195,10 @@ void Scheduler::reached(std::size_t index) {
       std::any_of(slots_.begin(), slots_.end(), joins)) {
     state = sequences_[index]->save();
   }
-  if (slot.task->uses_cache()) cache_.insert(std::span(slot.task->text()).first(slot.done), state);
+  // After an initial state the first piece may be too small to be stable.
+  if (slot.task->uses_cache() && slot.done >= slot.origin + (slot.origin > 0 ? cut().piece : 0)) {
+    cache_.insert(std::span(slot.task->text()).first(slot.done), state);
+  }
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     Slot& other = slots_[i];
     if (!joins(other)) continue;
@@ -213,16 +220,18 @@ void Scheduler::reached(std::size_t index) {
   retire(index, std::nullopt);
 }
 
-void Scheduler::keep_sequel(SequenceTask& task) {
+void Scheduler::keep_sequel(SequenceTask& task, std::uint64_t clears) {
   try {
     Tokens text = task.sequel();
     text.resize(text.size() - text.size() % cut().grid);
     const StateCache::Stats cache = cache_.stats();
-    if (text.size() < cut().piece || cache.limit_bytes < model_.info().state_bytes) return;
+    if (text.size() < cut().piece || cache.limit_bytes < model_.info().state_bytes || cache.clears != clears) return;
+    const auto origin = static_cast<std::size_t>(task.start().position());
     const auto known = static_cast<std::size_t>(cache_.longest_prefix(text, cut()).position());
-    if (known == text.size()) return;
+    if (known == text.size()) cache_.keep_on_disk(text);
+    if (known == text.size() || known < origin) return;
     const std::size_t unread = text.size() - known;
-    sequels_.push_back({std::move(text), unread, cache.clears});
+    sequels_.push_back({std::move(text), origin, unread, clears});
     if (sequels_.size() > kMostSequels) sequels_.pop_front();
   } catch (const std::exception&) {
     // Only the next turn's time is lost.
@@ -244,7 +253,7 @@ void Scheduler::read_sequel() {
     const State known = cache_.longest_prefix(text, cut());
     auto done = static_cast<std::size_t>(known.position());
     // Dropped where the conversation it belongs to was forgotten meanwhile.
-    if (sequel.clears != cache_.stats().clears || text.size() - done > sequel.unread) return;
+    if (sequel.clears != cache_.stats().clears || text.size() - done > sequel.unread || done < sequel.origin) return;
     Sequence& reader = sequence(0);
     reader.restore(known);
     while (done < text.size()) {
@@ -257,7 +266,8 @@ void Scheduler::read_sequel() {
       if (done < text.size() && has_news()) break;
     }
     cache_.insert_if_not_cleared(sequel.clears, text.first(done), reader.save());
-    if (done < text.size()) sequels_.push_front({sequel.text, text.size() - done, sequel.clears});
+    if (done == text.size()) cache_.keep_on_disk(text);
+    if (done < text.size()) sequels_.push_front({sequel.text, sequel.origin, text.size() - done, sequel.clears});
   } catch (const std::exception&) {
     // As above.
   }

@@ -48,7 +48,8 @@ class SpeedMeter {
     }
     double speed() const noexcept {
       const auto time = nanoseconds.load(std::memory_order_relaxed);
-      return time > 0 ? static_cast<double>(tokens.load(std::memory_order_relaxed)) * 1e9 / static_cast<double>(time) : 0;
+      return time > 0 ? static_cast<double>(tokens.load(std::memory_order_relaxed)) * 1e9 / static_cast<double>(time)
+                      : 0;
     }
   };
 

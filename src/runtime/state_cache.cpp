@@ -16,10 +16,33 @@ std::uint64_t key_bytes(std::size_t tokens) { return tokens * sizeof(TokenId); }
 StateCache::StateCache(std::uint64_t limit_bytes) { stats_.limit_bytes = limit_bytes; }
 
 // Long conversations are deep trees: taken down one by one, not by destructors within each other.
-StateCache::~StateCache() { erase({}); }
+StateCache::~StateCache() {
+  disk_.reset();
+  erase({});
+}
 
 State StateCache::longest_prefix(std::span<const TokenId> tokens, StableCut cut) {
+  State known;
+  std::shared_ptr<DiskCache> disk;
+  {
+    const std::lock_guard lock(mutex_);
+    known = longest_in_memory(tokens, cut);
+    disk = disk_;
+  }
+  State older;
+  if (disk) older = disk->longest_prefix(tokens, static_cast<std::size_t>(known.position()), cut);
   const std::lock_guard lock(mutex_);
+  if (!older.is_zero()) {
+    known = std::move(older);
+    store(tokens.first(static_cast<std::size_t>(known.position())), known, false);
+    drop_to(stats_.limit_bytes);
+  }
+  ++(known.is_zero() ? stats_.misses : stats_.hits);
+  stats_.saved_tokens += static_cast<std::uint64_t>(known.position());
+  return known;
+}
+
+State StateCache::longest_in_memory(std::span<const TokenId> tokens, StableCut cut) {
   Place* at = &root_;
   Place* best = nullptr;
   while (true) {
@@ -32,12 +55,7 @@ State StateCache::longest_prefix(std::span<const TokenId> tokens, StableCut cut)
     if (edge.size() > rest.size() || !std::equal(edge.begin(), edge.end(), rest.begin())) break;
     at = next->second.get();
   }
-  if (best == nullptr) {
-    ++stats_.misses;
-    return {};
-  }
-  ++stats_.hits;
-  stats_.saved_tokens += best->depth;
+  if (best == nullptr) return {};
   used_.splice(used_.begin(), used_, best->used);
   return best->state;
 }
@@ -134,6 +152,7 @@ void StateCache::pin(std::span<const TokenId> tokens, State state) {
 
 void StateCache::erase(std::span<const TokenId> tokens) {
   const std::lock_guard lock(mutex_);
+  if (disk_) disk_->erase(tokens);
   Place* const top = find(tokens, true);
   if (top == nullptr) return;
   std::vector<Place*> to_visit{top};
@@ -185,6 +204,7 @@ std::uint64_t StateCache::drop_to(std::uint64_t bytes) {
     Place* const place = *--it;
     if (place->pinned) continue;
     ++it;  // stays valid when its predecessor goes
+    if (disk_) disk_->offer(key_of(*place), place->state);
     forget(*place);
   }
   return before - stats_.bytes;
@@ -193,13 +213,33 @@ std::uint64_t StateCache::drop_to(std::uint64_t bytes) {
 void StateCache::clear() {
   const std::lock_guard lock(mutex_);
   ++stats_.clears;
+  const std::shared_ptr<DiskCache> disk = std::exchange(disk_, nullptr);  // what is forgotten is not to be kept there
   drop_to(0);
+  disk_ = disk;
+  if (disk_) disk_->erase({});
 }
 
 void StateCache::set_limit(std::uint64_t bytes) {
   const std::lock_guard lock(mutex_);
   stats_.limit_bytes = bytes;
   drop_to(bytes);
+}
+
+void StateCache::set_disk(std::shared_ptr<DiskCache> disk) {
+  const std::lock_guard lock(mutex_);
+  disk_.swap(disk);
+}
+
+std::shared_ptr<DiskCache> StateCache::disk() const {
+  const std::lock_guard lock(mutex_);
+  return disk_;
+}
+
+void StateCache::keep_on_disk(std::span<const TokenId> tokens) {
+  const std::lock_guard lock(mutex_);
+  if (!disk_) return;
+  const Place* place = find(tokens, false);
+  if (place != nullptr && !place->state.is_zero()) disk_->offer(tokens, place->state);
 }
 
 std::uint64_t StateCache::shrink_to(std::uint64_t bytes) {
@@ -212,6 +252,14 @@ StateCache::Stats StateCache::stats() const {
   return stats_;
 }
 
+Tokens StateCache::key_of(const Place& place) const {
+  Tokens tokens(place.depth);
+  for (const Place* part = &place; part != &root_; part = part->parent) {
+    std::copy(part->edge.begin(), part->edge.end(), tokens.begin() + static_cast<std::ptrdiff_t>(part->parent->depth));
+  }
+  return tokens;
+}
+
 std::vector<StateCache::Node> StateCache::nodes() const {
   const std::lock_guard lock(mutex_);
   std::vector<Node> nodes;
@@ -220,11 +268,7 @@ std::vector<StateCache::Node> StateCache::nodes() const {
     Node node;
     node.bytes = place->state.bytes().size() + kPlaceBytes + key_bytes(place->edge.size());
     node.pinned = place->pinned;
-    node.tokens.resize(place->depth);
-    for (const Place* part = place; part != &root_; part = part->parent) {
-      std::copy(part->edge.begin(), part->edge.end(),
-                node.tokens.begin() + static_cast<std::ptrdiff_t>(part->parent->depth));
-    }
+    node.tokens = key_of(*place);
     nodes.push_back(std::move(node));
   }
   return nodes;

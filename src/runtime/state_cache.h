@@ -12,13 +12,15 @@
 
 #include "base/token.h"
 #include "engine/state.h"
+#include "runtime/disk_cache.h"
 #include "runtime/reading.h"
 
 namespace rwkv {
 
 /// A byte-bounded cache of states keyed by the tokens that led to them: a radix tree, so that conversations which begin
 /// alike share what they have in common and a look-up costs no more than the text is long. The least recently used
-/// states go first, pinned ones not at all. Safe from any thread.
+/// states go first, pinned ones not at all. With a disk cache below it, what goes for want of room is written there,
+/// and found there. Safe from any thread.
 class StateCache {
  public:
   struct Stats {
@@ -46,11 +48,17 @@ class StateCache {
   void insert_if_not_cleared(std::uint64_t clears, std::span<const TokenId> tokens, State state);
   /// The same for a state that stays until it is erased.
   void pin(std::span<const TokenId> tokens, State state);
-  /// Forgets the states of all texts that begin with `tokens`, pinned ones too.
+  /// Forgets the states of all texts that begin with `tokens`, pinned ones and those on disk too.
   void erase(std::span<const TokenId> tokens);
 
-  /// Forgets all but the pinned ones.
+  /// Forgets all but the pinned ones, on disk as well.
   void clear();
+
+  /// The slow tier from now on; null: none.
+  void set_disk(std::shared_ptr<DiskCache> disk);
+  std::shared_ptr<DiskCache> disk() const;
+  /// Has the state after exactly `tokens` written to disk soon, where there is one, for a process that is killed.
+  void keep_on_disk(std::span<const TokenId> tokens);
   void set_limit(std::uint64_t bytes);
   /// Drops states until at most `bytes` are taken, or nothing but pinned ones is left. Returns the bytes dropped.
   std::uint64_t shrink_to(std::uint64_t bytes);
@@ -79,6 +87,8 @@ class StateCache {
   Place& place_of(std::span<const TokenId> tokens);
   Place* find(std::span<const TokenId> tokens, bool or_longer);
   Place& split(Place& place, std::size_t length);
+  State longest_in_memory(std::span<const TokenId> tokens, StableCut cut);
+  Tokens key_of(const Place& place) const;
   void store(std::span<const TokenId> tokens, State state, bool pinned);
   void forget(Place& place);
   void tidy(Place& place);
@@ -88,6 +98,7 @@ class StateCache {
   Place root_;
   std::list<Place*> used_;  // places with a state, most recently used first
   Stats stats_;
+  std::shared_ptr<DiskCache> disk_;
 };
 
 }  // namespace rwkv

@@ -372,4 +372,45 @@ TEST(CApi, AStateOfAnotherModelAndADamagedOneAreRefused) {
   EXPECT_EQ(code(model), RWKV_ERROR_RUNTIME | RWKV_ERROR_IO);
 }
 
+TEST(CApi, AnInitialStateChangesPromptsThatBeginWithItsTagUntilItIsUnloaded) {
+  const std::string path = RWKV_SOURCE_DIR "/tests/data/tiny/initial_state.pth";
+  rwkv_mobile::Runtime runtime;
+  rwkv_mobile::Model model = runtime.load(MODEL);
+  be_greedy(model);
+  // The shipped model knows some answers whatever it begins with, so several are asked for.
+  const auto answers = [&](const std::string& prompt) {
+    rwkvmobile_runtime_set_prompt(model.runtime(), model.id(), prompt.c_str());
+    std::vector<std::string> texts;
+    for (const char* question : {"Hi", "Tell me a story", "x", "What is 47+38?"}) {
+      model.chat({question}, 20);
+      model.wait();
+      texts.push_back(model.response().text);
+    }
+    return texts;
+  };
+  const std::string tag = "<state src=\"" + path + "\">\n";
+  const auto as_text = answers(tag);
+  const auto plain = answers("");
+  model.load_initial_state(path);
+  model.load_initial_state(path);
+  const auto tuned = answers(tag);
+  EXPECT_NE(tuned, as_text);
+  EXPECT_EQ(answers(""), plain);
+  EXPECT_EQ(answers(tag), tuned);
+  model.unload_initial_state(path);
+  EXPECT_EQ(answers(tag), as_text);
+
+  const auto code = [&](const char* from) {
+    return rwkvmobile_runtime_load_initial_state(model.runtime(), model.id(), from);
+  };
+  EXPECT_EQ(code(nullptr), RWKV_ERROR_INVALID_PARAMETERS);
+  EXPECT_EQ(code("/no/such/file.pth"), RWKV_ERROR_RUNTIME | RWKV_ERROR_IO);
+  EXPECT_EQ(code(RWKV_SOURCE_DIR "/tests/data/rwkv6/initial_state.pth"), RWKV_ERROR_RUNTIME | RWKV_ERROR_IO);
+  EXPECT_EQ(rwkvmobile_runtime_load_initial_state(model.runtime(), 99, path.c_str()),
+            RWKV_ERROR_RUNTIME | RWKV_ERROR_INVALID_PARAMETERS);
+  rwkvmobile_runtime_unload_initial_state(model.runtime(), 99, path.c_str());
+  rwkvmobile_runtime_unload_initial_state(nullptr, 0, path.c_str());
+  rwkvmobile_runtime_unload_initial_state(model.runtime(), model.id(), nullptr);
+}
+
 }  // namespace

@@ -91,9 +91,8 @@ def write_safetensors(folder):
     (folder / "mixed.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + data)
 
 
-def write_rmpack(folder):
-    config = json.dumps({"hidden_size": 8, "flower_template": True, "note": "é", "more": {"list": [1, 2]}}).encode()
-    blobs = {f"blocks.{i}.att.time_state": counting(8 + i, torch.float16).numpy().tobytes() for i in range(2)}
+def rmpack_bytes(config, blobs):
+    """config: JSON as bytes; blobs: name to bytes."""
     table_bytes = 8 + 4 + len(config) + 4 + sum(4 + len(name) + 16 for name in blobs)
     out, data, at = b"RWKVMBLE" + struct.pack("<I", len(config)) + config + struct.pack("<I", len(blobs)), b"", 0
     for name, blob in blobs.items():
@@ -102,7 +101,13 @@ def write_rmpack(folder):
         data += b"\0" * (at - table_bytes - len(data)) + blob
         at += len(blob)
     assert len(out) == table_bytes
-    (folder / "state.rmpack").write_bytes(out + data)
+    return out + data
+
+
+def write_rmpack(folder):
+    config = json.dumps({"hidden_size": 8, "flower_template": True, "note": "é", "more": {"list": [1, 2]}}).encode()
+    blobs = {f"blocks.{i}.att.time_state": counting(8 + i, torch.float16).numpy().tobytes() for i in range(2)}
+    (folder / "state.rmpack").write_bytes(rmpack_bytes(config, blobs))
 
 
 def main():

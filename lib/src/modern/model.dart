@@ -191,12 +191,18 @@ final class RwkvModel {
   }
 
   /// Writes the state after the turns [messages] to the file [path]; a last turn
-  /// of the user that has no answer is left out.
-  Future<void> saveState(List<String> messages, String path) => _session.tell(
+  /// of the user that has no answer is left out. With [halfPrecision] the file
+  /// is half as large, and the conversation goes on nearly as it would have.
+  Future<void> saveState(
+    List<String> messages,
+    String path, {
+    bool halfPrecision = false,
+  }) => _session.tell(
     SaveRuntimeStateByHistory(
       messages: messages,
       stateSavePath: path,
       modelID: id,
+      halfPrecision: halfPrecision,
     ),
   );
 
@@ -210,6 +216,32 @@ final class RwkvModel {
       LoadRuntimeStateToMemory(stateLoadPath: path, modelID: id),
     );
   }
+
+  /// Sets how many bytes the states of conversations may take in memory, and a
+  /// [folder] where they are kept as files of at most [folderLimitBytes]
+  /// (1 GiB): after a restart of the app a conversation then goes on without
+  /// being read again. An empty name ends that; null changes nothing.
+  Future<void> setStateCache({
+    int? limitBytes,
+    String? folder,
+    int? folderLimitBytes,
+  }) => _session.tell(
+    SetStateCache(
+      modelID: id,
+      limitBytes: limitBytes,
+      folder: folder,
+      folderLimitBytes: folderLimitBytes,
+    ),
+  );
+
+  /// Loads a tuned initial state (`.pth` or `.rmpack` of state tuning): prompts
+  /// that begin with `<state src="PATH">` are read from it on.
+  Future<void> loadInitialState(String path) =>
+      _session.tell(LoadInitialStates(path, modelID: id));
+
+  /// Forgets it; the tag is ordinary text from then on.
+  Future<void> unloadInitialState(String path) =>
+      _session.tell(UnloadInitialStates(path, modelID: id));
 
   /// Forgets the conversations that the model remembers in order to go on with
   /// them quickly.

@@ -1,6 +1,7 @@
 #include "backends/llama_cpp/llama_cpp_model.h"
 
 #include <algorithm>
+#include <cstring>
 #include <exception>
 #include <limits>
 #include <new>
@@ -9,8 +10,8 @@
 
 #include "backends/llama_cpp/library.h"
 #include "backends/llama_cpp/processor.h"
+#include "backends/llama_cpp/sequence_state.h"
 #include "backends/llama_cpp/state_blob.h"
-#include "backends/llama_cpp/zero_state.h"
 
 namespace rwkv::llama_cpp {
 namespace {
@@ -77,9 +78,9 @@ std::string with_reason(const std::string& message) {
 LlamaCppModel::LlamaCppModel(const GgufFile& file, const RwkvPassport& passport, const LoadOptions& options)
     : info_(describe(passport, file.file_bytes(), options)),
       vocabulary_(Vocabulary::from_gguf_tokens(passport.token_texts, passport.token_types)),
-      fingerprint_(model_fingerprint(file, passport)),
       slots_(static_cast<std::size_t>(options.max_sequences), false),
       batch_tokens_(tokens_per_batch(passport)) {
+  info_.fingerprint = model_fingerprint(file, passport);
   describe_cuts(file, info_);
   load(file.name(), options);
   create_context();
@@ -164,6 +165,45 @@ void LlamaCppModel::set_threads(int threads) {
   ggml_threadpool_params params = ggml_threadpool_params_default(threads);
   pool_.reset(ggml_threadpool_new(&params));
   if (pool_) llama_attach_threadpool(context_.get(), pool_.get(), nullptr);
+}
+
+StateTensors LlamaCppModel::state_shape() const {
+  return {static_cast<std::uint32_t>(info_.layers),
+          static_cast<std::uint32_t>(info_.width),
+          static_cast<std::uint32_t>(info_.heads),
+          static_cast<std::uint32_t>(info_.head_size),
+          {}};
+}
+
+StateTensors LlamaCppModel::tensors_of(const State& state) const {
+  StateTensors tensors = state_shape();
+  if (!state.is_zero()) return read_sequence_state(unwrap_state(state, info_.fingerprint), tensors);
+  tensors.values.resize(static_cast<std::size_t>(tensors.layers * tensors.layer_values()));
+  return tensors;
+}
+
+State LlamaCppModel::state_of(const StateTensors& tensors, std::int64_t position) const {
+  if (!tensors.has_shape_of(state_shape()) || tensors.values.size() != tensors.layers * tensors.layer_values()) {
+    throw Error(ErrorCode::kInvalidArgument, "the state has " + std::to_string(tensors.layers) + " layers of width " +
+                                                 std::to_string(tensors.width) + ", not those of the model");
+  }
+  if (position < 0 || position > std::numeric_limits<llama_pos>::max()) {
+    throw Error(ErrorCode::kInvalidArgument, "a state cannot stand after " + std::to_string(position) + " tokens");
+  }
+  if (position == 0) return {};
+  std::vector<std::byte> bytes(state_header_bytes() + zero_.size());
+  const std::span<std::byte> payload = std::span(bytes).subspan(state_header_bytes());
+  std::memcpy(payload.data(), zero_.data(), zero_.size());
+  write_sequence_state(tensors, position, payload);
+  return wrap_state(std::move(bytes), info_.fingerprint, position);
+}
+
+State LlamaCppModel::import_state(std::span<const std::byte> bytes, std::span<const TokenId> tokens) const {
+  if (bytes.size() == info_.state_bytes) {
+    throw Error(ErrorCode::kUnsupported, "the state was saved by web-rwkv; save the conversation again");
+  }
+  const ForeignState foreign = parse_foreign_state(bytes, tokens);
+  return state_of(read_sequence_state(foreign.bytes, state_shape()), static_cast<std::int64_t>(foreign.tokens));
 }
 
 std::unique_ptr<Sequence> LlamaCppModel::create_sequence() {

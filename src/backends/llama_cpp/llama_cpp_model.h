@@ -33,12 +33,16 @@ class LlamaCppModel final : public Model {
   std::unique_ptr<Sequence> create_sequence() override;
   void evaluate(std::span<EvalItem> items, const CancelToken& cancel) override;
   void set_threads(int threads) override;
+  StateTensors tensors_of(const State& state) const override;
+  State state_of(const StateTensors& tensors, std::int64_t position) const override;
+  State import_state(std::span<const std::byte> bytes, std::span<const TokenId> tokens) const override;
 
  private:
   friend class LlamaCppSequence;
 
   void load(const std::string& path, const LoadOptions& options);
   void create_context();
+  StateTensors state_shape() const;  // without values
   void set_to_zero(llama_seq_id id);
   void validate(std::span<const EvalItem> items) const;
   void run(std::span<EvalItem> items);
@@ -47,7 +51,6 @@ class LlamaCppModel final : public Model {
 
   ModelInfo info_;
   Vocabulary vocabulary_;
-  std::uint64_t fingerprint_ = 0;
   std::unique_ptr<llama_model, ModelDeleter> model_;
   using ThreadPool = std::unique_ptr<ggml_threadpool, ThreadPoolDeleter>;
   ThreadPool pool_;                        // outlives the context that uses it

@@ -1,8 +1,8 @@
 #include <vector>
 
 #include "backends/llama_cpp/llama_cpp_model.h"
+#include "backends/llama_cpp/sequence_state.h"
 #include "backends/llama_cpp/state_blob.h"
-#include "backends/llama_cpp/zero_state.h"
 
 namespace rwkv::llama_cpp {
 
@@ -27,13 +27,13 @@ State LlamaCppSequence::save() const {
                                                        bytes.size() - header, id_);
   if (written == 0) throw Error(ErrorCode::kEvaluation, "llama.cpp could not copy out a state");
   bytes.resize(header + written);
-  return wrap_state(std::move(bytes), model_.fingerprint_, position_);
+  return wrap_state(std::move(bytes), model_.info_.fingerprint, position_);
 }
 
 void LlamaCppSequence::restore(const State& state) {
   reset();
   if (state.is_zero()) return;
-  const std::span<const std::byte> payload = unwrap_state(state, model_.fingerprint_);
+  const std::span<const std::byte> payload = unwrap_state(state, model_.info_.fingerprint);
   const std::span<const std::uint8_t> bytes(reinterpret_cast<const std::uint8_t*>(payload.data()), payload.size());
   if (bytes.size() != model_.zero_.size() || !is_sequence_state(bytes, state.position())) {
     throw Error(ErrorCode::kInvalidArgument, "the state is damaged");

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/checksum.h"
 #include "base/error.h"
 
 namespace rwkv::llama_cpp {
@@ -21,20 +22,6 @@ struct Header {
 constexpr std::uint32_t kMagic = 0x534C4B52;  // "RKLS"
 constexpr std::uint32_t kVersion = 1;
 constexpr std::size_t kSampleBytes = 256;
-
-// FNV-1a over words: fast enough not to be noticed beside the copy, and any flipped bit changes it.
-std::uint64_t checksum(std::span<const std::byte> bytes) {
-  std::uint64_t hash = 0xCBF29CE484222325u;
-  std::size_t i = 0;
-  for (; i + 8 <= bytes.size(); i += 8) {
-    std::uint64_t word;
-    std::memcpy(&word, bytes.data() + i, 8);
-    hash = (hash ^ word) * 0x100000001B3u;
-    hash ^= hash >> 29;
-  }
-  for (; i < bytes.size(); ++i) hash = (hash ^ static_cast<std::uint64_t>(bytes[i])) * 0x100000001B3u;
-  return hash;
-}
 
 }  // namespace
 

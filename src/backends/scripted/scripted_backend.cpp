@@ -3,12 +3,13 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
-#include <functional>
 #include <set>
+#include <span>
 #include <thread>
 #include <utility>
 
 #include "backends/scripted/script.h"
+#include "base/checksum.h"
 
 namespace rwkv {
 namespace {
@@ -78,6 +79,7 @@ class ScriptedModel final : public Model {
     info_.weight_type = "none";
     info_.vocabulary = kRows;
     info_.threads = 1;
+    info_.fingerprint = checksum(std::as_bytes(std::span(info_.name)));
     info_.stable_piece = 1;
     info_.stable_grid = 1;
     for (int size = 1; size <= max_sequences; ++size) info_.batch_sizes.push_back(size);
@@ -95,8 +97,40 @@ class ScriptedModel final : public Model {
     return std::make_unique<ScriptedSequence>(*this);
   }
   void forget_sequence() noexcept { --sequences_; }
-  // At the head of each saved state, so that those of others are known.
-  std::string mark() const { return "scripted " + std::to_string(std::hash<std::string>()(info_.name)) + ":"; }
+
+  // A single layer without matrices; byte b of the text is the number b + 1.
+  StateTensors tensors_of(const State& state) const override {
+    const std::string text = text_of(state);
+    StateTensors tensors{1, static_cast<std::uint32_t>((text.size() + 1) / 2), 0, 0, {}};
+    for (const char c : text) tensors.values.push_back(static_cast<float>(static_cast<unsigned char>(c) + 1));
+    tensors.values.resize(2 * std::size_t{tensors.width});
+    return tensors;
+  }
+  State state_of(const StateTensors& tensors, std::int64_t position) const override {
+    std::string text;
+    for (const float value : tensors.values) {
+      if (value < 0 || value > 256 || tensors.layers != 1) {
+        throw Error(ErrorCode::kInvalidArgument, "the state is not one of a script's");
+      }
+      if (value >= 1) text += static_cast<char>(static_cast<int>(value) - 1);
+    }
+    return state_of(text, position);
+  }
+  State import_state(std::span<const std::byte>, std::span<const TokenId>) const override {
+    throw Error(ErrorCode::kUnsupported, "the existing engine has no scripts, so that it cannot have saved this state");
+  }
+  State state_of(const std::string& text, std::int64_t position) const {
+    const std::string whole = mark() + text;
+    std::vector<std::byte> bytes(whole.size());
+    std::memcpy(bytes.data(), whole.data(), whole.size());
+    return State(std::move(bytes), position);
+  }
+  std::string text_of(const State& state) const {
+    if (state.is_zero()) return "";
+    const std::string_view whole(reinterpret_cast<const char*>(state.bytes().data()), state.bytes().size());
+    if (!whole.starts_with(mark())) throw Error(ErrorCode::kInvalidArgument, "the state belongs to another model");
+    return std::string(whole.substr(mark().size()));
+  }
 
   void evaluate(std::span<EvalItem> items, const CancelToken& cancel) override {
     for (EvalItem& item : items) item.logits = {};
@@ -130,6 +164,9 @@ class ScriptedModel final : public Model {
   }
 
  private:
+  // At the head of each saved state, so that those of others are known.
+  std::string mark() const { return "scripted " + std::to_string(info_.fingerprint) + ":"; }
+
   void validate(std::span<const EvalItem> items) const {
     std::set<const Sequence*> seen;
     for (const EvalItem& item : items) {
@@ -162,21 +199,11 @@ class ScriptedModel final : public Model {
 
 ScriptedSequence::~ScriptedSequence() { model_.forget_sequence(); }
 
-State ScriptedSequence::save() const {
-  if (position_ == 0) return {};
-  const std::string whole = model_.mark() + text_;
-  std::vector<std::byte> bytes(whole.size());
-  std::memcpy(bytes.data(), whole.data(), whole.size());
-  return State(std::move(bytes), position_);
-}
+State ScriptedSequence::save() const { return position_ == 0 ? State() : model_.state_of(text_, position_); }
 
 void ScriptedSequence::restore(const State& state) {
   reset();
-  if (state.is_zero()) return;
-  const std::string_view whole(reinterpret_cast<const char*>(state.bytes().data()), state.bytes().size());
-  const std::string mark = model_.mark();
-  if (!whole.starts_with(mark)) throw Error(ErrorCode::kInvalidArgument, "the state belongs to another model");
-  text_ = whole.substr(mark.size());
+  text_ = model_.text_of(state);
   position_ = state.position();
 }
 

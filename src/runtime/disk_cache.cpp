@@ -1,0 +1,219 @@
+#include "runtime/disk_cache.h"
+
+#include <algorithm>
+#include <chrono>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "base/checksum.h"
+#include "base/error_of.h"
+#include "base/log.h"
+#include "formats/state_file.h"
+
+namespace rwkv {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kExtension = ".state";
+constexpr std::chrono::hours kStale{1};
+// States that wait to be written are kept in memory.
+constexpr std::uint64_t kMostOfferedBytes = std::uint64_t{64} << 20;
+
+fs::path from_utf8(const std::string& text) { return fs::path(std::u8string(text.begin(), text.end())); }
+
+std::string to_utf8(const fs::path& path) {
+  const std::u8string text = path.u8string();
+  return {text.begin(), text.end()};
+}
+
+std::string hexadecimal(std::uint64_t value) {
+  std::string text;
+  for (int shift = 60; shift >= 0; shift -= 4) text += "0123456789abcdef"[value >> shift & 15];
+  return text;
+}
+
+bool begins_with(std::span<const TokenId> text, std::span<const TokenId> beginning) {
+  return text.size() >= beginning.size() && std::equal(beginning.begin(), beginning.end(), text.begin());
+}
+
+}  // namespace
+
+DiskCache::DiskCache(const Model& model, const std::string& folder, std::uint64_t limit_bytes)
+    : model_(model), folder_(from_utf8(folder) / hexadecimal(model.info().fingerprint)), limit_bytes_(limit_bytes) {
+  std::error_code error;
+  fs::create_directories(folder_, error);
+  if (error) throw Error(ErrorCode::kIo, "the folder '" + to_utf8(folder_) + "' cannot be made: " + error.message());
+  scan();
+  thread_ = std::thread([this] { run(); });
+}
+
+DiskCache::~DiskCache() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopped_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+// What earlier processes left, by the time of its last use.
+void DiskCache::scan() {
+  std::vector<std::pair<fs::file_time_type, Entry>> found;
+  std::error_code error;
+  for (const fs::directory_entry& file : fs::directory_iterator(folder_, error)) {
+    if (file.path().extension() != kExtension) {
+      // What a process left that was killed while it wrote.
+      if (fs::file_time_type::clock::now() - file.last_write_time(error) > kStale) fs::remove(file.path(), error);
+      continue;
+    }
+    try {
+      StateFileHead head = read_state_file_head(to_utf8(file.path()));
+      if (head.fingerprint != model_.info().fingerprint) continue;
+      found.emplace_back(file.last_write_time(), Entry{std::move(head.tokens), file.path(), file.file_size()});
+    } catch (const std::exception& bad) {
+      log::warn(std::string("a remembered state is of no use and is removed: ") + bad.what());
+      fs::remove(file.path(), error);
+    }
+  }
+  std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+  for (auto& [time, entry] : found) {
+    bytes_ += entry.bytes;
+    entries_.push_back(std::move(entry));
+  }
+  while (bytes_ > limit_bytes_ && !entries_.empty()) remove(std::prev(entries_.end()));
+}
+
+fs::path DiskCache::path_of(std::span<const TokenId> tokens) const {
+  return folder_ / (hexadecimal(checksum(std::as_bytes(tokens))) + std::string(kExtension));
+}
+
+std::list<DiskCache::Entry>::iterator DiskCache::find(std::span<const TokenId> tokens) {
+  return std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) {
+    return entry.tokens.size() == tokens.size() && begins_with(entry.tokens, tokens);
+  });
+}
+
+void DiskCache::remove(std::list<Entry>::iterator entry) {
+  std::error_code error;
+  fs::remove(entry->path, error);
+  bytes_ -= entry->bytes;
+  entries_.erase(entry);
+}
+
+void DiskCache::offer(std::span<const TokenId> tokens, const State& state) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto known = find(tokens); known != entries_.end()) {
+      entries_.splice(entries_.begin(), entries_, known);
+      return;
+    }
+    const std::uint64_t bytes = state.bytes().size();
+    if (state.is_zero() || bytes > limit_bytes_) return;
+    if (!offers_.empty() && offered_bytes_ + bytes > kMostOfferedBytes) return;
+    offered_bytes_ += bytes;
+    offers_.push_back({Tokens(tokens.begin(), tokens.end()), state});
+  }
+  changed_.notify_all();
+}
+
+State DiskCache::longest_prefix(std::span<const TokenId> tokens, std::size_t known, StableCut cut) {
+  while (true) {
+    std::string path;
+    {
+      const std::lock_guard lock(mutex_);
+      auto best = entries_.end();
+      for (auto it = entries_.begin(); it != entries_.end(); ++it) {
+        const std::size_t size = it->tokens.size();
+        if (size <= std::max(known, best == entries_.end() ? 0 : best->tokens.size())) continue;
+        if (can_begin_at(size, tokens.size(), cut) && begins_with(tokens, it->tokens)) best = it;
+      }
+      if (best == entries_.end()) return {};
+      std::error_code error;
+      fs::last_write_time(best->path, fs::file_time_type::clock::now(), error);
+      entries_.splice(entries_.begin(), entries_, best);
+      path = to_utf8(best->path);
+    }
+    try {
+      const StateFile file = read_state_file(path);
+      if (file.fingerprint == model_.info().fingerprint && begins_with(tokens, file.tokens)) {
+        return model_.state_of(file.tensors, static_cast<std::int64_t>(file.tokens.size()));
+      }
+    } catch (const std::exception& bad) {
+      log::warn(std::string("a remembered state is of no use and is removed: ") + bad.what());
+    }
+    const std::lock_guard lock(mutex_);
+    const auto entry =
+        std::find_if(entries_.begin(), entries_.end(), [&](const Entry& other) { return to_utf8(other.path) == path; });
+    if (entry != entries_.end()) remove(entry);
+  }
+}
+
+void DiskCache::erase(std::span<const TokenId> tokens) {
+  const std::lock_guard lock(mutex_);
+  ++erasures_;
+  for (auto it = entries_.begin(); it != entries_.end();) {
+    const auto entry = it++;
+    if (begins_with(entry->tokens, tokens)) remove(entry);
+  }
+  std::erase_if(offers_, [&](const Offer& offer) {
+    const bool goes = begins_with(offer.tokens, tokens);
+    if (goes) offered_bytes_ -= offer.state.bytes().size();
+    return goes;
+  });
+}
+
+void DiskCache::wait_until_written() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return offers_.empty() && !writing_; });
+}
+
+DiskCache::Stats DiskCache::stats() const {
+  const std::lock_guard lock(mutex_);
+  return {entries_.size(), bytes_, limit_bytes_};
+}
+
+void DiskCache::run() noexcept {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [this] { return stopped_ || !offers_.empty(); });
+    if (offers_.empty()) return;
+    const Offer offer = std::move(offers_.front());
+    offers_.pop_front();
+    offered_bytes_ -= offer.state.bytes().size();
+    writing_ = true;
+    const std::uint64_t erasures = erasures_;
+    lock.unlock();
+    const auto error = error_of([&] { write(offer); });
+    if (error) log::warn(std::string("a state could not be kept on disk: ") + error->what());
+    lock.lock();
+    if (const auto entry = find(offer.tokens); erasures != erasures_ && entry != entries_.end()) remove(entry);
+    writing_ = false;
+    changed_.notify_all();
+  }
+}
+
+void DiskCache::write(const Offer& offer) {
+  const fs::path path = path_of(offer.tokens);
+  StateFile file;
+  file.fingerprint = model_.info().fingerprint;
+  file.backend = model_.info().backend;
+  file.tokens = offer.tokens;
+  file.tensors = model_.tensors_of(offer.state);
+  write_state_file(to_utf8(path), file);
+  const std::uint64_t bytes = fs::file_size(path);
+  const std::lock_guard lock(mutex_);
+  // Another text with the same checksum has just been replaced.
+  const auto replaced =
+      std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) { return entry.path == path; });
+  if (replaced != entries_.end()) {
+    bytes_ -= replaced->bytes;
+    entries_.erase(replaced);
+  }
+  entries_.push_front({offer.tokens, path, bytes});
+  bytes_ += bytes;
+  while (bytes_ > limit_bytes_ && !entries_.empty()) remove(std::prev(entries_.end()));
+}
+
+}  // namespace rwkv

@@ -1,0 +1,104 @@
+// States of a model that come from files and go there.
+#include <algorithm>
+#include <utility>
+
+#include "base/mapped_file.h"
+#include "runtime/initial_state.h"
+#include "runtime/language_model.h"
+
+namespace rwkv {
+namespace {
+
+// Keys of initial states are filled up to this, so that what follows is cut as a text from its beginning is.
+constexpr std::size_t kKeyGrid = 16;
+
+[[noreturn]] void refuse(ErrorCode code, const std::string& path, const std::string& reason) {
+  throw Error(code, "'" + path + "': " + reason);
+}
+
+}  // namespace
+
+void LanguageModel::save_state(const std::string& path, const Prompt& prompt, StateType type,
+                               const CancelToken& cancel) {
+  StateFile file;
+  file.type = type;
+  file.fingerprint = info().fingerprint;
+  file.backend = info().backend;
+  file.tokens = prompt.tokens;
+  file.tensors = model_->tensors_of(state_after(prompt, cancel));
+  cancel.check();
+  write_state_file(path, file);
+}
+
+void LanguageModel::load_state(const std::string& path) {
+  const MappedFile mapped(path);
+  Tokens tokens;
+  State state;
+  if (looks_like_state_file(mapped.bytes())) {
+    StateFile file = parse_state_file(mapped.bytes(), path);
+    if (file.fingerprint != info().fingerprint) {
+      refuse(ErrorCode::kInvalidArgument, path,
+             "the state was saved with another model (by " + file.backend + "); it means nothing to this one");
+    }
+    tokens = std::move(file.tokens);
+    state = model_->state_of(file.tensors, static_cast<std::int64_t>(tokens.size()));
+  } else {
+    OldStateFile file = parse_old_state_file(mapped.bytes(), path);
+    tokens = std::move(file.tokens);
+    try {
+      state = model_->import_state(file.state, tokens);
+    } catch (const Error& error) {
+      refuse(error.code(), path, error.what());
+    }
+    tokens.resize(static_cast<std::size_t>(state.position()));
+  }
+  const auto is_known = [this](TokenId token) { return token >= 0 && token < info().vocabulary; };
+  if (!std::all_of(tokens.begin(), tokens.end(), is_known)) {
+    refuse(ErrorCode::kBadFile, path, "it has tokens that the model does not know");
+  }
+  if (tokens.empty()) return;  // the state before the first token, which needs no file
+  remember(tokens, state);
+}
+
+void LanguageModel::set_state_folder(const std::string& folder, std::uint64_t limit_bytes) {
+  cache_.set_disk(nullptr);
+  if (!folder.empty()) cache_.set_disk(std::make_shared<DiskCache>(*model_, folder, limit_bytes));
+}
+
+void LanguageModel::load_initial_state(const std::string& path) {
+  {
+    const std::lock_guard lock(initial_states_mutex_);
+    if (initial_states_.contains(path)) return;
+  }
+  InitialState initial;
+  tokenizer_.encode(initial_state_tag(path), initial.key);
+  initial.key.resize((initial.key.size() / kKeyGrid + 1) * kKeyGrid, kEndOfText);
+  initial.state = model_->state_of(read_initial_state(path, info()), static_cast<std::int64_t>(initial.key.size()));
+  const std::lock_guard lock(initial_states_mutex_);
+  cache_.erase(initial.key);  // of an earlier file with this path
+  cache_.pin(initial.key, initial.state);
+  initial_states_.emplace(path, std::move(initial));
+}
+
+void LanguageModel::unload_initial_state(const std::string& path) {
+  const std::lock_guard lock(initial_states_mutex_);
+  const auto at = initial_states_.find(path);
+  if (at == initial_states_.end()) return;
+  cache_.erase(at->second.key);
+  initial_states_.erase(at);
+}
+
+// The number of bytes at the beginning of `text` that an initial state stands for.
+std::size_t LanguageModel::begin_with_initial_state(std::string_view text, Prompt& prompt) const {
+  const std::lock_guard lock(initial_states_mutex_);
+  for (const auto& [path, initial] : initial_states_) {
+    const std::string tag = initial_state_tag(path);
+    if (!text.starts_with(tag)) continue;
+    prompt.tokens = initial.key;
+    prompt.start = initial.state;
+    return tag.size();
+  }
+  return 0;
+}
+
+}  // namespace rwkv
