@@ -10,6 +10,7 @@ namespace {
 void run(const ModelOptions& options, bool json) {
   const std::unique_ptr<LanguageModel> model = options.load();
   const ModelInfo& info = model->info();
+  const MemoryNeed& need = model->memory_need();
   if (json) {
     print_json({{"name", info.name},
                 {"architecture", info.architecture},
@@ -23,6 +24,8 @@ void run(const ModelOptions& options, bool json) {
                 {"parameters", info.parameters},
                 {"fileBytes", info.file_bytes},
                 {"stateBytes", info.state_bytes},
+                {"mappedBytes", need.mapped},
+                {"privateBytes", need.owned},
                 {"batchSizes", info.batch_sizes},
                 {"threads", info.threads}});
     return;
@@ -33,6 +36,8 @@ void run(const ModelOptions& options, bool json) {
               static_cast<double>(info.parameters) / 1e6, info.weight_type.c_str());
   std::printf("file          %s\nstate         %s a sequence, whatever the length of the text\n",
               megabytes(info.file_bytes).c_str(), megabytes(info.state_bytes).c_str());
+  std::printf("memory        %s of weights, mapped; %s for states and buffers\n", megabytes(need.mapped).c_str(),
+              megabytes(need.owned).c_str());
   std::printf("runs on       %s, %d threads, up to %d sequences at once\n", info.backend.c_str(), info.threads,
               info.batch_sizes.empty() ? 1 : info.batch_sizes.back());
 }

@@ -63,6 +63,36 @@ class StateCacheNode {
   final int bytes;
 }
 
+/// What a model takes.
+class ModelMemory {
+  const ModelMemory({
+    required this.modelID,
+    required this.asleep,
+    required this.mappedBytes,
+    required this.privateBytes,
+    required this.cacheBytes,
+    required this.pinnedBytes,
+  });
+
+  /// The loaded model.
+  final int modelID;
+
+  /// Its weights were given back; the next request that needs them loads them again.
+  final bool asleep;
+
+  /// Weights used where they lie in the file; 0 while asleep, as the next.
+  final int mappedBytes;
+
+  /// States of its sequences, buffers, weights in another form; an estimate.
+  final int privateBytes;
+
+  /// Remembered states.
+  final int cacheBytes;
+
+  /// Those of them that stay until they are unloaded.
+  final int pinnedBytes;
+}
+
 /// A backend of this build.
 class BackendStatus {
   const BackendStatus({required this.name, required this.description, this.unavailable});
@@ -494,6 +524,60 @@ class DoctorReport extends FromRWKV {
 
   /// The backends of this build, best first.
   final List<BackendStatus> backends;
+}
+
+/// What was given back. The next request that needs a model which fell asleep loads it again by itself.
+class MemoryReleased extends FromRWKV {
+  MemoryReleased({
+    this.level,
+    required this.stateBytes,
+    required this.caches,
+    required this.unloadedModelIDs,
+    required this.bytesBefore,
+    required this.bytesAfter,
+    super.req,
+  });
+
+  /// The level that was asked for; null: a budget was set.
+  final MemoryPressure? level;
+
+  /// Remembered states that are gone; texts that begin like theirs are read again.
+  final int stateBytes;
+
+  /// How many models they belonged to.
+  final int caches;
+
+  /// Models that fell asleep now; they keep ids and settings.
+  final List<int> unloadedModelIDs;
+
+  /// What all models took before.
+  final int bytesBefore;
+
+  /// What they take now; more than a budget where models are busy.
+  final int bytesAfter;
+}
+
+/// What the models take.
+class MemoryInfo extends FromRWKV {
+  MemoryInfo({
+    required this.budgetBytes,
+    required this.usedBytes,
+    required this.availableBytes,
+    required this.models,
+    super.req,
+  });
+
+  /// The bound that was set; 0: none.
+  final int budgetBytes;
+
+  /// What all models take; a file that several of them map counts once.
+  final int usedBytes;
+
+  /// Memory of the machine that is free or can be made so; 0: unknown.
+  final int availableBytes;
+
+  /// By ascending id.
+  final List<ModelMemory> models;
 }
 
 /// What a slot has written after a number that the client named; pushes go on from `sequence` without gap or repeat.

@@ -26,6 +26,14 @@ sealed class ToRWKV {
   int get hashCode => requestId.hashCode;
 }
 
+/// How short of memory the system is: `moderate` halves the remembered states of idle models, `low` forgets the states
+/// of all models that are not pinned, `critical` puts idle models to sleep as well.
+enum MemoryPressure {
+  moderate,
+  low,
+  critical,
+}
+
 /// One conversation of a batch with flags of its own.
 class ChatBatchSlotConfig {
   const ChatBatchSlotConfig({
@@ -1058,6 +1066,48 @@ class RunEvaluation extends ToRWKV {
 
   /// What should follow.
   final String targetText;
+
+  /// The loaded model.
+  final int modelID;
+}
+
+/// Bounds the memory of all models together: weights, states and caches. Where they have more, caches shrink first, and
+/// then idle models fall asleep, the one used longest ago first.
+class SetMemoryBudget extends ToRWKV {
+  SetMemoryBudget(this.bytes);
+
+  /// What answers it.
+  static const Type responseType = MemoryReleased;
+
+  /// The bound; 0: the machine's memory alone, as without this request.
+  final int bytes;
+}
+
+/// Gives memory back because the system is short of it.
+class ReleaseMemory extends ToRWKV {
+  ReleaseMemory(this.level);
+
+  /// What answers it.
+  static const Type responseType = MemoryReleased;
+
+  /// How much.
+  final MemoryPressure level;
+}
+
+/// Asks what the models take.
+class GetMemoryInfo extends ToRWKV {
+  GetMemoryInfo();
+
+  /// What answers it.
+  static const Type responseType = MemoryInfo;
+}
+
+/// Sets a model's share of the processors while other models compute as well.
+class SetModelWeight extends ToRWKV {
+  SetModelWeight(this.weight, {required this.modelID});
+
+  /// 1 unless set, 0.001 to 1000; with 3 against 1 it computes three times as long.
+  final double weight;
 
   /// The loaded model.
   final int modelID;

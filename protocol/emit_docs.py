@@ -12,6 +12,7 @@ TITLES = {
     "audio": "Sound",
     "speech": "Speech",
     "diagnostics": "Diagnostics",
+    "resources": "Memory and processors",
     "push": "Push",
 }
 

@@ -72,6 +72,10 @@ final Map<String, ToRWKV Function(Draw)> requestMakers = {
   'DumpLog': (draw) => DumpLog(),
   'Doctor': (draw) => Doctor(),
   'RunEvaluation': (draw) => RunEvaluation(draw.text(), draw.text(), modelID: draw.int32()),
+  'SetMemoryBudget': (draw) => SetMemoryBudget(draw.int64()),
+  'ReleaseMemory': (draw) => ReleaseMemory(draw.oneOf(MemoryPressure.values)()),
+  'GetMemoryInfo': (draw) => GetMemoryInfo(),
+  'SetModelWeight': (draw) => SetModelWeight(draw.real(), modelID: draw.int32()),
   'SubscribeGeneration': (draw) => SubscribeGeneration(modelID: draw.int32(), slot: draw.int32(), after: draw.int64(), generationID: draw.maybe(draw.int64)()),
 };
 
@@ -103,6 +107,8 @@ final Map<String, FromRWKV Function(Draw)> responseMakers = {
   'RuntimeLog': (draw) => RuntimeLog(runtimeLog: draw.text()),
   'EvaluationResults': (draw) => EvaluationResults(logits: draw.list(draw.real)(), corrects: draw.list(draw.boolean)(), outputTexts: draw.list(draw.text)()),
   'DoctorReport': (draw) => DoctorReport(version: draw.text(), build: draw.text(), system: draw.text(), architecture: draw.text(), cpuFeatures: draw.list(draw.text)(), logicalProcessors: draw.int32(), pageBytes: draw.int64(), memoryBytes: draw.int64(), availableBytes: draw.int64(), backends: draw.list((() => drawBackendStatus(draw)))()),
+  'MemoryReleased': (draw) => MemoryReleased(level: draw.maybe(draw.oneOf(MemoryPressure.values))(), stateBytes: draw.int64(), caches: draw.int32(), unloadedModelIDs: draw.list(draw.int32)(), bytesBefore: draw.int64(), bytesAfter: draw.int64()),
+  'MemoryInfo': (draw) => MemoryInfo(budgetBytes: draw.int64(), usedBytes: draw.int64(), availableBytes: draw.int64(), models: draw.list((() => drawModelMemory(draw)))()),
   'GenerationSnapshot': (draw) => GenerationSnapshot(modelID: draw.int32(), generationID: draw.maybe(draw.int64)(), slot: draw.int32(), after: draw.int64(), sequence: draw.int64(), text: draw.text(), tokens: draw.list(draw.int32)(), reason: draw.maybe(draw.oneOf(GenerationEndReason.values))()),
   'GenerationDelta': (draw) => GenerationDelta(modelID: draw.int32(), generationID: draw.int64(), slot: draw.int32(), sequence: draw.int64(), text: draw.text(), tokens: draw.list(draw.int32)()),
   'GenerationProgress': (draw) => GenerationProgress(modelID: draw.int32(), generationID: draw.int64(), slot: draw.int32(), progress: draw.real(), prefillSpeed: draw.real(), decodeSpeed: draw.real()),
@@ -114,6 +120,8 @@ ChatBatchSlotConfig drawChatBatchSlotConfig(Draw draw) => ChatBatchSlotConfig(me
 LoadedModelInfo drawLoadedModelInfo(Draw draw) => LoadedModelInfo(modelID: draw.int32(), modelPath: draw.text(), backend: draw.text(), isGenerating: draw.boolean(), generationID: draw.maybe(draw.int64)(), slots: draw.int32());
 
 StateCacheNode drawStateCacheNode(Draw draw) => StateCacheNode(text: draw.text(), tokensCount: draw.int64(), bytes: draw.int64());
+
+ModelMemory drawModelMemory(Draw draw) => ModelMemory(modelID: draw.int32(), asleep: draw.boolean(), mappedBytes: draw.int64(), privateBytes: draw.int64(), cacheBytes: draw.int64(), pinnedBytes: draw.int64());
 
 BackendStatus drawBackendStatus(Draw draw) => BackendStatus(name: draw.text(), description: draw.text(), unavailable: draw.maybe(draw.text)());
 
@@ -184,6 +192,10 @@ Map<String, Object?>? fieldsOf(Object? message) => switch (message) {
   DumpLog() => {},
   Doctor() => {},
   RunEvaluation() => {'sourceText': message.sourceText, 'targetText': message.targetText, 'modelID': message.modelID},
+  SetMemoryBudget() => {'bytes': message.bytes},
+  ReleaseMemory() => {'level': message.level},
+  GetMemoryInfo() => {},
+  SetModelWeight() => {'weight': message.weight, 'modelID': message.modelID},
   SubscribeGeneration() => {'modelID': message.modelID, 'slot': message.slot, 'after': message.after, 'generationID': message.generationID},
   LoadModelSteps() => {'status': message.status, 'info': message.info, 'modelID': message.modelID, 'progress': message.progress},
   LoadedModelIDs() => {'loadedModelIDs': message.loadedModelIDs},
@@ -211,6 +223,8 @@ Map<String, Object?>? fieldsOf(Object? message) => switch (message) {
   RuntimeLog() => {'runtimeLog': message.runtimeLog},
   EvaluationResults() => {'logits': message.logits, 'corrects': message.corrects, 'outputTexts': message.outputTexts},
   DoctorReport() => {'version': message.version, 'build': message.build, 'system': message.system, 'architecture': message.architecture, 'cpuFeatures': message.cpuFeatures, 'logicalProcessors': message.logicalProcessors, 'pageBytes': message.pageBytes, 'memoryBytes': message.memoryBytes, 'availableBytes': message.availableBytes, 'backends': message.backends},
+  MemoryReleased() => {'level': message.level, 'stateBytes': message.stateBytes, 'caches': message.caches, 'unloadedModelIDs': message.unloadedModelIDs, 'bytesBefore': message.bytesBefore, 'bytesAfter': message.bytesAfter},
+  MemoryInfo() => {'budgetBytes': message.budgetBytes, 'usedBytes': message.usedBytes, 'availableBytes': message.availableBytes, 'models': message.models},
   GenerationSnapshot() => {'modelID': message.modelID, 'generationID': message.generationID, 'slot': message.slot, 'after': message.after, 'sequence': message.sequence, 'text': message.text, 'tokens': message.tokens, 'reason': message.reason},
   GenerationDelta() => {'modelID': message.modelID, 'generationID': message.generationID, 'slot': message.slot, 'sequence': message.sequence, 'text': message.text, 'tokens': message.tokens},
   GenerationProgress() => {'modelID': message.modelID, 'generationID': message.generationID, 'slot': message.slot, 'progress': message.progress, 'prefillSpeed': message.prefillSpeed, 'decodeSpeed': message.decodeSpeed},
@@ -218,6 +232,7 @@ Map<String, Object?>? fieldsOf(Object? message) => switch (message) {
   ChatBatchSlotConfig() => {'messages': message.messages, 'enableReasoning': message.enableReasoning, 'forceReasoning': message.forceReasoning, 'forceLang': message.forceLang, 'addGenerationPrompt': message.addGenerationPrompt},
   LoadedModelInfo() => {'modelID': message.modelID, 'modelPath': message.modelPath, 'backend': message.backend, 'isGenerating': message.isGenerating, 'generationID': message.generationID, 'slots': message.slots},
   StateCacheNode() => {'text': message.text, 'tokensCount': message.tokensCount, 'bytes': message.bytes},
+  ModelMemory() => {'modelID': message.modelID, 'asleep': message.asleep, 'mappedBytes': message.mappedBytes, 'privateBytes': message.privateBytes, 'cacheBytes': message.cacheBytes, 'pinnedBytes': message.pinnedBytes},
   BackendStatus() => {'name': message.name, 'description': message.description, 'unavailable': message.unavailable},
   _ => null,
 };

@@ -13,6 +13,7 @@ String _string(Object? json) => json as String;
 T? _maybe<T>(Object? json, T Function(Object?) read) => json == null ? null : read(json);
 LoadingStatus _decodeLoadingStatus(Object? json) => LoadingStatus.values.byName(json as String);
 GenerationEndReason _decodeGenerationEndReason(Object? json) => GenerationEndReason.values.byName(json as String);
+MemoryPressure _decodeMemoryPressure(Object? json) => MemoryPressure.values.byName(json as String);
 
 Map<String, Object?> _encodeChatBatchSlotConfig(ChatBatchSlotConfig value) => {
   'messages': value.messages,
@@ -40,6 +41,18 @@ StateCacheNode _decodeStateCacheNode(Object? value) {
     text: _string(json['text']),
     tokensCount: _int(json['tokensCount']),
     bytes: _int(json['bytes']),
+  );
+}
+
+ModelMemory _decodeModelMemory(Object? value) {
+  final json = value as Map;
+  return ModelMemory(
+    modelID: _int(json['modelID']),
+    asleep: _bool(json['asleep']),
+    mappedBytes: _int(json['mappedBytes']),
+    privateBytes: _int(json['privateBytes']),
+    cacheBytes: _int(json['cacheBytes']),
+    pinnedBytes: _int(json['pinnedBytes']),
   );
 }
 
@@ -134,6 +147,10 @@ String typeOf(ToRWKV request) => switch (request) {
   DumpLog() => 'DumpLog',
   Doctor() => 'Doctor',
   RunEvaluation() => 'RunEvaluation',
+  SetMemoryBudget() => 'SetMemoryBudget',
+  ReleaseMemory() => 'ReleaseMemory',
+  GetMemoryInfo() => 'GetMemoryInfo',
+  SetModelWeight() => 'SetModelWeight',
   SubscribeGeneration() => 'SubscribeGeneration',
 };
 
@@ -413,6 +430,17 @@ Map<String, Object?> _fieldsOf(ToRWKV request) => switch (request) {
     'targetText': request.targetText,
     'modelID': request.modelID,
   },
+  SetMemoryBudget() => {
+    'bytes': request.bytes,
+  },
+  ReleaseMemory() => {
+    'level': request.level.name,
+  },
+  GetMemoryInfo() => const {},
+  SetModelWeight() => {
+    'weight': request.weight,
+    'modelID': request.modelID,
+  },
   SubscribeGeneration() => {
     'modelID': request.modelID,
     'slot': request.slot,
@@ -578,6 +606,26 @@ List<Object> decodeResponse(Map<String, Object?> json, ToRWKV? req) => switch (j
       memoryBytes: _int(json['memoryBytes']),
       availableBytes: _int(json['availableBytes']),
       backends: _list(json['backends'], _decodeBackendStatus),
+      req: req,
+    ),
+  ],
+  'MemoryReleased' => [
+    MemoryReleased(
+      level: _maybe(json['level'], _decodeMemoryPressure),
+      stateBytes: _int(json['stateBytes']),
+      caches: _int(json['caches']),
+      unloadedModelIDs: _list(json['unloadedModelIDs'], _int),
+      bytesBefore: _int(json['bytesBefore']),
+      bytesAfter: _int(json['bytesAfter']),
+      req: req,
+    ),
+  ],
+  'MemoryInfo' => [
+    MemoryInfo(
+      budgetBytes: _int(json['budgetBytes']),
+      usedBytes: _int(json['usedBytes']),
+      availableBytes: _int(json['availableBytes']),
+      models: _list(json['models'], _decodeModelMemory),
       req: req,
     ),
   ],

@@ -9,6 +9,9 @@
 #ifdef __APPLE__
 #include <TargetConditionals.h>
 #endif
+#if defined(__GLIBC__) || defined(__ANDROID__)
+#include <malloc.h>
+#endif
 #ifdef _WIN32
 #include <windows.h>
 #else
@@ -105,6 +108,14 @@ void read_memory(Machine& machine) {
 #endif
 
 }  // namespace
+
+void give_back_freed_memory() noexcept {
+#if defined(__GLIBC__)
+  malloc_trim(0);
+#elif defined(__ANDROID__) && defined(M_PURGE)
+  mallopt(M_PURGE, 0);
+#endif
+}
 
 Machine inspect_machine() {
   Machine machine;

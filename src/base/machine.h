@@ -14,8 +14,13 @@ struct Machine {
   std::vector<std::string> cpu_features;  // instruction sets of the processor that matter here, for example "avx2"
   std::uint64_t page_bytes = 0;           // 0: unknown, as below
   std::uint64_t memory_bytes = 0;
-  std::uint64_t available_bytes = 0;  // memory that can be had without swapping
+  /// Memory that can be had without swapping. On Linux and Android pages of files count, also of those that are mapped
+  /// and used.
+  std::uint64_t available_bytes = 0;
 };
+
+/// Lets the system have what was freed and the allocator kept. Takes milliseconds.
+void give_back_freed_memory() noexcept;
 
 /// Asks the system each time; never throws for what it will not tell.
 Machine inspect_machine();

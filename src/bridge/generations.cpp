@@ -23,6 +23,7 @@ void Runtime::start_run(const Origin& origin, const std::shared_ptr<ModelHost>& 
   host->warm_up_cancel.cancel();
   host->run = run;
   host->generating = true;
+  host->last_use = ++uses_;
   if (!run->subscriptions.empty()) run->wants_flushes = true;
   reply(origin, protocol::GenerateStart{});
 

@@ -74,6 +74,12 @@ class Handlers {
   void handle(const protocol::GetCurrentTTSGlobalTokens& request);
   void handle(const protocol::ReleaseTTSModels& request);
 
+  // handlers_memory.cpp
+  void handle(const protocol::SetMemoryBudget& request);
+  void handle(const protocol::ReleaseMemory& request);
+  void handle(const protocol::GetMemoryInfo& request);
+  void handle(const protocol::SetModelWeight& request);
+
   // handlers_diagnostics.cpp
   void handle(const protocol::DumpLog& request);
   void handle(const protocol::Doctor& request);

@@ -32,6 +32,10 @@ struct ModelHost {
   std::unique_ptr<LanguageModel> model;
   /// Counts loads in the process: the model loaded last has the highest.
   std::int64_t load_number = 0;
+  /// Counts loads and runs of the runtime: the model used last has the highest.
+  std::int64_t last_use = 0;
+  /// What its cache may take where no budget says less.
+  std::uint64_t cache_limit = 0;
 
   ModelSettings settings;
 
@@ -49,6 +53,8 @@ struct ModelHost {
   /// A GenerateStop that the runtime sends by itself waits here for its place beside a poll.
   std::function<void()> end_notice;
 
+  /// How many jobs that are no run it has; they may end after the host.
+  const std::shared_ptr<int> jobs = std::make_shared<int>(0);
   /// Ends jobs that are no run: loading, evaluation, saving.
   CancelToken jobs_cancel;
   /// Ends the background evaluation of a new prompt.

@@ -26,11 +26,12 @@ protocol::LoadModelSteps step(protocol::LoadingStatus status) {
 void Runtime::load_model(const Origin& origin, const ModelRequest& request) {
   const auto host = std::make_shared<ModelHost>(free_model_id());
   host->request = request;
+  host->request.budget = budget_;
   busy_hosts_.insert(host);
   ++loads_[origin.port].running;
   reply(origin, step(protocol::LoadingStatus::kLoading));
 
-  ModelRequest with_progress = request;
+  ModelRequest with_progress = host->request;
   with_progress.options.cancel = host->jobs_cancel;
   with_progress.options.progress = [this, origin, told = std::chrono::steady_clock::time_point()](float part) mutable {
     const auto now = std::chrono::steady_clock::now();
@@ -60,6 +61,8 @@ void Runtime::load_ended(const Origin& origin, const std::shared_ptr<ModelHost>&
     reply(origin, steps);
   } else {
     host->load_number = next_load_number();
+    host->last_use = ++uses_;
+    host->cache_limit = host->model->cache().stats().limit_bytes;
     models_[host->id] = host;
     protocol::LoadModelSteps steps = step(protocol::LoadingStatus::kLoaded);
     steps.model_id = host->id;

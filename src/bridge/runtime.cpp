@@ -96,6 +96,7 @@ bool Runtime::is_idle() const {
 }
 
 void Runtime::check_idle() {
+  fit_caches();
   if (idle_waiters_.empty() || !is_idle()) return;
   for (const auto& then : std::exchange(idle_waiters_, {})) then();
 }
@@ -205,10 +206,12 @@ void Runtime::cancel_all(ModelHost& host) {
 void Runtime::run_job(ModelHost& host, std::function<void()> work,
                       std::function<void(const std::optional<Error>&)> then) {
   ++jobs_;
-  host.worker.post([this, work = std::move(work), then = std::move(then)] {
+  ++*host.jobs;
+  host.worker.post([this, jobs = host.jobs, work = std::move(work), then = std::move(then)] {
     const auto error = error_of(work);
-    mailbox_.post([this, error, then] {
+    mailbox_.post([this, jobs, error, then] {
       --jobs_;
+      --*jobs;
       then(error);
       check_idle();
     });

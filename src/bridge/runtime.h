@@ -74,6 +74,21 @@ class Runtime {
   void load_ended(const Origin& origin, const std::shared_ptr<ModelHost>& host, const std::optional<Error>& error);
   void release_model(const Origin& origin, const std::shared_ptr<ModelHost>& host);
 
+  // memory.cpp
+  struct MemoryRelease {
+    Origin origin;
+    protocol::MemoryReleased answer;
+    std::function<bool()> is_enough;
+    std::set<std::int64_t> tried;  // load numbers
+  };
+  std::uint64_t memory_in_use() const;
+  void fit_caches();
+  void set_memory_budget(const Origin& origin, std::uint64_t bytes);
+  void release_memory(const Origin& origin, protocol::MemoryPressure level);
+  void drop_states(MemoryRelease& release, const std::function<void()>& drop);
+  void put_to_sleep(const std::shared_ptr<MemoryRelease>& release);
+  static bool is_busy(const ModelHost& host);
+
   // generations.cpp
   void start_run(const Origin& origin, const std::shared_ptr<ModelHost>& host, const std::shared_ptr<Run>& run,
                  std::function<std::vector<GenerationTask>()> make_tasks);
@@ -93,6 +108,14 @@ class Runtime {
   std::set<std::shared_ptr<ModelHost>> busy_hosts_;  // being loaded or released; their ids are taken
   std::map<PortId, Loads> loads_;
   std::vector<std::function<void()>> idle_waiters_;
+  const std::shared_ptr<MemoryBudget> budget_ = std::make_shared<MemoryBudget>();
+  struct Fitted {
+    std::uint64_t limit = 0;
+    std::uint64_t granted = 0;
+    std::size_t models = 0;
+    bool operator==(const Fitted&) const = default;
+  } fitted_;  // what the caches' bounds are made for
+  std::int64_t uses_ = 0;
   int jobs_ = 0;
   bool ending_ = false;  // everything was cancelled: nothing new begins
   std::thread thread_;   // last: it uses all of the above

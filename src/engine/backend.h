@@ -1,6 +1,7 @@
 // A backend opens model files; the registry lists the backends that this library was built with.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -23,6 +24,17 @@ struct LoadOptions {
   CancelToken cancel;
 };
 
+/// Memory that a loaded model takes, in bytes.
+struct MemoryNeed {
+  /// Weights that are used where they lie in the file, never locked: the system can take the pages back, but then reads
+  /// them again for every token.
+  std::uint64_t mapped = 0;
+  /// The rest: states of all sequences, work buffers, the vocabulary, weights that are kept in another form.
+  std::uint64_t owned = 0;
+
+  std::uint64_t total() const noexcept { return mapped + owned; }
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -35,6 +47,8 @@ class Backend {
   virtual std::optional<std::string> unavailable_reason() const = 0;
   /// Whether the file looks like one of this backend's, by content and not by name. Never throws for a bad file.
   virtual bool recognises(const std::string& path) const noexcept = 0;
+  /// What load() is going to take once all sequences are in use, from the file's header alone. Throws as that does.
+  virtual MemoryNeed estimate(const std::string& path, const LoadOptions& options) const = 0;
   /// Checks the whole file first, then loads it. Throws Error(kNotFound, kIo, kBadFile, kUnsupported, kOutOfMemory,
   /// kCancelled, kInvalidArgument for options out of range).
   virtual std::unique_ptr<Model> load(const std::string& path, const LoadOptions& options) const = 0;

@@ -11,7 +11,7 @@
 #include "base/cancel.h"
 #include "base/token.h"
 #include "engine/state.h"
-#include "formats/state_tensors.h"
+#include "engine/state_form.h"
 #include "text/vocabulary.h"
 
 namespace rwkv {
@@ -85,18 +85,13 @@ class Model {
   /// tokens) the sequences whose tokens had been handed to the backend are reset; validation errors change nothing.
   virtual void evaluate(std::span<EvalItem> items, const CancelToken& cancel) = 0;
 
-  /// The numbers of a state of this model, and the state with such numbers: the same, bit for bit. Both throw
-  /// Error(kInvalidArgument) for what is another model's or damaged.
-  virtual StateTensors tensors_of(const State& state) const = 0;
-  virtual State state_of(const StateTensors& tensors, std::int64_t position) const = 0;
-
-  /// A state that the existing engine's backend of the same kind saved after `tokens`. It may be the one before the
-  /// last of them: see its position(). Throws Error(kUnsupported) for what has another form, Error(kBadFile) for what
-  /// is damaged.
-  virtual State import_state(std::span<const std::byte> bytes, std::span<const TokenId> tokens) const = 0;
+  virtual std::shared_ptr<const StateForm> state_form() const = 0;
 
   /// Number of threads evaluate() uses from now on, 1 or more.
   virtual void set_threads(int threads) = 0;
+
+  /// Somebody else needs the processors: threads that wait for the next evaluate() sleep instead of polling for it.
+  virtual void yield_cores() {}
 };
 
 }  // namespace rwkv

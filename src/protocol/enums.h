@@ -199,6 +199,21 @@ constexpr std::array<EnumName, 5> names_of(GenerationEndReason) {
   }};
 }
 
+/// How short of memory the system is: `moderate` halves the remembered states of idle models, `low` forgets the states
+/// of all models that are not pinned, `critical` puts idle models to sleep as well.
+enum class MemoryPressure {
+  kModerate,
+  kLow,
+  kCritical,
+};
+constexpr std::array<EnumName, 3> names_of(MemoryPressure) {
+  return {{
+      {"moderate", "moderate"},
+      {"low", "low"},
+      {"critical", "critical"},
+  }};
+}
+
 /// What is sent for a value, for example "loaded".
 template <class E>
 requires requires { names_of(E{}); }

@@ -9,6 +9,7 @@
 #include "protocol/generation.h"
 #include "protocol/lifecycle.h"
 #include "protocol/push.h"
+#include "protocol/resources.h"
 #include "protocol/sampling.h"
 #include "protocol/speech.h"
 #include "protocol/state.h"
@@ -31,7 +32,7 @@ using Request = std::variant<
     SetVisionPrompt, LoadWhisperEncoder, ReleaseWhisperEncoder, SetAudioPrompt, LoadSparkTTSModels,
     LoadTTSTextNormalizer, ReleaseTTSModels, StartTTS, StartTTSWithGlobalTokens, StartTTSWithProperties,
     GetTTSStreamingBuffer, GetCurrentTTSGlobalTokens, GetPrefillAndDecodeSpeed, DumpLog, Doctor, RunEvaluation,
-    SubscribeGeneration>;
+    SetMemoryBudget, ReleaseMemory, GetMemoryInfo, SetModelWeight, SubscribeGeneration>;
 // clang-format on
 
 // clang-format off
@@ -40,8 +41,8 @@ using Response = std::variant<
     GenerateStop, SupportedBatchSizes, ResponseBufferContent, ResponseBatchBufferContent, IsGenerating,
     ResponseBufferIds, TokensCount, TokensCountBatch, StreamResponse, SudokuOthelloResponse, SamplerParams,
     SamplerAndPenaltyParams, CurrentSeed, StateInfo, StateCacheInfo, TTSGenerationStart, TTSStreamingBuffer,
-    TTSGlobalTokens, Speed, RuntimeLog, EvaluationResults, DoctorReport, GenerationSnapshot, GenerationDelta,
-    GenerationProgress, GenerationEnd>;
+    TTSGlobalTokens, Speed, RuntimeLog, EvaluationResults, DoctorReport, MemoryReleased, MemoryInfo, GenerationSnapshot,
+    GenerationDelta, GenerationProgress, GenerationEnd>;
 // clang-format on
 
 /// A request that is part of the protocol and not built yet; `kUnsupportedUntil` says what is missing.

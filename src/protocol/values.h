@@ -85,6 +85,35 @@ struct StateCacheNode {
   }
 };
 
+/// What a model takes.
+struct ModelMemory {
+  static constexpr std::string_view kType = "ModelMemory";
+
+  /// The loaded model.
+  std::int32_t model_id = 0;
+  /// Its weights were given back; the next request that needs them loads them again.
+  bool asleep = false;
+  /// Weights used where they lie in the file; 0 while asleep, as the next.
+  std::int64_t mapped_bytes = 0;
+  /// States of its sequences, buffers, weights in another form; an estimate.
+  std::int64_t private_bytes = 0;
+  /// Remembered states.
+  std::int64_t cache_bytes = 0;
+  /// Those of them that stay until they are unloaded.
+  std::int64_t pinned_bytes = 0;
+
+  bool operator==(const ModelMemory&) const = default;
+  template <class Self, class Visitor>
+  static void each_field(Self& self, Visitor&& visit) {
+    visit.required("modelID", self.model_id);
+    visit.required("asleep", self.asleep);
+    visit.required("mappedBytes", self.mapped_bytes);
+    visit.required("privateBytes", self.private_bytes);
+    visit.required("cacheBytes", self.cache_bytes);
+    visit.required("pinnedBytes", self.pinned_bytes);
+  }
+};
+
 /// A backend of this build.
 struct BackendStatus {
   static constexpr std::string_view kType = "BackendStatus";

@@ -40,8 +40,13 @@ bool begins_with(std::span<const TokenId> text, std::span<const TokenId> beginni
 
 }  // namespace
 
-DiskCache::DiskCache(const Model& model, const std::string& folder, std::uint64_t limit_bytes)
-    : model_(model), folder_(from_utf8(folder) / hexadecimal(model.info().fingerprint)), limit_bytes_(limit_bytes) {
+DiskCache::DiskCache(const ModelInfo& info, std::shared_ptr<const StateForm> form, const std::string& folder,
+                     std::uint64_t limit_bytes)
+    : fingerprint_(info.fingerprint),
+      backend_(info.backend),
+      form_(std::move(form)),
+      folder_(from_utf8(folder) / hexadecimal(info.fingerprint)),
+      limit_bytes_(limit_bytes) {
   std::error_code error;
   fs::create_directories(folder_, error);
   if (error) throw Error(ErrorCode::kIo, "the folder '" + to_utf8(folder_) + "' cannot be made: " + error.message());
@@ -70,7 +75,7 @@ void DiskCache::scan() {
     }
     try {
       StateFileHead head = read_state_file_head(to_utf8(file.path()));
-      if (head.fingerprint != model_.info().fingerprint) continue;
+      if (head.fingerprint != fingerprint_) continue;
       found.emplace_back(file.last_write_time(), Entry{std::move(head.tokens), file.path(), file.file_size()});
     } catch (const std::exception& bad) {
       log::warn(std::string("a remembered state is of no use and is removed: ") + bad.what());
@@ -137,8 +142,8 @@ State DiskCache::longest_prefix(std::span<const TokenId> tokens, std::size_t kno
     }
     try {
       const StateFile file = read_state_file(path);
-      if (file.fingerprint == model_.info().fingerprint && begins_with(tokens, file.tokens)) {
-        return model_.state_of(file.tensors, static_cast<std::int64_t>(file.tokens.size()));
+      if (file.fingerprint == fingerprint_ && begins_with(tokens, file.tokens)) {
+        return form_->state_of(file.tensors, static_cast<std::int64_t>(file.tokens.size()));
       }
     } catch (const std::exception& bad) {
       log::warn(std::string("a remembered state is of no use and is removed: ") + bad.what());
@@ -197,10 +202,10 @@ void DiskCache::run() noexcept {
 void DiskCache::write(const Offer& offer) {
   const fs::path path = path_of(offer.tokens);
   StateFile file;
-  file.fingerprint = model_.info().fingerprint;
-  file.backend = model_.info().backend;
+  file.fingerprint = fingerprint_;
+  file.backend = backend_;
   file.tokens = offer.tokens;
-  file.tensors = model_.tensors_of(offer.state);
+  file.tensors = form_->tensors_of(offer.state);
   write_state_file(to_utf8(path), file);
   const std::uint64_t bytes = fs::file_size(path);
   const std::lock_guard lock(mutex_);

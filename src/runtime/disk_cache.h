@@ -6,6 +6,7 @@
 #include <deque>
 #include <filesystem>
 #include <list>
+#include <memory>
 #include <mutex>
 #include <span>
 #include <string>
@@ -27,9 +28,10 @@ class DiskCache {
     std::uint64_t limit_bytes = 0;
   };
 
-  /// Makes `folder` (UTF-8) and one in it for the model, and finds what earlier processes left there. `model` outlives
-  /// this. Throws Error(kIo) when there can be no such folder.
-  DiskCache(const Model& model, const std::string& folder, std::uint64_t limit_bytes);
+  /// Makes `folder` (UTF-8) and one in it for the model, and finds what earlier processes left there. Throws Error(kIo)
+  /// when there can be no such folder.
+  DiskCache(const ModelInfo& info, std::shared_ptr<const StateForm> form, const std::string& folder,
+            std::uint64_t limit_bytes);
   DiskCache(const DiskCache&) = delete;
   DiskCache& operator=(const DiskCache&) = delete;
   /// Writes what is still to be written.
@@ -65,7 +67,9 @@ class DiskCache {
   std::list<Entry>::iterator find(std::span<const TokenId> tokens);
   std::filesystem::path path_of(std::span<const TokenId> tokens) const;
 
-  const Model& model_;
+  const std::uint64_t fingerprint_;
+  const std::string backend_;
+  const std::shared_ptr<const StateForm> form_;
   std::filesystem::path folder_;
   std::uint64_t limit_bytes_ = 0;
 

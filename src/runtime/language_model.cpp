@@ -50,6 +50,21 @@ Vocabulary choose_vocabulary(const ModelRequest& request, const Model& model) {
   return vocabulary;
 }
 
+LoadedModel load_weights(const ModelRequest& request) {
+  const Backend& backend =
+      request.backend.empty() ? backend_for_file(request.model_path) : backend_by_name(request.backend);
+  LoadedModel loaded;
+  loaded.memory = MemoryGrant(request.model_path, backend.estimate(request.model_path, request.options), request.budget,
+                              inspect_machine());
+  loaded.model = backend.load(request.model_path, request.options);
+  return loaded;
+}
+
+// As far as states and token ids of the one mean the same to the other.
+bool is_same_model(const ModelInfo& a, const ModelInfo& b) {
+  return a.fingerprint == b.fingerprint && a.batch_sizes == b.batch_sizes;
+}
+
 }  // namespace
 
 double GenerationResult::prefill_speed() const noexcept {
@@ -58,21 +73,54 @@ double GenerationResult::prefill_speed() const noexcept {
 
 double GenerationResult::decode_speed() const noexcept { return speed(tokens.size(), decode_seconds); }
 
-LanguageModel::LanguageModel(std::unique_ptr<Model> model, Tokenizer tokenizer)
-    : model_(std::move(model)),
+LanguageModel::LanguageModel(const ModelRequest& request, LoadedModel loaded, Tokenizer tokenizer)
+    : request_(request),
+      info_(loaded.model->info()),
+      state_form_(loaded.model->state_form()),
+      need_(loaded.memory.need()),
       tokenizer_(std::move(tokenizer)),
       opening_(tokenizer_.vocabulary()),
       cache_(default_cache_bytes()),
-      scheduler_(*model_, cache_, speeds_) {}
+      scheduler_(
+          std::move(loaded), [this](const CancelToken& cancel) { return load_again(cancel); }, cache_, speeds_) {
+  // Whoever asked for this load is not asked about the next one.
+  request_.options.progress = nullptr;
+  request_.options.cancel = CancelToken();
+}
 
 LanguageModel::~LanguageModel() = default;
 
 std::unique_ptr<LanguageModel> LanguageModel::load(const ModelRequest& request) {
-  const Backend& backend =
-      request.backend.empty() ? backend_for_file(request.model_path) : backend_by_name(request.backend);
-  std::unique_ptr<Model> model = backend.load(request.model_path, request.options);
-  Vocabulary vocabulary = choose_vocabulary(request, *model);
-  return std::unique_ptr<LanguageModel>(new LanguageModel(std::move(model), Tokenizer(std::move(vocabulary))));
+  LoadedModel loaded = load_weights(request);
+  Vocabulary vocabulary = choose_vocabulary(request, *loaded.model);
+  return std::unique_ptr<LanguageModel>(
+      new LanguageModel(request, std::move(loaded), Tokenizer(std::move(vocabulary))));
+}
+
+// While the model is asleep, on a thread of the scheduler.
+LoadedModel LanguageModel::load_again(const CancelToken& cancel) {
+  ModelRequest request;
+  scheduler_.between_steps([&](const Model*) { request = request_; });
+  request.options.cancel = cancel;
+  LoadedModel loaded = load_weights(request);
+  if (!is_same_model(info_, loaded.model->info())) {
+    throw Error(ErrorCode::kBadFile,
+                "'" + request.model_path + "' is another model than when it was loaded; release it and load it anew");
+  }
+  return loaded;
+}
+
+bool LanguageModel::sleep() {
+  refuse_on_own_thread();
+  return scheduler_.sleep();
+}
+
+LanguageModel::MemoryUse LanguageModel::memory_use() const {
+  MemoryUse use;
+  use.asleep = scheduler_.asleep();
+  if (!use.asleep) use.model = need_;
+  use.cache = cache_.stats();
+  return use;
 }
 
 // Only the host's own words may stand for token 0 or name an initial state; in what users write the same letters are
@@ -159,7 +207,15 @@ GenerationResult LanguageModel::generate(Prompt prompt, const GenerationOptions&
 }
 
 void LanguageModel::set_threads(int threads) {
-  scheduler_.between_steps([&] { model_->set_threads(threads); });
+  scheduler_.between_steps([&](Model* model) {
+    if (model == nullptr && threads < 1) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  "the number of threads is " + std::to_string(threads) + ", not 1 or more");
+    }
+    if (model != nullptr) model->set_threads(threads);
+    info_.threads = model != nullptr ? model->info().threads : threads;
+    request_.options.threads = threads;
+  });
 }
 
 void LanguageModel::refuse_on_own_thread() const {

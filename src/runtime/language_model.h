@@ -29,6 +29,8 @@ struct ModelRequest {
   std::string backend;         // empty: found from the file's content
   std::string tokenizer_path;  // empty: the model file's own token list
   LoadOptions options;
+  /// What it counts against besides the machine's memory. Null: nothing.
+  std::shared_ptr<MemoryBudget> budget = nullptr;
 };
 
 struct GenerationTask {
@@ -69,14 +71,18 @@ class LanguageModel {
   /// Cancels what is going on and waits for it.
   ~LanguageModel();
 
-  /// Throws what Backend::load and Vocabulary::from_file throw, and Error(kBadFile) when the vocabulary is not the
-  /// model's.
+  /// Throws what Backend::load and Vocabulary::from_file throw, Error(kBadFile) when the vocabulary is not the model's,
+  /// and Error(kOutOfMemory) with the figures before any weights are touched when the model does not fit into memory.
   static std::unique_ptr<LanguageModel> load(const ModelRequest& request);
 
-  const ModelInfo& info() const noexcept { return model_->info(); }
+  const ModelInfo& info() const noexcept { return info_; }
   const Tokenizer& tokenizer() const noexcept { return tokenizer_; }
   /// Throws Error(kInvalidArgument). Waits for a running evaluation.
   void set_threads(int threads);
+  /// Its share of the processors beside other models of the process: 1 unless set, 0.001 to 1000, or
+  /// Error(kInvalidArgument) is thrown. With 3 against 1 it computes three times as long while both have work.
+  void set_weight(double weight) { scheduler_.set_weight(weight); }
+  double weight() const { return scheduler_.weight(); }
 
   /// Throws Error(kInvalidArgument) without messages and where a byte has no token.
   Prompt chat_prompt(const ChatFormat& format, std::span<const ChatMessage> messages, bool generation_prompt,
@@ -96,6 +102,21 @@ class LanguageModel {
   /// The same without waiting, also in a callback: `on_end` is called once, as the callbacks are.
   void submit(std::vector<GenerationTask> tasks, GenerationCallbacks callbacks, const CancelToken& cancel,
               std::function<void(std::vector<GenerationResult>)> on_end);
+
+  /// Gives back weights, sequences and buffers unless somebody runs or waits; returns whether the model is asleep. What
+  /// is asked of it next loads it again, and reports what goes wrong with that: Error(kOutOfMemory) where it does not
+  /// fit any more, Error(kBadFile) where the file is another one. Nothing but time is lost: settings, tokenizer and the
+  /// states in the cache stay. Not in a callback of this model.
+  bool sleep();
+
+  struct MemoryUse {
+    bool asleep = false;
+    MemoryNeed model;  // as estimated; 0 while it is asleep
+    StateCache::Stats cache;
+  };
+  MemoryUse memory_use() const;
+  /// What it takes while it is awake.
+  const MemoryNeed& memory_need() const noexcept { return need_; }
 
   /// How many tasks run and wait at the moment.
   Scheduler::Load load() const { return scheduler_.load(); }
@@ -146,7 +167,9 @@ class LanguageModel {
   StateCache& cache() noexcept { return cache_; }
 
  private:
-  LanguageModel(std::unique_ptr<Model> model, Tokenizer tokenizer);
+  LanguageModel(const ModelRequest& request, LoadedModel loaded, Tokenizer tokenizer);
+
+  LoadedModel load_again(const CancelToken& cancel);
 
   struct InitialState {
     Tokens key;  // stands for the tag; its length is a multiple of every backend's grid
@@ -162,7 +185,10 @@ class LanguageModel {
   SequenceTask::Report run(const std::shared_ptr<WaitedTask>& task);
   void refuse_on_own_thread() const;
 
-  std::unique_ptr<Model> model_;
+  ModelRequest request_;  // to load it again; its threads change between steps
+  ModelInfo info_;
+  const std::shared_ptr<const StateForm> state_form_;
+  const MemoryNeed need_;
   Tokenizer tokenizer_;
   OpeningRules opening_;
   StateCache cache_;

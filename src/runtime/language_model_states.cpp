@@ -25,7 +25,7 @@ void LanguageModel::save_state(const std::string& path, const Prompt& prompt, St
   file.fingerprint = info().fingerprint;
   file.backend = info().backend;
   file.tokens = prompt.tokens;
-  file.tensors = model_->tensors_of(state_after(prompt, cancel));
+  file.tensors = state_form_->tensors_of(state_after(prompt, cancel));
   cancel.check();
   write_state_file(path, file);
 }
@@ -41,12 +41,12 @@ void LanguageModel::load_state(const std::string& path) {
              "the state was saved with another model (by " + file.backend + "); it means nothing to this one");
     }
     tokens = std::move(file.tokens);
-    state = model_->state_of(file.tensors, static_cast<std::int64_t>(tokens.size()));
+    state = state_form_->state_of(file.tensors, static_cast<std::int64_t>(tokens.size()));
   } else {
     OldStateFile file = parse_old_state_file(mapped.bytes(), path);
     tokens = std::move(file.tokens);
     try {
-      state = model_->import_state(file.state, tokens);
+      state = state_form_->import_state(file.state, tokens);
     } catch (const Error& error) {
       refuse(error.code(), path, error.what());
     }
@@ -62,7 +62,7 @@ void LanguageModel::load_state(const std::string& path) {
 
 void LanguageModel::set_state_folder(const std::string& folder, std::uint64_t limit_bytes) {
   cache_.set_disk(nullptr);
-  if (!folder.empty()) cache_.set_disk(std::make_shared<DiskCache>(*model_, folder, limit_bytes));
+  if (!folder.empty()) cache_.set_disk(std::make_shared<DiskCache>(info_, state_form_, folder, limit_bytes));
 }
 
 void LanguageModel::load_initial_state(const std::string& path) {
@@ -73,7 +73,7 @@ void LanguageModel::load_initial_state(const std::string& path) {
   InitialState initial;
   tokenizer_.encode(initial_state_tag(path), initial.key);
   initial.key.resize((initial.key.size() / kKeyGrid + 1) * kKeyGrid, kEndOfText);
-  initial.state = model_->state_of(read_initial_state(path, info()), static_cast<std::int64_t>(initial.key.size()));
+  initial.state = state_form_->state_of(read_initial_state(path, info()), static_cast<std::int64_t>(initial.key.size()));
   const std::lock_guard lock(initial_states_mutex_);
   cache_.erase(initial.key);  // of an earlier file with this path
   cache_.pin(initial.key, initial.state);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <future>
 #include <utility>
 
 #include "base/error_of.h"
@@ -11,6 +12,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr std::chrono::milliseconds kLookWhileLoading{5};
+
 double seconds_between(Clock::time_point from, Clock::time_point to) {
   return std::chrono::duration<double>(to - from).count();
 }
@@ -19,8 +22,14 @@ Error cancelled() { return Error(ErrorCode::kCancelled, "cancelled by the caller
 
 }  // namespace
 
-Scheduler::Scheduler(Model& model, StateCache& cache, SpeedMeter& speeds)
-    : model_(model), cache_(cache), speeds_(speeds), slots_(most_sequences()), thread_([this] { run(); }) {}
+Scheduler::Scheduler(LoadedModel loaded, Reload reload, StateCache& cache, SpeedMeter& speeds)
+    : info_(loaded.model->info()),
+      reload_(std::move(reload)),
+      cache_(cache),
+      speeds_(speeds),
+      loaded_(std::move(loaded)),
+      slots_(most_sequences()),
+      thread_([this] { run(); }) {}
 
 Scheduler::~Scheduler() {
   {
@@ -52,12 +61,10 @@ void Scheduler::wait_until_settled() {
   changed_.wait(lock, [this] { return settled_ || stopped_; });
 }
 
-std::size_t Scheduler::most_sequences() const noexcept {
-  return static_cast<std::size_t>(model_.info().batch_sizes.back());
-}
+std::size_t Scheduler::most_sequences() const noexcept { return static_cast<std::size_t>(info_.batch_sizes.back()); }
 
 StableCut Scheduler::cut() const noexcept {
-  return {static_cast<std::size_t>(model_.info().stable_piece), static_cast<std::size_t>(model_.info().stable_grid)};
+  return {static_cast<std::size_t>(info_.stable_piece), static_cast<std::size_t>(info_.stable_grid)};
 }
 
 bool Scheduler::anybody() const {
@@ -69,6 +76,8 @@ void Scheduler::run() noexcept {
     // What is thrown here and not by a task leaves nothing that could be relied on.
     const auto error = error_of([this] {
       end_cancelled();
+      if (!loaded_.model && anybody()) wake();
+      if (!loaded_.model) return sequels_.clear();
       admit_waiting();
       const bool has_read = read_pieces();
       const bool has_stepped = step();
@@ -83,23 +92,77 @@ void Scheduler::run() noexcept {
 bool Scheduler::take_new() {
   std::unique_lock lock(mutex_);
   const bool somebody = anybody();
-  const auto has_work = [&] { return stopped_ || !inbox_.empty() || somebody || !sequels_.empty(); };
+  if (sleep_wanted_ && !somebody && inbox_.empty()) {
+    lock.unlock();
+    fall_asleep();
+    lock.lock();
+  }
+  if (std::exchange(sleep_wanted_, false)) changed_.notify_all();
+  const auto has_work = [&] { return stopped_ || sleep_wanted_ || !inbox_.empty() || somebody || !sequels_.empty(); };
   load_ = {};
   for (const Slot& slot : slots_) load_.running += slot.task ? 1u : 0u;
   load_.waiting = waiting_.size();
   load_.sequels = sequels_.size();
   if (!has_work()) {
     settled_ = true;
+    cores_.rest();
     changed_.notify_all();
     changed_.wait(lock, has_work);
   }
   if (stopped_) return false;
+  take_inbox();
+  return true;
+}
+
+// With the lock.
+void Scheduler::take_inbox() {
   for (auto& task : inbox_) {
     count_in(*task);
     waiting_.push_back(std::move(task));
   }
   inbox_.clear();
-  return true;
+}
+
+bool Scheduler::sleep() {
+  std::unique_lock lock(mutex_);
+  sleep_wanted_ = true;
+  changed_.notify_all();
+  changed_.wait(lock, [this] { return !sleep_wanted_ || stopped_; });
+  return asleep_;
+}
+
+void Scheduler::fall_asleep() {
+  sequels_.clear();
+  sequences_.clear();
+  const std::lock_guard lock(model_mutex_);
+  loaded_.model.reset();  // before its memory is given to others
+  loaded_ = {};
+  asleep_ = true;
+}
+
+// Loads the model again for those who wait, and goes on looking who of them is cancelled. Without any of them left it
+// breaks off and the model stays asleep.
+void Scheduler::wake() {
+  const CancelToken cancel;
+  auto loading = std::async(std::launch::async, [&] { return reload_(cancel); });
+  while (loading.wait_for(kLookWhileLoading) != std::future_status::ready) {
+    bool stopped = false;
+    {
+      const std::lock_guard lock(mutex_);
+      take_inbox();
+      stopped = stopped_;
+    }
+    end_cancelled();
+    if (stopped || waiting_.empty()) cancel.cancel();
+  }
+  try {
+    LoadedModel loaded = loading.get();
+    const std::lock_guard lock(model_mutex_);
+    loaded_ = std::move(loaded);
+    asleep_ = false;
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kCancelled) throw;
+  }
 }
 
 void Scheduler::count_in(const SequenceTask& task) {
@@ -156,14 +219,17 @@ void Scheduler::begin(std::size_t index, std::shared_ptr<SequenceTask> task) {
 }
 
 Sequence& Scheduler::sequence(std::size_t index) {
-  while (sequences_.size() <= index) sequences_.push_back(model_.create_sequence());
+  if (sequences_.size() <= index) {
+    const std::lock_guard lock(model_mutex_);
+    while (sequences_.size() <= index) sequences_.push_back(loaded_.model->create_sequence());
+  }
   return *sequences_[index];
 }
 
 // Evaluates the pending token of everybody who has read his text. False: there is nobody.
 bool Scheduler::step() {
   const std::size_t count = gather_steppers();
-  const std::vector<int>& sizes = model_.info().batch_sizes;
+  const std::vector<int>& sizes = info_.batch_sizes;
   for (std::size_t begin = 0; begin < count;) {
     const auto larger = std::upper_bound(sizes.begin(), sizes.end(), static_cast<int>(count - begin));
     const std::size_t some = larger == sizes.begin() ? 1 : static_cast<std::size_t>(*std::prev(larger));
@@ -204,7 +270,9 @@ void Scheduler::step_some(std::size_t begin, std::size_t count) {
   const Clock::time_point start = Clock::now();
   // The cancel of one must not break off what the others need.
   const CancelToken cancel = count == 1 ? slots_[begin].task->cancel() : CancelToken();
-  const auto error = error_of([&] { evaluate(items, cancel); });
+  bool evaluated = false;
+  const auto error = error_of([&] { evaluated = evaluate(items, cancel); });
+  if (!evaluated && !error) return;
   for (std::size_t i = begin; i < begin + count; ++i) {
     if (error) {
       retire(i, error);
@@ -212,11 +280,12 @@ void Scheduler::step_some(std::size_t begin, std::size_t count) {
       after_step(i, items[i - begin].logits);
     }
   }
-  step_seconds_ = seconds_between(start, Clock::now());
+  const double took = seconds_between(start, Clock::now());
+  step_seconds_ = took - waited_;
   if (writers > 0) {
-    speeds_.add_decode(writers, step_seconds_);
+    speeds_.add_decode(writers, took);
   } else if (readers > 0) {
-    speeds_.add_prefill(readers, step_seconds_);
+    speeds_.add_prefill(readers, took);
   }
 }
 
@@ -275,11 +344,7 @@ void Scheduler::end_all(const Error& error) {
   }
   {
     const std::lock_guard lock(mutex_);
-    for (auto& task : inbox_) {
-      count_in(*task);
-      waiting_.push_back(std::move(task));
-    }
-    inbox_.clear();
+    take_inbox();
   }
   SequenceTask::Report report;
   report.error = error;

@@ -1,11 +1,13 @@
 // Everything that a model is asked to read or write, at the same time: one thread steps all sequences together.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -15,6 +17,8 @@
 
 #include "base/cancel.h"
 #include "engine/model.h"
+#include "runtime/core_share.h"
+#include "runtime/memory_budget.h"
 #include "runtime/reading.h"
 #include "runtime/speed_meter.h"
 #include "runtime/state_cache.h"
@@ -64,6 +68,12 @@ class SequenceTask {
   virtual Tokens sequel() const { return {}; }
 };
 
+/// A model and the memory that it was granted.
+struct LoadedModel {
+  MemoryGrant memory;
+  std::unique_ptr<Model> model;  // goes first
+};
+
 /// One a model. Tasks submitted from any thread join the running batch as soon as a sequence is free, in the order in
 /// which they came, and leave it when they end; the others do not notice. While some write, a long text is read in
 /// pieces between their steps, so short that a writer waits no longer than about 100 ms. Tasks whose texts begin alike
@@ -73,8 +83,11 @@ class SequenceTask {
 /// and only such states are remembered: an answer is the same with the cache and without.
 class Scheduler {
  public:
-  /// All must outlive it.
-  Scheduler(Model& model, StateCache& cache, SpeedMeter& speeds);
+  /// Loads the model again; on a thread of its own.
+  using Reload = std::function<LoadedModel(const CancelToken& cancel)>;
+
+  /// Cache and speeds must outlive it.
+  Scheduler(LoadedModel loaded, Reload reload, StateCache& cache, SpeedMeter& speeds);
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;
   /// Ends all tasks with Error(kCancelled) and waits for that. Not on its own thread.
@@ -93,12 +106,23 @@ class Scheduler {
   /// Returns when no task is there and all sequels are read. Not on its own thread.
   void wait_until_settled();
 
-  /// Calls `function` while the model is not evaluating: after one step or piece of reading at most.
+  /// Calls `function` with the model, null while it is asleep, when it is not evaluating: after one step or piece of
+  /// reading at most.
   template <class Function>
   void between_steps(const Function& function) {
     const std::lock_guard lock(model_mutex_);
-    function();
+    function(loaded_.model.get());
   }
+
+  /// Gives the weights back if nothing runs and waits; texts that were to be read for later are forgotten. The next
+  /// task loads the model again, and has the error where that fails. Returns whether it is asleep; after one step at
+  /// most. Not on its own thread.
+  bool sleep();
+  bool asleep() const noexcept { return asleep_; }
+
+  /// Its part of the processors while other models compute as well, see CoreShare. Throws Error(kInvalidArgument).
+  void set_weight(double weight) { cores_.set_weight(weight); }
+  double weight() const { return cores_.weight(); }
 
   /// Whether this is the thread that calls the tasks: who waits for a task there waits for ever.
   bool on_its_thread() const noexcept { return std::this_thread::get_id() == thread_.get_id(); }
@@ -137,6 +161,9 @@ class Scheduler {
   // scheduler.cpp
   void run() noexcept;
   bool take_new();
+  void take_inbox();
+  void fall_asleep();
+  void wake();
   void count_in(const SequenceTask& task);
   void end_cancelled();
   void admit_waiting();
@@ -165,10 +192,12 @@ class Scheduler {
   void read_sequel();
   void keep_sequel(SequenceTask& task, std::uint64_t clears);
   bool has_news() const;
-  void evaluate(std::span<EvalItem> items, const CancelToken& cancel);
+  bool evaluate(std::span<EvalItem> items, const CancelToken& cancel);
+  bool has_something_else_first() const;
   void progress(Slot& slot, std::size_t tokens);
 
-  Model& model_;
+  const ModelInfo info_;
+  const Reload reload_;
   StateCache& cache_;
   SpeedMeter& speeds_;
 
@@ -177,9 +206,13 @@ class Scheduler {
   std::deque<std::shared_ptr<SequenceTask>> inbox_;
   bool stopped_ = false;
   bool settled_ = true;
+  bool sleep_wanted_ = false;
   Load load_;
 
   std::mutex model_mutex_;  // held while the model is used
+  LoadedModel loaded_;      // changed by the thread alone, and with the lock; without model: asleep
+  std::atomic<bool> asleep_{false};
+  CoreShare::Member cores_{CoreShare::of_this_machine()};
 
   // Of the thread alone:
   std::vector<std::unique_ptr<Sequence>> sequences_;  // made when first needed; their order is that of their ids
@@ -188,6 +221,7 @@ class Scheduler {
   std::deque<Sequel> sequels_;
   PieceSize pieces_;
   double step_seconds_ = 0;
+  double waited_ = 0;            // seconds, before the last evaluation, for cores
   std::size_t next_reader_ = 0;  // readers take turns
   std::size_t measured_tasks_ = 0;
   std::uint64_t measured_done_ = 0;

@@ -36,9 +36,40 @@ void insert_place(std::vector<std::size_t>& places, std::size_t place) {
 
 }  // namespace
 
-void Scheduler::evaluate(std::span<EvalItem> items, const CancelToken& cancel) {
-  const std::lock_guard lock(model_mutex_);
-  model_.evaluate(items, cancel);
+// As soon as there are cores for it. False: while it waited something came up that goes first, and nothing was done.
+bool Scheduler::evaluate(std::span<EvalItem> items, const CancelToken& cancel) {
+  const auto threads = [this] {
+    const std::lock_guard lock(model_mutex_);
+    return loaded_.model->info().threads;
+  };
+  const Clock::time_point start = Clock::now();
+  const bool has_cores = cores_.acquire(threads(), [this] { return has_something_else_first(); });
+  waited_ = seconds_since(start);
+  if (!has_cores) return false;
+  const auto error = error_of([&] {
+    const std::lock_guard lock(model_mutex_);
+    loaded_.model->evaluate(items, cancel);
+  });
+  if (cores_.is_crowded()) {
+    const std::lock_guard lock(model_mutex_);
+    loaded_.model->yield_cores();
+  }
+  cores_.release();
+  if (error) throw *error;
+  return true;
+}
+
+// What is worth giving up one's place among those who wait for cores: somebody who has been cancelled, or anything at
+// all where only a sequel is to be read.
+bool Scheduler::has_something_else_first() const {
+  if (!anybody()) return has_news();
+  const auto is_cancelled = [](const std::shared_ptr<SequenceTask>& task) { return task->cancel().cancelled(); };
+  if (std::any_of(slots_.begin(), slots_.end(), [&](const Slot& s) { return s.task && is_cancelled(s.task); }) ||
+      std::any_of(waiting_.begin(), waiting_.end(), is_cancelled)) {
+    return true;
+  }
+  const std::lock_guard lock(mutex_);
+  return stopped_ || std::any_of(inbox_.begin(), inbox_.end(), is_cancelled);
 }
 
 void Scheduler::progress(Slot& slot, std::size_t tokens) {
@@ -140,7 +171,8 @@ void Scheduler::free_followers(const SequenceTask& leader) {
 // Lets readers read for a while, each in his turn. False: there is nobody.
 bool Scheduler::read_pieces() {
   const auto tasks = std::count_if(slots_.begin(), slots_.end(), [](const Slot& slot) { return slot.task; });
-  const bool alone = tasks == 1 && waiting_.empty();
+  // Another model that wants the cores waits no longer than a neighbour on this one.
+  const bool alone = tasks == 1 && waiting_.empty() && !cores_.is_crowded();
   const double turn = std::clamp(step_seconds_, kShortestTurn, kLongestTurn);
   const Clock::time_point start = Clock::now();
   bool any = false;
@@ -160,26 +192,28 @@ bool Scheduler::read_pieces() {
   }
 }
 
-// Reads about as much as the time allows. False: the task has ended.
+// Reads about as much as the time allows. False: the task has ended, or something else goes first.
 bool Scheduler::read_piece(std::size_t index, double seconds) {
   Slot& slot = slots_[index];
   std::size_t wanted = std::min(pieces_.tokens_in(seconds), kLargestPiece);
   if (seconds >= kLonePiece) wanted = std::max(wanted, pieces_.is_known() ? kSmallestLonePiece : kLargestPiece / 2);
   const std::size_t stop = slot.places.empty() ? slot.body : slot.places.front();
   const std::size_t size = piece_of(slot.done, stop, wanted, cut());
+  bool has_read = false;
   const auto error = error_of([&] {
     EvalItem piece{sequences_[index].get(), std::span(slot.task->text()).subspan(slot.done, size), false, {}};
     const Clock::time_point start = Clock::now();
-    evaluate(std::span(&piece, 1), slot.task->cancel());
+    has_read = evaluate(std::span(&piece, 1), slot.task->cancel());
+    if (!has_read) return;
     const double took = seconds_since(start);
-    pieces_.measured(size, took);
+    pieces_.measured(size, took - waited_);
     if (slot.task->is_measured()) speeds_.add_prefill(size, took);
     slot.done += size;
     progress(slot, size);
     if (slot.done == stop) reached(index);
   });
   if (error) retire(index, error);
-  return !error && slots_[index].task != nullptr;
+  return has_read && !error && slots_[index].task != nullptr;
 }
 
 // A place to remember, or the end of what is read in pieces.
@@ -225,7 +259,7 @@ void Scheduler::keep_sequel(SequenceTask& task, std::uint64_t clears) {
     Tokens text = task.sequel();
     text.resize(text.size() - text.size() % cut().grid);
     const StateCache::Stats cache = cache_.stats();
-    if (text.size() < cut().piece || cache.limit_bytes < model_.info().state_bytes || cache.clears != clears) return;
+    if (text.size() < cut().piece || cache.limit_bytes < info_.state_bytes || cache.clears != clears) return;
     const auto origin = static_cast<std::size_t>(task.start().position());
     const auto known = static_cast<std::size_t>(cache_.longest_prefix(text, cut()).position());
     if (known == text.size()) cache_.keep_on_disk(text);
@@ -260,8 +294,8 @@ void Scheduler::read_sequel() {
       const std::size_t size = piece_of(done, text.size(), pieces_.tokens_in(kShortestTurn), cut());
       EvalItem piece{&reader, text.subspan(done, size), false, {}};
       const Clock::time_point start = Clock::now();
-      evaluate(std::span(&piece, 1), CancelToken());
-      pieces_.measured(size, seconds_since(start));
+      if (!evaluate(std::span(&piece, 1), CancelToken())) break;
+      pieces_.measured(size, seconds_since(start) - waited_);
       done += size;
       if (done < text.size() && has_news()) break;
     }

@@ -218,39 +218,41 @@ TEST_P(States, NumbersAndStateBecomeEachOtherBitForBit) {
   const auto a = model->create_sequence();
   feed(*model, *a, random_tokens(40, 64, 1));
   const State state = a->save();
-  const StateTensors tensors = model->tensors_of(state);
+  const StateTensors tensors = model->state_form()->tensors_of(state);
   EXPECT_EQ(tensors.values.size(), tensors.layers * tensors.layer_values());
   EXPECT_EQ(tensors.values.size() * sizeof(float), model->info().state_bytes);
-  const State again = model->state_of(tensors, state.position());
+  const State again = model->state_form()->state_of(tensors, state.position());
   EXPECT_EQ(again.position(), state.position());
   ASSERT_EQ(again.bytes().size(), state.bytes().size());
   EXPECT_EQ(std::memcmp(again.bytes().data(), state.bytes().data(), state.bytes().size()), 0);
-  EXPECT_TRUE(model->state_of(tensors, 0).is_zero());
-  for (const float value : model->tensors_of(State()).values) ASSERT_EQ(value, 0);
+  EXPECT_TRUE(model->state_form()->state_of(tensors, 0).is_zero());
+  for (const float value : model->state_form()->tensors_of(State()).values) ASSERT_EQ(value, 0);
 }
 
 TEST_P(States, NumbersOfAnotherShapeOrPlaceAreRefused) {
   const auto model = load();
   const auto a = model->create_sequence();
   feed(*model, *a, {1, 2, 3});
-  const StateTensors tensors = model->tensors_of(a->save());
+  const StateTensors tensors = model->state_form()->tensors_of(a->save());
   StateTensors fewer = tensors;
   fewer.layers = 1;
   StateTensors cut = tensors;
   cut.values.pop_back();
   for (const StateTensors* bad : {&fewer, &cut}) {
-    expect_error(ErrorCode::kInvalidArgument, "not those of the model", [&] { model->state_of(*bad, 3); });
+    expect_error(ErrorCode::kInvalidArgument, "not those of the model",
+                 [&] { model->state_form()->state_of(*bad, 3); });
   }
-  expect_error(ErrorCode::kInvalidArgument, "-1 tokens", [&] { model->state_of(tensors, -1); });
-  expect_error(ErrorCode::kInvalidArgument, "tokens", [&] { model->state_of(tensors, std::int64_t{1} << 40); });
+  expect_error(ErrorCode::kInvalidArgument, "-1 tokens", [&] { model->state_form()->state_of(tensors, -1); });
+  expect_error(ErrorCode::kInvalidArgument, "tokens",
+               [&] { model->state_form()->state_of(tensors, std::int64_t{1} << 40); });
   const auto other = load(2);
-  expect_error(ErrorCode::kInvalidArgument, "another model", [&] { other->tensors_of(a->save()); });
+  expect_error(ErrorCode::kInvalidArgument, "another model", [&] { other->state_form()->tensors_of(a->save()); });
 }
 
 TEST_P(States, AStateOfWebRwkvIsUnsupported) {
   const auto model = load();
   const std::vector<std::byte> bytes(model->info().state_bytes);
-  expect_error(ErrorCode::kUnsupported, "web-rwkv", [&] { model->import_state(bytes, Tokens{1, 2}); });
+  expect_error(ErrorCode::kUnsupported, "web-rwkv", [&] { model->state_form()->import_state(bytes, Tokens{1, 2}); });
 }
 
 INSTANTIATE_TEST_SUITE_P(LlamaCpp, States, testing::Values(7, 6),

@@ -2,10 +2,12 @@
 
 #include <cstring>
 #include <new>
+#include <type_traits>
 
 #include "backends/llama_cpp/library.h"
 #include "backends/llama_cpp/llama_cpp_model.h"
 #include "backends/llama_cpp/processor.h"
+#include "backends/llama_cpp/sizes.h"
 #include "base/mapped_file.h"
 
 namespace rwkv {
@@ -38,36 +40,47 @@ class LlamaCppBackend final : public Backend {
     }
   }
 
+  MemoryNeed estimate(const std::string& path, const LoadOptions& options) const override {
+    return checked(path, options, [&](const GgufFile& gguf, const RwkvPassport& passport) {
+      return llama_cpp::memory_need(gguf, passport, options.max_sequences);
+    });
+  }
+
   std::unique_ptr<Model> load(const std::string& path, const LoadOptions& options) const override {
+    return checked(path, options, [&](const GgufFile& gguf, const RwkvPassport& passport) -> std::unique_ptr<Model> {
+      llama_cpp::ensure_library();
+      return std::make_unique<llama_cpp::LlamaCppModel>(gguf, passport, options);
+    });
+  }
+
+ private:
+  // llama.cpp opens the file again by its path. Who can replace the file in between can make it abort; we guard against
+  // bad files, not against an attacker with write access to the folder.
+  template <class Function>
+  std::invoke_result_t<Function, const GgufFile&, const RwkvPassport&> checked(const std::string& path,
+                                                                               const LoadOptions& options,
+                                                                               const Function& then) const {
     if (const auto reason = unavailable_reason()) throw Error(ErrorCode::kUnsupported, "llama.cpp: " + *reason);
     if (options.max_sequences < 1 || options.max_sequences > kMaxSequences) {
       throw Error(ErrorCode::kInvalidArgument, "the number of sequences is " + std::to_string(options.max_sequences) +
                                                    ", not 1 to " + std::to_string(kMaxSequences));
     }
     try {
-      return check_and_load(path, options);
+      options.cancel.check();
+      const MappedFile file(path);
+      const GgufFile gguf = GgufFile::parse(file.bytes(), path);
+      options.cancel.check();
+      const RwkvPassport passport = check_rwkv_model(gguf);
+      options.cancel.check();
+      if (const int step = llama_cpp::head_size_step(); passport.head_size % step != 0) {
+        throw Error(ErrorCode::kUnsupported, "'" + path + "' has heads of " + std::to_string(passport.head_size) +
+                                                 " values; llama.cpp on this processor needs a multiple of " +
+                                                 std::to_string(step));
+      }
+      return then(gguf, passport);
     } catch (const std::bad_alloc&) {
       throw Error(ErrorCode::kOutOfMemory, "not enough memory to load '" + path + "'");
     }
-  }
-
- private:
-  // llama.cpp opens the file again by its path. Who can replace the file in between can make it abort; we guard against
-  // bad files, not against an attacker with write access to the folder.
-  static std::unique_ptr<Model> check_and_load(const std::string& path, const LoadOptions& options) {
-    options.cancel.check();
-    const MappedFile file(path);
-    const GgufFile gguf = GgufFile::parse(file.bytes(), path);
-    options.cancel.check();
-    const RwkvPassport passport = check_rwkv_model(gguf);
-    options.cancel.check();
-    if (const int step = llama_cpp::head_size_step(); passport.head_size % step != 0) {
-      throw Error(ErrorCode::kUnsupported, "'" + path + "' has heads of " + std::to_string(passport.head_size) +
-                                               " values; llama.cpp on this processor needs a multiple of " +
-                                               std::to_string(step));
-    }
-    llama_cpp::ensure_library();
-    return std::make_unique<llama_cpp::LlamaCppModel>(gguf, passport, options);
   }
 };
 

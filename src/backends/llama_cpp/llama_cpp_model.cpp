@@ -1,24 +1,22 @@
 #include "backends/llama_cpp/llama_cpp_model.h"
 
 #include <algorithm>
-#include <cstring>
 #include <exception>
 #include <limits>
 #include <new>
 #include <numeric>
 #include <set>
+#include <utility>
 
 #include "backends/llama_cpp/library.h"
 #include "backends/llama_cpp/processor.h"
 #include "backends/llama_cpp/sequence_state.h"
+#include "backends/llama_cpp/sizes.h"
 #include "backends/llama_cpp/state_blob.h"
+#include "backends/llama_cpp/state_form.h"
 
 namespace rwkv::llama_cpp {
 namespace {
-
-// Tokens a llama.cpp call. More bring no speed and cost memory, fewer make it read the weights too often.
-constexpr int kMostBatchTokens = 512;
-constexpr int kLeastBatchTokens = 64;
 
 // How a text may be cut without a change of bits, see ModelInfo. tests/backends/llama_cpp_stable_test.cpp measures it.
 void describe_cuts(const GgufFile& file, ModelInfo& info) {
@@ -51,21 +49,10 @@ ModelInfo describe(const RwkvPassport& passport, std::uint64_t file_bytes, const
   info.vocabulary = passport.vocabulary;
   info.parameters = passport.parameters;
   info.file_bytes = file_bytes;
-  // Per layer two shifted inputs and a head_size x head_size matrix a head, all f32.
-  const auto width = static_cast<std::uint64_t>(passport.width);
-  info.state_bytes = static_cast<std::uint64_t>(passport.layers) * width *
-                     (2 + static_cast<std::uint64_t>(passport.head_size)) * sizeof(float);
+  info.state_bytes = state_bytes(passport);
   for (int size = 1; size <= options.max_sequences; ++size) info.batch_sizes.push_back(size);
   info.threads = options.threads > 0 ? options.threads : default_threads(passport.parameters);
   return info;
-}
-
-// A cancel is looked at between the operations of the graph, so a batch must not make the largest one, a matrix product
-// with the feed-forward weights, take more than about 50 ms at 40 GFLOP/s.
-int tokens_per_batch(const RwkvPassport& passport) {
-  constexpr double kMostOperations = 2e9;
-  const double a_token = 2.0 * passport.width * passport.feed_forward;
-  return static_cast<int>(std::clamp(kMostOperations / a_token, 1.0 * kLeastBatchTokens, 1.0 * kMostBatchTokens));
 }
 
 std::string with_reason(const std::string& message) {
@@ -130,6 +117,7 @@ void LlamaCppModel::create_context() {
   params.n_ctx = kMostBatchTokens * params.n_seq_max;
   params.n_batch = static_cast<std::uint32_t>(batch_tokens_);
   params.n_ubatch = params.n_batch;
+  params.n_outputs_max = params.n_seq_max;  // no more logits are wanted at once, and those of a whole batch are large
   params.n_threads = info_.threads;
   params.n_threads_batch = info_.threads;
   params.no_perf = true;
@@ -141,7 +129,9 @@ void LlamaCppModel::create_context() {
   context_.reset(llama_init_from_model(model_.get(), params));
   if (!context_) throw Error(ErrorCode::kOutOfMemory, with_reason("llama.cpp cannot set up the model"));
   set_threads(info_.threads <= most_threads() ? usable_threads(info_.threads) : info_.threads);
-  zero_ = zero_state(context_.get(), 0);
+  std::vector<std::uint8_t> empty = empty_state(context_.get(), 0);
+  zero_ = zero_state(empty);
+  state_form_ = std::make_shared<LlamaCppStateForm>(info_, std::move(empty));
   for (std::size_t id = 0; id < slots_.size(); ++id) set_to_zero(static_cast<llama_seq_id>(id));
 }
 
@@ -167,43 +157,9 @@ void LlamaCppModel::set_threads(int threads) {
   if (pool_) llama_attach_threadpool(context_.get(), pool_.get(), nullptr);
 }
 
-StateTensors LlamaCppModel::state_shape() const {
-  return {static_cast<std::uint32_t>(info_.layers),
-          static_cast<std::uint32_t>(info_.width),
-          static_cast<std::uint32_t>(info_.heads),
-          static_cast<std::uint32_t>(info_.head_size),
-          {}};
-}
-
-StateTensors LlamaCppModel::tensors_of(const State& state) const {
-  StateTensors tensors = state_shape();
-  if (!state.is_zero()) return read_sequence_state(unwrap_state(state, info_.fingerprint), tensors);
-  tensors.values.resize(static_cast<std::size_t>(tensors.layers * tensors.layer_values()));
-  return tensors;
-}
-
-State LlamaCppModel::state_of(const StateTensors& tensors, std::int64_t position) const {
-  if (!tensors.has_shape_of(state_shape()) || tensors.values.size() != tensors.layers * tensors.layer_values()) {
-    throw Error(ErrorCode::kInvalidArgument, "the state has " + std::to_string(tensors.layers) + " layers of width " +
-                                                 std::to_string(tensors.width) + ", not those of the model");
-  }
-  if (position < 0 || position > std::numeric_limits<llama_pos>::max()) {
-    throw Error(ErrorCode::kInvalidArgument, "a state cannot stand after " + std::to_string(position) + " tokens");
-  }
-  if (position == 0) return {};
-  std::vector<std::byte> bytes(state_header_bytes() + zero_.size());
-  const std::span<std::byte> payload = std::span(bytes).subspan(state_header_bytes());
-  std::memcpy(payload.data(), zero_.data(), zero_.size());
-  write_sequence_state(tensors, position, payload);
-  return wrap_state(std::move(bytes), info_.fingerprint, position);
-}
-
-State LlamaCppModel::import_state(std::span<const std::byte> bytes, std::span<const TokenId> tokens) const {
-  if (bytes.size() == info_.state_bytes) {
-    throw Error(ErrorCode::kUnsupported, "the state was saved by web-rwkv; save the conversation again");
-  }
-  const ForeignState foreign = parse_foreign_state(bytes, tokens);
-  return state_of(read_sequence_state(foreign.bytes, state_shape()), static_cast<std::int64_t>(foreign.tokens));
+// Else they would poll for some 100 ms. The next evaluation wakes them.
+void LlamaCppModel::yield_cores() {
+  if (pool_) ggml_threadpool_pause(pool_.get());
 }
 
 std::unique_ptr<Sequence> LlamaCppModel::create_sequence() {

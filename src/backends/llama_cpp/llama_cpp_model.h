@@ -33,16 +33,14 @@ class LlamaCppModel final : public Model {
   std::unique_ptr<Sequence> create_sequence() override;
   void evaluate(std::span<EvalItem> items, const CancelToken& cancel) override;
   void set_threads(int threads) override;
-  StateTensors tensors_of(const State& state) const override;
-  State state_of(const StateTensors& tensors, std::int64_t position) const override;
-  State import_state(std::span<const std::byte> bytes, std::span<const TokenId> tokens) const override;
+  std::shared_ptr<const StateForm> state_form() const override { return state_form_; }
+  void yield_cores() override;
 
  private:
   friend class LlamaCppSequence;
 
   void load(const std::string& path, const LoadOptions& options);
   void create_context();
-  StateTensors state_shape() const;  // without values
   void set_to_zero(llama_seq_id id);
   void validate(std::span<const EvalItem> items) const;
   void run(std::span<EvalItem> items);
@@ -58,8 +56,9 @@ class LlamaCppModel final : public Model {
   std::unique_ptr<llama_context, ContextDeleter> context_;
   llama_batch batch_{};
   std::vector<std::uint8_t> zero_;  // a state of zeros in llama.cpp's form
-  std::vector<bool> slots_;         // which sequence ids are taken
-  int batch_tokens_;                // tokens a llama.cpp call
+  std::shared_ptr<const StateForm> state_form_;
+  std::vector<bool> slots_;  // which sequence ids are taken
+  int batch_tokens_;         // tokens a llama.cpp call
 
   // Of the running evaluation, by item:
   std::vector<std::size_t> order_;        // items by sequence id: llama.cpp steps neighbours together

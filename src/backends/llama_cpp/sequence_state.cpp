@@ -124,11 +124,15 @@ ForeignState parse_foreign_state(std::span<const std::byte> bytes, std::span<con
   return {after, tokens.size()};
 }
 
-std::vector<std::uint8_t> zero_state(llama_context* context, llama_seq_id id) {
+std::vector<std::uint8_t> empty_state(llama_context* context, llama_seq_id id) {
   std::vector<std::uint8_t> empty(llama_state_seq_get_size(context, id));
   empty.resize(llama_state_seq_get_data(context, empty.data(), empty.size(), id));
+  return empty;
+}
+
+std::vector<std::uint8_t> zero_state(std::span<const std::uint8_t> empty) {
   try {
-    ByteReader reader(std::as_bytes(std::span(empty)), kName);
+    ByteReader reader(std::as_bytes(empty), kName);
     std::vector<std::uint8_t> zero;
     append(zero, reader.take(kCellsAt, "the head"));
     if (reader.read<std::uint32_t>("the number of cells") != 0) reader.fail("the sequence is not empty");

@@ -1,5 +1,6 @@
 #include "backends/scripted/script.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -38,6 +39,8 @@ Script parse(const Json& json) {
   script.name = text(json, "name", script.name);
   script.load_error = text(json, "load_error", "");
   script.load_ms = bounded(json, "load_ms", kMaxMicroseconds / 1000);
+  script.needs_mb = bounded(json, "needs_mb", 1 << 30);
+  script.threads = std::max(1, bounded(json, "threads", 1 << 10));
   script.prefill_us = bounded(json, "prefill_us", kMaxMicroseconds);
   script.decode_us = bounded(json, "decode_us", kMaxMicroseconds);
   if (json.contains("fail_after")) script.fail_after = bounded(json, "fail_after", 1 << 30);

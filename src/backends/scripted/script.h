@@ -14,6 +14,7 @@ namespace rwkv {
 ///    "name": "test double",
 ///    "load_ms": 200,                       time to load, with progress
 ///    "load_error": "no such luck",         fail to load with this message
+///    "needs_mb": 100, "threads": 8,        memory and threads that it pretends to need
 ///    "prefill_us": 50, "decode_us": 2000,  microseconds a prompt token, and a step
 ///    "fail_after": 100,                    the evaluation of this many tokens in a sequence fails
 ///    "replies": [{"when": "weather", "say": "Sunny."}, {"say": "I only know the weather."}]}
@@ -29,6 +30,8 @@ struct Script {
   std::string name = "scripted model";
   int load_ms = 0;
   std::string load_error;
+  int needs_mb = 0;
+  int threads = 1;
   int prefill_us = 0;
   int decode_us = 0;
   std::int64_t fail_after = -1;

@@ -41,6 +41,48 @@ void wait(std::chrono::microseconds time, const CancelToken& cancel) {
   }
 }
 
+class ScriptedStateForm final : public StateForm {
+ public:
+  explicit ScriptedStateForm(std::uint64_t fingerprint) : mark_("scripted " + std::to_string(fingerprint) + ":") {}
+
+  // A single layer without matrices; byte b of the text is the number b + 1.
+  StateTensors tensors_of(const State& state) const override {
+    const std::string text = text_of(state);
+    StateTensors tensors{1, static_cast<std::uint32_t>((text.size() + 1) / 2), 0, 0, {}};
+    for (const char c : text) tensors.values.push_back(static_cast<float>(static_cast<unsigned char>(c) + 1));
+    tensors.values.resize(2 * std::size_t{tensors.width});
+    return tensors;
+  }
+  State state_of(const StateTensors& tensors, std::int64_t position) const override {
+    std::string text;
+    for (const float value : tensors.values) {
+      if (value < 0 || value > 256 || tensors.layers != 1) {
+        throw Error(ErrorCode::kInvalidArgument, "the state is not one of a script's");
+      }
+      if (value >= 1) text += static_cast<char>(static_cast<int>(value) - 1);
+    }
+    return state_of(text, position);
+  }
+  State import_state(std::span<const std::byte>, std::span<const TokenId>) const override {
+    throw Error(ErrorCode::kUnsupported, "the existing engine has no scripts, so that it cannot have saved this state");
+  }
+  State state_of(const std::string& text, std::int64_t position) const {
+    const std::string whole = mark_ + text;
+    std::vector<std::byte> bytes(whole.size());
+    std::memcpy(bytes.data(), whole.data(), whole.size());
+    return State(std::move(bytes), position);
+  }
+  std::string text_of(const State& state) const {
+    if (state.is_zero()) return "";
+    const std::string_view whole(reinterpret_cast<const char*>(state.bytes().data()), state.bytes().size());
+    if (!whole.starts_with(mark_)) throw Error(ErrorCode::kInvalidArgument, "the state belongs to another model");
+    return std::string(whole.substr(mark_.size()));
+  }
+
+ private:
+  const std::string mark_;  // at the head of each state, so that those of others are known
+};
+
 class ScriptedModel;
 
 // Its state is the text it has absorbed.
@@ -78,8 +120,9 @@ class ScriptedModel final : public Model {
     info_.name = script_.name;
     info_.weight_type = "none";
     info_.vocabulary = kRows;
-    info_.threads = 1;
+    info_.threads = script_.threads;
     info_.fingerprint = checksum(std::as_bytes(std::span(info_.name)));
+    state_form_ = std::make_shared<const ScriptedStateForm>(info_.fingerprint);
     info_.stable_piece = 1;
     info_.stable_grid = 1;
     for (int size = 1; size <= max_sequences; ++size) info_.batch_sizes.push_back(size);
@@ -98,39 +141,8 @@ class ScriptedModel final : public Model {
   }
   void forget_sequence() noexcept { --sequences_; }
 
-  // A single layer without matrices; byte b of the text is the number b + 1.
-  StateTensors tensors_of(const State& state) const override {
-    const std::string text = text_of(state);
-    StateTensors tensors{1, static_cast<std::uint32_t>((text.size() + 1) / 2), 0, 0, {}};
-    for (const char c : text) tensors.values.push_back(static_cast<float>(static_cast<unsigned char>(c) + 1));
-    tensors.values.resize(2 * std::size_t{tensors.width});
-    return tensors;
-  }
-  State state_of(const StateTensors& tensors, std::int64_t position) const override {
-    std::string text;
-    for (const float value : tensors.values) {
-      if (value < 0 || value > 256 || tensors.layers != 1) {
-        throw Error(ErrorCode::kInvalidArgument, "the state is not one of a script's");
-      }
-      if (value >= 1) text += static_cast<char>(static_cast<int>(value) - 1);
-    }
-    return state_of(text, position);
-  }
-  State import_state(std::span<const std::byte>, std::span<const TokenId>) const override {
-    throw Error(ErrorCode::kUnsupported, "the existing engine has no scripts, so that it cannot have saved this state");
-  }
-  State state_of(const std::string& text, std::int64_t position) const {
-    const std::string whole = mark() + text;
-    std::vector<std::byte> bytes(whole.size());
-    std::memcpy(bytes.data(), whole.data(), whole.size());
-    return State(std::move(bytes), position);
-  }
-  std::string text_of(const State& state) const {
-    if (state.is_zero()) return "";
-    const std::string_view whole(reinterpret_cast<const char*>(state.bytes().data()), state.bytes().size());
-    if (!whole.starts_with(mark())) throw Error(ErrorCode::kInvalidArgument, "the state belongs to another model");
-    return std::string(whole.substr(mark().size()));
-  }
+  std::shared_ptr<const StateForm> state_form() const override { return state_form_; }
+  const ScriptedStateForm& form() const noexcept { return *state_form_; }
 
   void evaluate(std::span<EvalItem> items, const CancelToken& cancel) override {
     for (EvalItem& item : items) item.logits = {};
@@ -164,9 +176,6 @@ class ScriptedModel final : public Model {
   }
 
  private:
-  // At the head of each saved state, so that those of others are known.
-  std::string mark() const { return "scripted " + std::to_string(info_.fingerprint) + ":"; }
-
   void validate(std::span<const EvalItem> items) const {
     std::set<const Sequence*> seen;
     for (const EvalItem& item : items) {
@@ -193,17 +202,18 @@ class ScriptedModel final : public Model {
   Script script_;
   Vocabulary vocabulary_;
   ModelInfo info_;
+  std::shared_ptr<const ScriptedStateForm> state_form_;
   int sequences_ = 0;
   std::vector<float> rows_;
 };
 
 ScriptedSequence::~ScriptedSequence() { model_.forget_sequence(); }
 
-State ScriptedSequence::save() const { return position_ == 0 ? State() : model_.state_of(text_, position_); }
+State ScriptedSequence::save() const { return position_ == 0 ? State() : model_.form().state_of(text_, position_); }
 
 void ScriptedSequence::restore(const State& state) {
   reset();
-  text_ = model_.text_of(state);
+  text_ = model_.form().text_of(state);
   position_ = state.position();
 }
 
@@ -220,6 +230,10 @@ class ScriptedBackend final : public Backend {
     } catch (...) {
       return false;
     }
+  }
+
+  MemoryNeed estimate(const std::string& path, const LoadOptions&) const override {
+    return {0, static_cast<std::uint64_t>(Script::from_file(path).needs_mb) << 20};
   }
 
   std::unique_ptr<Model> load(const std::string& path, const LoadOptions& options) const override {

@@ -1,0 +1,70 @@
+#include "backends/llama_cpp/sizes.h"
+
+#include <algorithm>
+
+namespace rwkv::llama_cpp {
+namespace {
+
+// More bring no speed and cost memory, fewer make it read the weights too often.
+constexpr int kLeastBatchTokens = 64;
+
+// Whether ggml keeps matrices of this type in another order, in memory of its own, beside the file.
+bool is_repacked(GgmlType type) {
+  switch (type) {
+    case GgmlType::kQ4_0:
+    case GgmlType::kQ2_K:
+    case GgmlType::kQ4_K:
+    case GgmlType::kIQ4_NL:
+    case GgmlType::kMXFP4: return true;
+#if !defined(__x86_64__) && !defined(__i386__) && !defined(_M_X64)
+    case GgmlType::kQ5_K:
+    case GgmlType::kQ6_K:
+    case GgmlType::kQ8_0: return true;
+#endif
+    default: return false;
+  }
+}
+
+}  // namespace
+
+// A cancel is looked at between the operations of the graph, so a batch must not make the largest one, a matrix product
+// with the feed-forward weights, take more than about 50 ms at 40 GFLOP/s.
+int tokens_per_batch(const RwkvPassport& passport) {
+  constexpr double kMostOperations = 2e9;
+  const double a_token = 2.0 * passport.width * passport.feed_forward;
+  return static_cast<int>(std::clamp(kMostOperations / a_token, 1.0 * kLeastBatchTokens, 1.0 * kMostBatchTokens));
+}
+
+std::uint64_t state_bytes(const RwkvPassport& passport) {
+  return static_cast<std::uint64_t>(passport.layers) * static_cast<std::uint64_t>(passport.width) *
+         (2 + static_cast<std::uint64_t>(passport.head_size)) * sizeof(float);
+}
+
+MemoryNeed memory_need(const GgufFile& file, const RwkvPassport& passport, int sequences) {
+  const auto width = static_cast<std::uint64_t>(passport.width);
+  const auto feed_forward = static_cast<std::uint64_t>(passport.feed_forward);
+  const auto vocabulary = static_cast<std::uint64_t>(passport.vocabulary);
+  const auto tokens = static_cast<std::uint64_t>(tokens_per_batch(passport));
+  const auto slots = static_cast<std::uint64_t>(sequences);
+  std::uint64_t repacked = 0;
+  for (const GgufTensor& tensor : file.tensors()) {
+    if (is_repacked(tensor.type) && tensor.name != "token_embd.weight") repacked += tensor.data.size();
+  }
+  // A layer's activations that live at the same time: about so many vectors of each length a token.
+  constexpr std::uint64_t kWidths = 24;
+  constexpr std::uint64_t kFeedForwards = 2;
+  const std::uint64_t activations = tokens * (kWidths * width + kFeedForwards * feed_forward) * sizeof(float);
+  // The slots, one of zeros, and one on its way in or out.
+  const std::uint64_t states = (slots + 2) * state_bytes(passport);
+  const std::uint64_t logits = 2 * slots * vocabulary * sizeof(float);
+  // Texts, ids and look-up tables of ours and of llama.cpp.
+  constexpr std::uint64_t kTokenBytes = 400;
+  constexpr std::uint64_t kGraphBytes = std::uint64_t{8} << 20;
+
+  MemoryNeed need;
+  need.mapped = file.file_bytes() - repacked;
+  need.owned = repacked + activations + states + logits + vocabulary * kTokenBytes + kGraphBytes;
+  return need;
+}
+
+}  // namespace rwkv::llama_cpp

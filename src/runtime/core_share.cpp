@@ -1,0 +1,91 @@
+#include "runtime/core_share.h"
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+#include "base/error.h"
+
+namespace rwkv {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// How soon somebody who waits notices that he need not any more, and that one who was expected has not come.
+constexpr std::chrono::milliseconds kLook{2};
+
+constexpr double kLeastWeight = 0.001;
+constexpr double kMostWeight = 1000;
+
+}  // namespace
+
+CoreShare& CoreShare::of_this_machine() {
+  // Never destroyed: models may outlive the statics of the host.
+  static auto* share = new CoreShare(static_cast<int>(std::max(1u, std::thread::hardware_concurrency())));
+  return *share;
+}
+
+CoreShare::Member::Member(CoreShare& share) : share_(share) {
+  const std::lock_guard lock(share_.mutex_);
+  share_.ledger_.join(user_);
+}
+
+CoreShare::Member::~Member() {
+  const std::lock_guard lock(share_.mutex_);
+  share_.ledger_.leave(user_);
+}
+
+void CoreShare::Member::set_weight(double weight) {
+  // Also false for what is no number.
+  if (!(weight >= kLeastWeight && weight <= kMostWeight)) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "the weight of a model is " + std::to_string(weight) + ", not 0.001 to 1000");
+  }
+  const std::lock_guard lock(share_.mutex_);
+  user_.weight = weight;
+}
+
+double CoreShare::Member::weight() const {
+  const std::lock_guard lock(share_.mutex_);
+  return user_.weight;
+}
+
+bool CoreShare::Member::acquire(int threads, const std::function<bool()>& give_up) {
+  CoreLedger& ledger = share_.ledger_;
+  std::unique_lock lock(share_.mutex_);
+  ledger.ask(user_, threads, Clock::now());
+  while (!ledger.runs(user_)) {
+    lock.unlock();
+    const bool gives_up = give_up();
+    lock.lock();
+    if (ledger.runs(user_)) break;
+    if (gives_up) {
+      ledger.withdraw(user_, Clock::now());
+      share_.changed_.notify_all();
+      return false;
+    }
+    share_.changed_.wait_for(lock, kLook);
+    ledger.serve(Clock::now());
+  }
+  share_.changed_.notify_all();  // that look may have let others run too
+  return true;
+}
+
+void CoreShare::Member::release() {
+  const std::lock_guard lock(share_.mutex_);
+  share_.ledger_.end(user_, Clock::now());
+  share_.changed_.notify_all();
+}
+
+void CoreShare::Member::rest() {
+  const std::lock_guard lock(share_.mutex_);
+  share_.ledger_.rest(user_, Clock::now());
+  share_.changed_.notify_all();
+}
+
+bool CoreShare::Member::is_crowded() const {
+  const std::lock_guard lock(share_.mutex_);
+  return share_.ledger_.is_crowded(user_, Clock::now());
+}
+
+}  // namespace rwkv
