@@ -43,7 +43,7 @@ std::uint16_t float_to_half(float value) noexcept {
 
 void decode_floats(DataType type, const std::byte* from, std::span<float> out) noexcept {
   if (type == DataType::kF32) {
-    std::memcpy(out.data(), from, out.size_bytes());
+    if (!out.empty()) std::memcpy(out.data(), from, out.size_bytes());  // an empty span may be at null
     return;
   }
   // Each loop has one kind of work, so that compilers vectorise it.
