@@ -21,7 +21,7 @@ elf_is_fit() {
     ((align >= page)) || { say "$file is aligned to $align, not to $page"; bad=1; }
   done
   local strangers
-  strangers=$(nm -D --defined-only "$file" | awk '{ print $NF }' | grep -vE '^(rwkvmobile_|rwkv_bridge_)' | head -n 3 || true)
+  strangers=$(nm -D --defined-only "$file" | awk '{ print $NF }' | grep -vE '^(rwkvmobile_|rwkv_bridge_|rwkv_ext_)' | head -n 3 || true)
   [[ -z $strangers ]] || { say "$file exports $strangers"; bad=1; }
   return $bad
 }
@@ -53,7 +53,7 @@ test_windows_x64() {
   build windows-x64 && [[ -f build/windows-x64/bin/rwkv_mobile.dll ]] || return 1
   local strangers
   strangers=$(x86_64-w64-mingw32-objdump -p build/windows-x64/bin/rwkv_mobile.dll | sed -n '/Ordinal\/Name Pointer/,/^$/p' |
-    awk 'NR > 1 { print $NF }' | grep -vE '^(rwkvmobile_|rwkv_bridge_|$)' | head -n 3 || true)
+    awk 'NR > 1 { print $NF }' | grep -vE '^(rwkvmobile_|rwkv_bridge_|rwkv_ext_|$)' | head -n 3 || true)
   [[ -z $strangers ]] || { say "the DLL exports $strangers"; return 1; }
   # A path that is in no code page of Windows.
   mkdir -p build/windows-x64/模型

@@ -46,7 +46,7 @@ p::Request random_request(std::mt19937& random, const std::vector<std::string>& 
   const auto model = static_cast<std::int32_t>(random() % 4);  // one more than there usually are
   const auto limit = random() % 3 ? std::optional<int>(static_cast<int>(random() % 30)) : std::nullopt;
   const std::string word = repeated("w ", static_cast<int>(random() % 20));
-  switch (random() % 22) {
+  switch (random() % 26) {
     case 0:
     case 1:
     case 2: return chat(model, {word}, limit);
@@ -72,6 +72,10 @@ p::Request random_request(std::mt19937& random, const std::vector<std::string>& 
     case 18: return p::SetPrompt{word, model};
     case 19: return p::ClearStates{model};
     case 20: return p::RunEvaluation{"a", "b", model};
+    case 21: return p::ReleaseMemory{static_cast<p::MemoryPressure>(random() % 3)};
+    case 22: return p::SetModelWeight{1.0 + static_cast<double>(random() % 3), model};
+    case 23: return p::SetStateCache{model, static_cast<std::int64_t>(random() % 100'000), std::nullopt, std::nullopt};
+    case 24: return p::GetMemoryInfo{};
     default: return p::SetMaxLength{static_cast<std::int32_t>(random() % 50), model};
   }
 }
