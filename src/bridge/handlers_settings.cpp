@@ -38,7 +38,7 @@ void Handlers::handle(const protocol::SetPrompt& request) {
       *host,
       [to = host->model.get(), text = request.prompt, cancel = host->warm_up_cancel] {
         cancel.check();
-        to->state_after(to->completion_prompt(text).tokens, cancel);
+        to->state_after(to->completion_prompt(text), cancel);
       },
       [](const std::optional<Error>&) {});
 }

@@ -26,10 +26,9 @@ void Handlers::handle(const protocol::GetStateCacheInfo& request) {
   answer.hits = static_cast<std::int64_t>(stats.hits);
   answer.misses = static_cast<std::int64_t>(stats.misses);
   answer.saved_tokens = static_cast<std::int64_t>(stats.saved_tokens);
-  if (const auto disk = host->model->cache().disk()) {
-    answer.disk_bytes = static_cast<std::int64_t>(disk->stats().bytes);
-    answer.disk_limit_bytes = static_cast<std::int64_t>(disk->stats().limit_bytes);
-  }
+  const DiskCache::Stats disk = host->model->cache().disk_stats();
+  answer.disk_bytes = static_cast<std::int64_t>(disk.bytes);
+  answer.disk_limit_bytes = static_cast<std::int64_t>(disk.limit_bytes);
   for (const StateCache::Node& node : host->model->cache().nodes()) {
     answer.nodes.push_back({host->model->tokenizer().decode(node.tokens), static_cast<std::int64_t>(node.tokens.size()),
                             static_cast<std::int64_t>(node.bytes)});
@@ -44,7 +43,11 @@ void Handlers::handle(const protocol::SetStateCache& request) {
   if (request.limit_bytes.value_or(0) < 0 || folder_limit < 0) {
     throw Error(ErrorCode::kInvalidArgument, "a limit in bytes cannot be negative");
   }
-  if (request.limit_bytes) host->model->cache().set_limit(static_cast<std::uint64_t>(*request.limit_bytes));
+  if (request.limit_bytes) {
+    host->cache_limit = static_cast<std::uint64_t>(*request.limit_bytes);
+    runtime_.fitted_ = {};
+    runtime_.fit_caches();
+  }
   if (!request.folder) return;
   later_ = true;
   runtime_.run_job(

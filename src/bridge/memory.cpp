@@ -47,7 +47,7 @@ void Runtime::release_memory(const Origin& origin, protocol::MemoryPressure leve
       StateCache& cache = host->model->cache();
       const StateCache::Stats stats = cache.stats();
       if (level != protocol::MemoryPressure::kModerate) {
-        cache.clear();  // also what is going to be read for the next turns
+        cache.release();  // also what is going to be read for the next turns
       } else if (!is_busy(*host)) {
         cache.shrink_to(stats.pinned_bytes + (stats.bytes - stats.pinned_bytes) / 2);
       }

@@ -150,15 +150,21 @@ std::vector<rwkv::TokenId> largest(const std::vector<float>& logits, std::size_t
 // Evaluates a text that is being typed: states at 1/2, 3/4, 7/8 ... of it are remembered, so that a change near its end
 // costs only what follows it.
 std::vector<float> logits_after(rwkv::LanguageModel& model, const std::string& text, const rwkv::CancelToken& cancel) {
-  const rwkv::Tokens tokens = model.completion_prompt(text).tokens;
-  const std::span<const rwkv::TokenId> all(tokens);
-  const auto known = static_cast<std::size_t>(model.cache().longest_prefix(all).position());
-  rwkv::State state;
-  for (std::size_t rest = all.size() / 2; rest > 0; rest /= 2) {
+  const rwkv::Prompt whole = model.completion_prompt(text);
+  const rwkv::Tokens& all = whole.tokens;
+  const auto begin = static_cast<std::size_t>(whole.start.position());
+  const std::size_t known = std::max(begin, static_cast<std::size_t>(model.cache().longest_prefix(all).position()));
+  const auto state_after_first = [&](std::size_t count) {
+    rwkv::Prompt part = whole;
+    part.tokens.resize(count);
+    return model.state_after(part, cancel);
+  };
+  rwkv::State state = whole.start;
+  for (std::size_t rest = (all.size() - begin) / 2; rest > 0; rest /= 2) {
     const std::size_t end = all.size() - rest;
-    if (end > known) state = model.state_after(all.first(end), cancel);
+    if (end > known) state = state_after_first(end);
   }
-  if (all.size() > 1) state = model.state_after(all.first(all.size() - 1), cancel);
+  if (all.size() > begin + 1) state = state_after_first(all.size() - 1);
   return model.logits(all, state, cancel);
 }
 

@@ -91,7 +91,7 @@ void ModelHost::warm_up(const std::string& text) {
   worker_.post([this, use = std::move(use), cancel, text]() mutable {
     const auto error = error_of([&] {
       cancel.check();
-      model_->state_after(model_->completion_prompt(text).tokens, cancel);
+      model_->state_after(model_->completion_prompt(text), cancel);
     });
     if (error) log::debug(error->what());
     use.reset();

@@ -24,6 +24,12 @@ void CoreLedger::ask(User& user, int threads, Time now) {
   serve(now);
 }
 
+// What it has used beyond the least of all counts by the new weight too, so that a change is felt at once.
+void CoreLedger::set_weight(User& user, double weight) {
+  if (user.used > floor_) user.used = floor_ + (user.used - floor_) * user.weight / weight;
+  user.weight = weight;
+}
+
 void CoreLedger::withdraw(User& user, Time now) {
   user.is = User::Is::kAway;
   user.since = now;

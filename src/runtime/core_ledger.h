@@ -34,6 +34,8 @@ class CoreLedger {
   /// Not while it runs.
   void leave(User& user);
 
+  void set_weight(User& user, double weight);
+
   /// It waits for `threads` cores, or has them if runs() says so.
   void ask(User& user, int threads, Time now);
   void withdraw(User& user, Time now);

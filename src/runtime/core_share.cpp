@@ -42,7 +42,7 @@ void CoreShare::Member::set_weight(double weight) {
                 "the weight of a model is " + std::to_string(weight) + ", not 0.001 to 1000");
   }
   const std::lock_guard lock(share_.mutex_);
-  user_.weight = weight;
+  share_.ledger_.set_weight(user_, weight);
 }
 
 double CoreShare::Member::weight() const {

@@ -34,6 +34,14 @@ std::string hexadecimal(std::uint64_t value) {
   return text;
 }
 
+// And not only unreadable at the moment, for want of memory or descriptors.
+bool is_useless(const std::exception& error) {
+  const auto* typed = dynamic_cast<const Error*>(&error);
+  if (typed == nullptr) return false;
+  return typed->code() == ErrorCode::kBadFile || typed->code() == ErrorCode::kInvalidArgument ||
+         typed->code() == ErrorCode::kNotFound;
+}
+
 bool begins_with(std::span<const TokenId> text, std::span<const TokenId> beginning) {
   return text.size() >= beginning.size() && std::equal(beginning.begin(), beginning.end(), text.begin());
 }
@@ -78,8 +86,8 @@ void DiskCache::scan() {
       if (head.fingerprint != fingerprint_) continue;
       found.emplace_back(file.last_write_time(), Entry{std::move(head.tokens), file.path(), file.file_size()});
     } catch (const std::exception& bad) {
-      log::warn(std::string("a remembered state is of no use and is removed: ") + bad.what());
-      fs::remove(file.path(), error);
+      log::warn(std::string("a remembered state is of no use: ") + bad.what());
+      if (is_useless(bad)) fs::remove(file.path(), error);
     }
   }
   std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
@@ -87,7 +95,7 @@ void DiskCache::scan() {
     bytes_ += entry.bytes;
     entries_.push_back(std::move(entry));
   }
-  while (bytes_ > limit_bytes_ && !entries_.empty()) remove(std::prev(entries_.end()));
+  while (bytes_ > limit_bytes_ && !entries_.empty()) drop(std::prev(entries_.end()));
 }
 
 fs::path DiskCache::path_of(std::span<const TokenId> tokens) const {
@@ -100,11 +108,12 @@ std::list<DiskCache::Entry>::iterator DiskCache::find(std::span<const TokenId> t
   });
 }
 
-void DiskCache::remove(std::list<Entry>::iterator entry) {
-  std::error_code error;
-  fs::remove(entry->path, error);
+// The file is removed by the thread, which waits for no lock then.
+void DiskCache::drop(std::list<Entry>::iterator entry) {
+  dropped_.push_back(std::move(entry->path));
   bytes_ -= entry->bytes;
   entries_.erase(entry);
+  changed_.notify_all();
 }
 
 void DiskCache::offer(std::span<const TokenId> tokens, const State& state) {
@@ -146,32 +155,27 @@ State DiskCache::longest_prefix(std::span<const TokenId> tokens, std::size_t kno
         return form_->state_of(file.tensors, static_cast<std::int64_t>(file.tokens.size()));
       }
     } catch (const std::exception& bad) {
-      log::warn(std::string("a remembered state is of no use and is removed: ") + bad.what());
+      log::warn(std::string("a remembered state is of no use: ") + bad.what());
+      if (!is_useless(bad)) return {};
     }
     const std::lock_guard lock(mutex_);
     const auto entry =
         std::find_if(entries_.begin(), entries_.end(), [&](const Entry& other) { return to_utf8(other.path) == path; });
-    if (entry != entries_.end()) remove(entry);
+    if (entry != entries_.end()) drop(entry);
   }
 }
 
-void DiskCache::erase(std::span<const TokenId> tokens) {
+void DiskCache::clear() {
   const std::lock_guard lock(mutex_);
-  ++erasures_;
-  for (auto it = entries_.begin(); it != entries_.end();) {
-    const auto entry = it++;
-    if (begins_with(entry->tokens, tokens)) remove(entry);
-  }
-  std::erase_if(offers_, [&](const Offer& offer) {
-    const bool goes = begins_with(offer.tokens, tokens);
-    if (goes) offered_bytes_ -= offer.state.bytes().size();
-    return goes;
-  });
+  ++clears_;
+  while (!entries_.empty()) drop(entries_.begin());
+  offers_.clear();
+  offered_bytes_ = 0;
 }
 
 void DiskCache::wait_until_written() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return offers_.empty() && !writing_; });
+  changed_.wait(lock, [this] { return offers_.empty() && dropped_.empty() && !writing_; });
 }
 
 DiskCache::Stats DiskCache::stats() const {
@@ -182,18 +186,26 @@ DiskCache::Stats DiskCache::stats() const {
 void DiskCache::run() noexcept {
   std::unique_lock lock(mutex_);
   while (true) {
-    changed_.wait(lock, [this] { return stopped_ || !offers_.empty(); });
-    if (offers_.empty()) return;
-    const Offer offer = std::move(offers_.front());
-    offers_.pop_front();
-    offered_bytes_ -= offer.state.bytes().size();
+    changed_.wait(lock, [this] { return stopped_ || !offers_.empty() || !dropped_.empty(); });
+    if (offers_.empty() && dropped_.empty()) return;
+    const std::vector<fs::path> dropped = std::exchange(dropped_, {});
+    Offer offer;
+    if (!offers_.empty()) {
+      offer = std::move(offers_.front());
+      offers_.pop_front();
+      offered_bytes_ -= offer.state.bytes().size();
+    }
     writing_ = true;
-    const std::uint64_t erasures = erasures_;
+    const std::uint64_t clears = clears_;
     lock.unlock();
-    const auto error = error_of([&] { write(offer); });
+    const auto error = error_of([&] {
+      std::error_code ignored;
+      for (const fs::path& path : dropped) fs::remove(path, ignored);
+      if (!offer.tokens.empty()) write(offer);
+    });
     if (error) log::warn(std::string("a state could not be kept on disk: ") + error->what());
     lock.lock();
-    if (const auto entry = find(offer.tokens); erasures != erasures_ && entry != entries_.end()) remove(entry);
+    if (const auto entry = find(offer.tokens); clears != clears_ && entry != entries_.end()) drop(entry);
     writing_ = false;
     changed_.notify_all();
   }
@@ -218,7 +230,7 @@ void DiskCache::write(const Offer& offer) {
   }
   entries_.push_front({offer.tokens, path, bytes});
   bytes_ += bytes;
-  while (bytes_ > limit_bytes_ && !entries_.empty()) remove(std::prev(entries_.end()));
+  while (bytes_ > limit_bytes_ && !entries_.empty()) drop(std::prev(entries_.end()));
 }
 
 }  // namespace rwkv

@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "base/token.h"
 #include "engine/model.h"
@@ -42,10 +43,10 @@ class DiskCache {
   /// The state of the longest stored prefix with more than `known` tokens; the zero state if there is none. Only
   /// prefixes are looked at with which can_begin_at() agrees. A damaged file is removed.
   State longest_prefix(std::span<const TokenId> tokens, std::size_t known, StableCut cut);
-  /// Forgets all texts that begin with `tokens`.
-  void erase(std::span<const TokenId> tokens);
+  /// Forgets everything; the files are removed soon.
+  void clear();
 
-  /// Returns when everything offered so far is written.
+  /// Returns when everything offered so far is written and everything dropped is removed.
   void wait_until_written();
   Stats stats() const;
 
@@ -63,7 +64,7 @@ class DiskCache {
   void scan();
   void run() noexcept;
   void write(const Offer& offer);
-  void remove(std::list<Entry>::iterator entry);
+  void drop(std::list<Entry>::iterator entry);
   std::list<Entry>::iterator find(std::span<const TokenId> tokens);
   std::filesystem::path path_of(std::span<const TokenId> tokens) const;
 
@@ -79,7 +80,8 @@ class DiskCache {
   std::uint64_t bytes_ = 0;
   std::deque<Offer> offers_;
   std::uint64_t offered_bytes_ = 0;
-  std::uint64_t erasures_ = 0;  // calls of erase(), so that what is being written then does not come back
+  std::vector<std::filesystem::path> dropped_;  // to be removed
+  std::uint64_t clears_ = 0;  // calls of clear(), so that what is being written then does not come back
   bool writing_ = false;
   bool stopped_ = false;
   std::thread thread_;  // last: it uses all of the above

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/crc32.h"
 #include "base/mapped_file.h"
 #include "formats/floats.h"
 #include "formats/pth.h"
@@ -32,6 +33,10 @@ void copy_matrices(const WeightTensor& tensor, std::span<float> out) {
 
 void read_pth(std::span<const std::byte> bytes, const std::string& path, StateTensors& state) {
   const WeightFile file = parse_pth(bytes, path);
+  for (const WeightStorage& storage : file.storages()) {
+    if (crc32(storage.data) == storage.crc) continue;
+    refuse(path, "'" + std::string(storage.name) + "' does not have its checksum: the file is damaged");
+  }
   const auto name_of = [](std::uint32_t layer) { return "blocks." + std::to_string(layer) + ".att.time_state"; };
   if (file.find(name_of(state.layers))) refuse(path, "it has more than " + std::to_string(state.layers) + " layers");
   const std::vector<std::uint64_t> shape{state.heads, state.head_size, state.head_size};

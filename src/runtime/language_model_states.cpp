@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/checksum.h"
 #include "base/mapped_file.h"
 #include "runtime/initial_state.h"
 #include "runtime/language_model.h"
@@ -9,7 +10,8 @@
 namespace rwkv {
 namespace {
 
-// Keys of initial states are filled up to this, so that what follows is cut as a text from its beginning is.
+// Keys of initial states are filled up with token 0 to a multiple of this, so that what follows is cut as a text from
+// its beginning is.
 constexpr std::size_t kKeyGrid = 16;
 
 [[noreturn]] void refuse(ErrorCode code, const std::string& path, const std::string& reason) {
@@ -71,11 +73,13 @@ void LanguageModel::load_initial_state(const std::string& path) {
     if (initial_states_.contains(path)) return;
   }
   InitialState initial;
-  tokenizer_.encode(initial_state_tag(path), initial.key);
+  const StateTensors tensors = read_initial_state(path, info());
+  // What was read after another file with this path, perhaps on disk, must not be taken for what follows this one.
+  const std::uint64_t content = checksum(std::as_bytes(std::span(tensors.values)));
+  tokenizer_.encode(initial_state_tag(path) + std::to_string(content), initial.key);
   initial.key.resize((initial.key.size() / kKeyGrid + 1) * kKeyGrid, kEndOfText);
-  initial.state = state_form_->state_of(read_initial_state(path, info()), static_cast<std::int64_t>(initial.key.size()));
+  initial.state = state_form_->state_of(tensors, static_cast<std::int64_t>(initial.key.size()));
   const std::lock_guard lock(initial_states_mutex_);
-  cache_.erase(initial.key);  // of an earlier file with this path
   cache_.pin(initial.key, initial.state);
   initial_states_.emplace(path, std::move(initial));
 }

@@ -261,7 +261,7 @@ void Scheduler::keep_sequel(SequenceTask& task, std::uint64_t clears) {
     const StateCache::Stats cache = cache_.stats();
     if (text.size() < cut().piece || cache.limit_bytes < info_.state_bytes || cache.clears != clears) return;
     const auto origin = static_cast<std::size_t>(task.start().position());
-    const auto known = static_cast<std::size_t>(cache_.longest_prefix(text, cut()).position());
+    const std::size_t known = cache_.known_in_memory(text, cut());
     if (known == text.size()) cache_.keep_on_disk(text);
     if (known == text.size() || known < origin) return;
     const std::size_t unread = text.size() - known;
@@ -274,7 +274,7 @@ void Scheduler::keep_sequel(SequenceTask& task, std::uint64_t clears) {
 
 bool Scheduler::has_news() const {
   const std::lock_guard lock(mutex_);
-  return stopped_ || !inbox_.empty();
+  return stopped_ || sleep_wanted_ || !inbox_.empty();
 }
 
 // As far as nobody comes.

@@ -152,7 +152,6 @@ void StateCache::pin(std::span<const TokenId> tokens, State state) {
 
 void StateCache::erase(std::span<const TokenId> tokens) {
   const std::lock_guard lock(mutex_);
-  if (disk_) disk_->erase(tokens);
   Place* const top = find(tokens, true);
   if (top == nullptr) return;
   std::vector<Place*> to_visit{top};
@@ -198,13 +197,13 @@ void StateCache::tidy(Place& place) {
   parent->children.at(first) = std::move(child);
 }
 
-std::uint64_t StateCache::drop_to(std::uint64_t bytes) {
+std::uint64_t StateCache::drop_to(std::uint64_t bytes, bool to_disk) {
   const std::uint64_t before = stats_.bytes;
   for (auto it = used_.end(); stats_.bytes > bytes && it != used_.begin();) {
     Place* const place = *--it;
     if (place->pinned) continue;
     ++it;  // stays valid when its predecessor goes
-    if (disk_) disk_->offer(key_of(*place), place->state);
+    if (disk_ && to_disk) disk_->offer(key_of(*place), place->state);
     forget(*place);
   }
   return before - stats_.bytes;
@@ -213,16 +212,31 @@ std::uint64_t StateCache::drop_to(std::uint64_t bytes) {
 void StateCache::clear() {
   const std::lock_guard lock(mutex_);
   ++stats_.clears;
-  const std::shared_ptr<DiskCache> disk = std::exchange(disk_, nullptr);  // what is forgotten is not to be kept there
-  drop_to(0);
-  disk_ = disk;
-  if (disk_) disk_->erase({});
+  drop_to(0, false);
+  if (disk_) disk_->clear();
 }
 
 void StateCache::set_limit(std::uint64_t bytes) {
   const std::lock_guard lock(mutex_);
   stats_.limit_bytes = bytes;
   drop_to(bytes);
+}
+
+// What waits to be written would take memory, and the last states of conversations are on disk already.
+void StateCache::release() {
+  const std::lock_guard lock(mutex_);
+  ++stats_.clears;
+  drop_to(0, false);
+}
+
+std::size_t StateCache::known_in_memory(std::span<const TokenId> tokens, StableCut cut) {
+  const std::lock_guard lock(mutex_);
+  return static_cast<std::size_t>(longest_in_memory(tokens, cut).position());
+}
+
+DiskCache::Stats StateCache::disk_stats() const {
+  const std::lock_guard lock(mutex_);
+  return disk_ ? disk_->stats() : DiskCache::Stats{};
 }
 
 void StateCache::set_disk(std::shared_ptr<DiskCache> disk) {

@@ -41,6 +41,9 @@ class StateCache {
   /// Only prefixes are looked at with which can_begin_at() (reading.h) agrees.
   State longest_prefix(std::span<const TokenId> tokens, StableCut cut = {});
 
+  /// The length of that prefix among those in memory; counts in no figure.
+  std::size_t known_in_memory(std::span<const TokenId> tokens, StableCut cut);
+
   /// Stores the state after exactly `tokens`; what is stored for them already stays. Then drops what is too much, so a
   /// state larger than the limit is not kept.
   void insert(std::span<const TokenId> tokens, State state);
@@ -48,15 +51,19 @@ class StateCache {
   void insert_if_not_cleared(std::uint64_t clears, std::span<const TokenId> tokens, State state);
   /// The same for a state that stays until it is erased.
   void pin(std::span<const TokenId> tokens, State state);
-  /// Forgets the states of all texts that begin with `tokens`, pinned ones and those on disk too.
+  /// Forgets the states of all texts that begin with `tokens`, pinned ones too, but none on disk.
   void erase(std::span<const TokenId> tokens);
 
   /// Forgets all but the pinned ones, on disk as well.
   void clear();
+  /// The same in memory only. Neither lets insert_if_not_cleared() bring anything back.
+  void release();
 
   /// The slow tier from now on; null: none.
   void set_disk(std::shared_ptr<DiskCache> disk);
   std::shared_ptr<DiskCache> disk() const;
+  /// Zeros where there is none.
+  DiskCache::Stats disk_stats() const;
   /// Has the state after exactly `tokens` written to disk soon, where there is one, for a process that is killed.
   void keep_on_disk(std::span<const TokenId> tokens);
   void set_limit(std::uint64_t bytes);
@@ -92,7 +99,7 @@ class StateCache {
   void store(std::span<const TokenId> tokens, State state, bool pinned);
   void forget(Place& place);
   void tidy(Place& place);
-  std::uint64_t drop_to(std::uint64_t bytes);
+  std::uint64_t drop_to(std::uint64_t bytes, bool to_disk = true);
 
   mutable std::mutex mutex_;
   Place root_;

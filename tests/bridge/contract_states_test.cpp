@@ -30,6 +30,11 @@ TEST(States, AnInitialStateCountsForTheRequestsAfterIt) {
   EXPECT_TRUE(client.types(load).empty());
   client.send(p::LoadInitialStates{kTuned, model});
   EXPECT_EQ(answers(client, model), tuned);
+  // What is made ready when the prompt is set is right as well.
+  client.send(p::ClearStates{model});
+  client.send(p::SetPrompt{tag, model});
+  client.ask<p::EvaluationResults>(p::RunEvaluation{"a", "b", model});  // comes after it
+  EXPECT_EQ(answers(client, model), tuned);
   const auto info = client.ask<p::StateInfo>(p::DumpStateInfo{model}).state_info;
   EXPECT_NE(info.find("text = \"<state src=\"" + kTuned), std::string::npos) << info;
   const auto unload = client.send(p::UnloadInitialStates{kTuned, model});
@@ -86,6 +91,8 @@ TEST(States, TheCacheIsBoundedByRequestAndOutlivesTheRuntimeInAFolder) {
     EXPECT_EQ(info.limit_bytes, 1'000'000);
     EXPECT_LE(info.bytes, 1'000'000);
     EXPECT_EQ(info.disk_limit_bytes, std::int64_t{1} << 30);
+    client.load_reply("another model");  // whose coming has the caches looked at again
+    EXPECT_EQ(client.ask<p::StateCacheInfo>(p::GetStateCacheInfo{model}).limit_bytes, 1'000'000);
     for (const auto& bad :
          {p::SetStateCache{model, -1, std::nullopt, std::nullopt}, p::SetStateCache{model, std::nullopt, folder, -5},
           p::SetStateCache{model, std::nullopt, "/dev/null/no", std::nullopt}}) {

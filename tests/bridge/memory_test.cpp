@@ -257,7 +257,7 @@ TEST(Memory, ALowerBudgetShrinksCachesAndThenPutsToSleepWhoWasUsedLongestAgo) {
   EXPECT_EQ(released.caches, 3);
   EXPECT_TRUE(released.unloaded_model_ids.empty());
   EXPECT_LE(released.bytes_after, 30 * kMegabyte + 3000);
-  EXPECT_EQ(released.bytes_before, before.used_bytes);
+  EXPECT_GE(released.bytes_before, before.used_bytes);  // what is read for the next turns may have come since
   // It holds for what comes later.
   client.reply(a, {long_text});
   EXPECT_LE(client.ask<p::MemoryInfo>(p::GetMemoryInfo{}).used_bytes, 30 * kMegabyte + 3000);

@@ -80,7 +80,8 @@ TEST_F(LongConversation, RegeneratingAnyTurnReadsOneToken) {
   talk(20);
   model_->wait_until_settled();
   for (const std::size_t turn : {1u, 7u, 19u}) {
-    const std::vector<std::string> until(messages_.begin(), messages_.begin() + static_cast<std::ptrdiff_t>(2 * turn + 1));
+    const std::vector<std::string> until(messages_.begin(),
+                                         messages_.begin() + static_cast<std::ptrdiff_t>(2 * turn + 1));
     const GenerationResult again = model_->generate(chat(*model_, until), greedy(), {}, CancelToken());
     EXPECT_EQ(again.prompt_tokens - again.cached_tokens, 1) << turn;
     EXPECT_EQ(again.text, messages_[2 * turn + 1]);
@@ -169,17 +170,18 @@ TEST(Batch, EverySlotWritesWhatItWritesAlone) {
   }
 }
 
-// 10,000 conversations with a scripted model whose states are as long as its texts: the limit holds after every answer
-// and no answer depends on it. RWKV_CONVERSATIONS sets their number.
+// 10,000 conversations a limit, with a scripted model whose states are as long as its texts: the limit holds after
+// every answer and no answer depends on it. RWKV_CONVERSATIONS sets their number.
 TEST(CacheBudget, IsNeverExceededAndChangesNoAnswer) {
   const ScratchFolder scratch;
   const auto path = scratch.path() / "model.json";
-  test::write_file(path, R"({"rwkv_script": 1, "replies": [{"when": "a", "say": "Alpha."}, {"when": "b", "say": "Beta."},
+  test::write_file(path,
+                   R"({"rwkv_script": 1, "replies": [{"when": "a", "say": "Alpha."}, {"when": "b", "say": "Beta."},
                              {"say": "Gamma."}]})");
   ModelRequest request;
   request.model_path = path;
   const char* wanted = std::getenv("RWKV_CONVERSATIONS");
-  const int conversations = wanted ? std::atoi(wanted) : 3000;
+  const int conversations = wanted ? std::atoi(wanted) : 30'000;
   for (const std::uint64_t megabytes : {1u, 10u, 100u}) {
     const auto model = LanguageModel::load(request);
     model->cache().set_limit(megabytes << 20);

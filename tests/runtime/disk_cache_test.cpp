@@ -103,6 +103,7 @@ TEST(DiskCache, ItsFilesStayBelowTheLimit) {
   EXPECT_GE(model->cache().disk()->stats().entries, 2u);
   // A smaller limit counts at the next start.
   model->set_state_folder(scratch.path(), one);
+  wait_until_written(*model);
   EXPECT_LE(files_in(scratch.path()).size(), 1u);
 }
 
@@ -131,6 +132,21 @@ TEST(DiskCache, DamagedAndStrangeFilesAreNoUseAndNoHarm) {
   const GenerationResult result = ask(*model, {kQuestion, "51", "What is my name?"});
   EXPECT_EQ(result.cached_tokens, 0);
   EXPECT_EQ(result.tokens, expected);
+  EXPECT_TRUE(fs::exists(files[0].parent_path() / "notes.txt"));
+}
+
+TEST(DiskCache, MemoryThatIsReleasedLeavesTheFiles) {
+  const ScratchFolder scratch;
+  const auto model = load();
+  model->set_state_folder(scratch.path(), kMuch);
+  ask(*model, {kQuestion});
+  wait_until_written(*model);
+  const auto files = files_in(scratch.path());
+  ASSERT_FALSE(files.empty());
+  model->cache().release();
+  wait_until_written(*model);
+  EXPECT_EQ(model->cache().stats().entries, 0u);
+  EXPECT_EQ(files_in(scratch.path()), files);
 }
 
 TEST(DiskCache, ClearingForgetsTheFilesToo) {

@@ -146,15 +146,30 @@ TEST_F(ShippedInitialState, LoadingTwiceIsOnceAndClearingTheCacheKeepsIt) {
 
 TEST_F(ShippedInitialState, ANewFileAtThePathCountsAfterUnloading) {
   const ScratchFolder scratch;
-  const std::string path = scratch.path() / "状态.pth";
-  std::filesystem::copy_file(path_, path);
+  const std::string path = scratch.path() / "状态.rmpack";
+  std::string bytes = test::read_file(kData + "tiny/initial_state.rmpack");
+  test::write_file(path, bytes);
+  const std::string prompt = initial_state_tag(path) + "User: Hi";
   model_->load_initial_state(path);
-  const std::string before = text(initial_state_tag(path) + "User: Hi");
+  const std::string before = text(prompt);
   model_->unload_initial_state(path);
-  std::filesystem::copy_file(kData + "tiny/initial_state.rmpack", path,
-                             std::filesystem::copy_options::overwrite_existing);
+  for (std::size_t i = 4097; i < bytes.size(); i += 2) bytes[i] = static_cast<char>(bytes[i] ^ 0x80);  // other signs
+  test::write_file(path, bytes);
   model_->load_initial_state(path);
-  EXPECT_EQ(text(initial_state_tag(path) + "User: Hi"), before) << "both files hold the same numbers";
+  const std::string after = text(prompt);
+  EXPECT_NE(after, before);
+  EXPECT_EQ(text(prompt, false), after);
+}
+
+TEST_F(ShippedInitialState, AStateMadeOfItAheadOfTimeIsTheRightOne) {
+  model_->load_initial_state(path_);
+  for (const std::string rest : {"\n", "\nU", "\nUser: ", "\nUser: Hi\n\nAssistant:"}) {
+    const std::string whole = tag_ + "\nUser: Hi\n\nAssistant:";
+    model_->cache().clear();
+    const std::string expected = text(whole, false);
+    model_->state_after(model_->completion_prompt(tag_ + rest), CancelToken());
+    EXPECT_EQ(text(whole), expected) << rest;
+  }
 }
 
 TEST_F(ShippedInitialState, FilesThatAreNotForThisModelAreRefusedWithTheReason) {
@@ -187,6 +202,20 @@ TEST_F(ShippedInitialState, CutOffFilesAreRefused) {
       test::write_file(path, whole.substr(0, size));
       EXPECT_THROW(read_initial_state(path, model_->info()), Error) << name << " of " << size;
     }
+  }
+}
+
+TEST_F(ShippedInitialState, AFlippedBitInACheckpointIsNoticed) {
+  const ScratchFolder scratch;
+  const std::string path = scratch.path() / "flipped.pth";
+  std::string bytes = test::read_file(path_);
+  bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
+  test::write_file(path, bytes);
+  try {
+    read_initial_state(path, model_->info());
+    ADD_FAILURE() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("checksum"), std::string::npos) << error.what();
   }
 }
 

@@ -218,10 +218,8 @@ TEST_F(Asleep, SleepingAndAskingAtRandomLosesNothing) {
       return asked;
     }));
   }
-  int slept = 0;
-  while (Clock::now() < end) slept += model->sleep() ? 1 : 0;
+  while (Clock::now() < end) model->sleep();
   for (auto& asker : askers) EXPECT_GT(asker.get(), 0);
-  EXPECT_GE(slept, 0);
 }
 
 }  // namespace

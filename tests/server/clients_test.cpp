@@ -267,7 +267,7 @@ TEST_F(Leaving, StopEndsWhatIsBeingGenerated) {
   load(R"("decode_us": 20000)");
   json body = question("Hi");
   HttpAnswer whole;
-  std::thread client([&] { whole = post(server_->port(), "/v1/chat/completions", body); });
+  std::thread client([&, body] { whole = post(server_->port(), "/v1/chat/completions", body); });
   std::this_thread::sleep_for(100ms);
   RawConnection waiting(server_->port());
   body["stream"] = true;
