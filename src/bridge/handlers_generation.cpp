@@ -136,17 +136,7 @@ void Handlers::handle(const protocol::GenerateAsync& request) {
 }
 
 void Handlers::handle(const protocol::SudokuOthelloGenerate& request) {
-  std::int64_t model_id = request.model_id;
-  if (model_id == -1) {
-    // The model loaded last.
-    std::int64_t latest = -1;
-    for (const auto& [id, host] : runtime_.models_) {
-      if (host->load_number <= latest) continue;
-      latest = host->load_number;
-      model_id = id;
-    }
-  }
-  generate(request, model_id, Run::Kind::kPuzzle, 1, false, -1,
+  generate(request, runtime_.puzzle_model(request.model_id), Run::Kind::kPuzzle, 1, false, -1,
            [&](ModelHost& to, Run& run) -> std::function<std::vector<GenerationTask>()> {
              run.tells_whole_text = request.decode_stream;
              auto options = options_for_run(to.settings, 1, to.settings.max_length);

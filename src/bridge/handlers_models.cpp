@@ -38,6 +38,7 @@ void Handlers::handle(const protocol::ReleaseRWKVModel& request) {
     return;
   }
   host->run->released = true;
+  // Every request for a model that drains waits behind this, so nothing has been begun when its turn comes.
   host->deferred.push_front([&runtime = runtime_, origin = origin_, host] { runtime.release_model(origin, host); });
   runtime_.drain(host);
 }

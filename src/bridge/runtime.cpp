@@ -121,7 +121,8 @@ void Runtime::serve(PortId id, const std::string& json) {
 
 void Runtime::dispatch(const Origin& origin, const protocol::Request& request) {
   if (ending_) return;  // what a deferred request started now nobody would end
-  if (const auto model_id = model_of(request)) {
+  if (auto model_id = model_of(request)) {
+    if (std::holds_alternative<protocol::SudokuOthelloGenerate>(request)) model_id = puzzle_model(*model_id);
     const auto host = find_model(*model_id);
     if (host && host->draining) {
       host->deferred.push_back([this, origin, request] { dispatch(origin, request); });
@@ -137,6 +138,17 @@ void Runtime::dispatch(const Origin& origin, const protocol::Request& request) {
   const auto error = error_of([&] { std::visit([&](const auto& concrete) { handlers.handle(concrete); }, request); });
   if (error) reply_error(origin, *error);
   if (error || !handlers.answers_later()) done(origin);
+}
+
+std::int64_t Runtime::puzzle_model(std::int64_t id) const {
+  std::int64_t latest = -1;
+  if (id != -1) return id;
+  for (const auto& [model_id, host] : models_) {
+    if (host->load_number <= latest) continue;
+    latest = host->load_number;
+    id = model_id;
+  }
+  return id;
 }
 
 const Client* Runtime::find_client(PortId id) const {

@@ -59,6 +59,8 @@ class Runtime {
   /// Nothing more follows for the request.
   void done(const Origin& origin);
 
+  /// The model that a puzzle's id means: -1 is the one loaded last.
+  std::int64_t puzzle_model(std::int64_t id) const;
   std::shared_ptr<ModelHost> find_model(std::int64_t id) const;
   int free_model_id() const;
   static void cancel_all(ModelHost& host);

@@ -101,5 +101,23 @@ TEST(Defect, D22_PollsAndStopsAreServedDuringAPuzzleOfAnyLength) {
   EXPECT_EQ(ids.size(), tokens + 1);  // the prompt's
 }
 
+TEST(Release, APuzzleForTheLatestModelWaitsForIt) {
+  Client client;
+  const auto model = client.load_script(R"("prefill_us": 2000, "replies": [{"say": "yes"}])");
+  for (int round = 0; round < 5; ++round) {
+    const auto of = round == 0 ? model : client.load_script(R"("prefill_us": 2000, "replies": [{"say": "yes"}])");
+    // Only an evaluation is running, which would make way for the puzzle; but the release came first.
+    client.send(chat(of, {std::string(300, 'x')}, 0));
+    std::this_thread::sleep_for(milliseconds(20 * round));
+    const auto release = client.send(p::ReleaseRWKVModel{of});
+    const auto puzzle = client.send(p::SudokuOthelloGenerate{"a puzzle", -1, true});
+    EXPECT_TRUE(client.answer<p::GenerateStop>(puzzle).error);
+    client.wait([&](const Message& m) {
+      const auto* steps = m.as<p::LoadModelSteps>();
+      return m.request_id == release && steps && steps->status == p::LoadingStatus::kReleased;
+    });
+  }
+}
+
 }  // namespace
 }  // namespace rwkv::bridge::test
