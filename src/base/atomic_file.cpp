@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "base/error.h"
+#include "base/utf8_path.h"
 #ifdef _WIN32
 #include <fcntl.h>
 #include <io.h>
@@ -66,8 +67,6 @@ std::ptrdiff_t write_some(std::FILE* file, std::uint64_t offset, std::span<const
   throw Error(ErrorCode::kIo, "cannot " + what + " '" + path + "': " + std::strerror(code));
 }
 
-fs::path path_of(const std::string& text) { return fs::path(std::u8string(text.begin(), text.end())); }
-
 }  // namespace
 
 AtomicFile::AtomicFile(const std::string& path) : path_(path) {
@@ -75,7 +74,7 @@ AtomicFile::AtomicFile(const std::string& path) : path_(path) {
     throw Error(ErrorCode::kInvalidArgument, "a file to write needs a path without NUL characters");
   }
   static std::atomic<std::uint32_t> counter{0};
-  temporary_ = path_of(path);
+  temporary_ = path_from_utf8(path);
   temporary_ += "." + std::to_string(process_id()) + "-" + std::to_string(counter++) + ".tmp";
   file_ = open_new(temporary_);
   if (!file_) fail(path, "write", errno);
@@ -96,17 +95,14 @@ void AtomicFile::write_at(std::uint64_t offset, std::span<const std::byte> bytes
   }
 }
 
-std::string AtomicFile::temporary_path() const {
-  const std::u8string text = temporary_.u8string();
-  return std::string(text.begin(), text.end());
-}
+std::string AtomicFile::temporary_path() const { return utf8_from_path(temporary_); }
 
 void AtomicFile::commit() {
   if (!sync(file_)) fail(path_, "write", errno);
   const bool closed = std::fclose(file_) == 0;
   file_ = nullptr;
   if (!closed) fail(path_, "write", errno);
-  const fs::path target = path_of(path_);
+  const fs::path target = path_from_utf8(path_);
   std::error_code error;
   fs::rename(temporary_, target, error);
   if (error) throw Error(ErrorCode::kIo, "cannot write '" + path_ + "': " + error.message());

@@ -1,6 +1,7 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "base/utf8_path.h"
 #include "convert/checkpoint.h"
 #include "convert/convert.h"
 #include "convert/gguf_header.h"
@@ -17,10 +18,7 @@ constexpr float kLayerNormEpsilon = 1e-5f;
 constexpr std::uint32_t kQuantisationVersion = 2;  // of ggml's block layouts
 constexpr TokenId kBlankLine = 261;                // "\n\n" in the World vocabulary: ends a turn in chats
 
-std::string stem_of(const std::string& path) {
-  const std::u8string stem = std::filesystem::path(std::u8string(path.begin(), path.end())).stem().u8string();
-  return std::string(stem.begin(), stem.end());
-}
+std::string stem_of(const std::string& path) { return utf8_from_path(path_from_utf8(path).stem()); }
 
 void add_geometry(GgufHeader& header, const RwkvPlan& plan) {
   const RwkvGeometry& g = plan.geometry;

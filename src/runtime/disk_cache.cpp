@@ -9,6 +9,7 @@
 #include "base/checksum.h"
 #include "base/error_of.h"
 #include "base/log.h"
+#include "base/utf8_path.h"
 #include "formats/state_file.h"
 
 namespace rwkv {
@@ -20,13 +21,6 @@ constexpr std::string_view kExtension = ".state";
 constexpr std::chrono::hours kStale{1};
 // States that wait to be written are kept in memory.
 constexpr std::uint64_t kMostOfferedBytes = std::uint64_t{64} << 20;
-
-fs::path from_utf8(const std::string& text) { return fs::path(std::u8string(text.begin(), text.end())); }
-
-std::string to_utf8(const fs::path& path) {
-  const std::u8string text = path.u8string();
-  return {text.begin(), text.end()};
-}
 
 std::string hexadecimal(std::uint64_t value) {
   std::string text;
@@ -53,11 +47,12 @@ DiskCache::DiskCache(const ModelInfo& info, std::shared_ptr<const StateForm> for
     : fingerprint_(info.fingerprint),
       backend_(info.backend),
       form_(std::move(form)),
-      folder_(from_utf8(folder) / hexadecimal(info.fingerprint)),
+      folder_(path_from_utf8(folder) / hexadecimal(info.fingerprint)),
       limit_bytes_(limit_bytes) {
   std::error_code error;
   fs::create_directories(folder_, error);
-  if (error) throw Error(ErrorCode::kIo, "the folder '" + to_utf8(folder_) + "' cannot be made: " + error.message());
+  if (error)
+    throw Error(ErrorCode::kIo, "the folder '" + utf8_from_path(folder_) + "' cannot be made: " + error.message());
   scan();
   thread_ = std::thread([this] { run(); });
 }
@@ -82,7 +77,7 @@ void DiskCache::scan() {
       continue;
     }
     try {
-      StateFileHead head = read_state_file_head(to_utf8(file.path()));
+      StateFileHead head = read_state_file_head(utf8_from_path(file.path()));
       if (head.fingerprint != fingerprint_) continue;
       found.emplace_back(file.last_write_time(), Entry{std::move(head.tokens), file.path(), file.file_size()});
     } catch (const std::exception& bad) {
@@ -147,7 +142,7 @@ State DiskCache::longest_prefix(std::span<const TokenId> tokens, std::size_t kno
       std::error_code error;
       fs::last_write_time(best->path, fs::file_time_type::clock::now(), error);
       entries_.splice(entries_.begin(), entries_, best);
-      path = to_utf8(best->path);
+      path = utf8_from_path(best->path);
     }
     try {
       const StateFile file = read_state_file(path);
@@ -159,8 +154,8 @@ State DiskCache::longest_prefix(std::span<const TokenId> tokens, std::size_t kno
       if (!is_useless(bad)) return {};
     }
     const std::lock_guard lock(mutex_);
-    const auto entry =
-        std::find_if(entries_.begin(), entries_.end(), [&](const Entry& other) { return to_utf8(other.path) == path; });
+    const auto entry = std::find_if(entries_.begin(), entries_.end(),
+                                    [&](const Entry& other) { return utf8_from_path(other.path) == path; });
     if (entry != entries_.end()) drop(entry);
   }
 }
@@ -218,7 +213,7 @@ void DiskCache::write(const Offer& offer) {
   file.backend = backend_;
   file.tokens = offer.tokens;
   file.tensors = form_->tensors_of(offer.state);
-  write_state_file(to_utf8(path), file);
+  write_state_file(utf8_from_path(path), file);
   const std::uint64_t bytes = fs::file_size(path);
   const std::lock_guard lock(mutex_);
   // Another text with the same checksum has just been replaced.

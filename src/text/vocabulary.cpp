@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "base/error.h"
+#include "base/utf8_path.h"
 #include "text/literal.h"
 
 namespace rwkv {
@@ -48,7 +49,7 @@ std::optional<Line> split(std::string_view line) {
 }
 
 std::string read_whole(const std::string& path) {
-  const std::filesystem::path file(std::u8string(path.begin(), path.end()));
+  const std::filesystem::path file = path_from_utf8(path);
   std::error_code error;
   if (!std::filesystem::exists(file, error) && !error) {
     throw Error(ErrorCode::kNotFound, "there is no vocabulary file at " + path + ": check the path");

@@ -7,11 +7,13 @@
 #include <limits>
 
 #include "base/error.h"
+#include "support/old_state_file.h"
 #include "support/scratch.h"
 
 namespace rwkv {
 namespace {
 
+using test::old_state_file;
 using test::read_file;
 using test::ScratchFolder;
 using test::write_file;
@@ -153,37 +155,22 @@ TEST(StateFile, AFailedWriteLeavesTheOldFileAndNothingElse) {
   EXPECT_EQ(entries, 1);
 }
 
-// Bytes of the existing engine: size and bytes of the state, the tokens and the logits.
-std::string old_file(const std::string& state, const Tokens& tokens, std::size_t logits) {
-  std::string out;
-  const auto add = [&out](const void* data, std::size_t size) {
-    const auto bytes = static_cast<std::uint32_t>(size);
-    out.append(reinterpret_cast<const char*>(&bytes), sizeof bytes);
-    out.append(static_cast<const char*>(data), size);
-  };
-  add(state.data(), state.size());
-  add(tokens.data(), tokens.size() * sizeof(TokenId));
-  const std::vector<float> values(logits);
-  add(values.data(), values.size() * sizeof(float));
-  return out;
-}
-
 TEST(OldStateFile, GivesItsParts) {
-  const std::string bytes = old_file("a state", {5, 6}, 3);
+  const std::string bytes = old_state_file("a state", {5, 6}, 3);
   const OldStateFile file = parse_old_state_file(std::as_bytes(std::span(bytes)), "old");
   EXPECT_EQ(file.tokens, (Tokens{5, 6}));
   EXPECT_EQ(std::string(reinterpret_cast<const char*>(file.state.data()), file.state.size()), "a state");
 }
 
 TEST(OldStateFile, IsRefusedUnlessAllPartsFitExactly) {
-  const std::string whole = old_file("a state", {5, 6}, 3);
+  const std::string whole = old_state_file("a state", {5, 6}, 3);
   const auto refused = [](const std::string& bytes) {
     EXPECT_THROW(parse_old_state_file(std::as_bytes(std::span(bytes)), "old"), Error) << bytes.size();
   };
   for (std::size_t size = 0; size < whole.size(); ++size) refused(whole.substr(0, size));
   refused(whole + "x");
-  refused(old_file("", {5}, 3));
-  refused(old_file("s", {}, 3));
+  refused(old_state_file("", {5}, 3));
+  refused(old_state_file("s", {}, 3));
   for (const std::size_t at : {0u, 11u, 23u}) {  // the three sizes
     for (int bit = 0; bit < 32; ++bit) {
       std::string bytes = whole;

@@ -3,24 +3,16 @@
 
 #include <gtest/gtest.h>
 
-#include "runtime/language_model.h"
-#include "support/scratch.h"
+#include "support/language_models.h"
 
 namespace rwkv {
 namespace {
 
 namespace fs = std::filesystem;
+using test::load_language_model;
 using test::ScratchFolder;
 
 constexpr std::uint64_t kMuch = std::uint64_t{1} << 30;
-
-std::unique_ptr<LanguageModel> load(const std::string& path = test::kModel) {
-  ModelRequest request;
-  request.model_path = path;
-  request.options.threads = 1;
-  request.options.max_sequences = 2;
-  return LanguageModel::load(request);
-}
 
 GenerationResult ask(LanguageModel& model, const std::vector<std::string>& messages) {
   GenerationOptions options;
@@ -51,7 +43,7 @@ TEST(DiskCache, AConversationGoesOnAfterTheProcessWasKilledWithoutBeingReadAgain
   std::vector<std::string> talk{kQuestion};
   Tokens expected;
   {
-    const auto model = load();
+    const auto model = load_language_model();
     model->set_state_folder(folder, kMuch);
     talk.push_back(ask(*model, talk).text);
     wait_until_written(*model);
@@ -59,11 +51,11 @@ TEST(DiskCache, AConversationGoesOnAfterTheProcessWasKilledWithoutBeingReadAgain
     model->set_state_folder("", 0);
     expected = ask(*model, talk).tokens;
   }
-  const auto fresh = load();
+  const auto fresh = load_language_model();
   const GenerationResult read = ask(*fresh, talk);
   EXPECT_EQ(read.cached_tokens, 0);
   EXPECT_EQ(read.tokens, expected);
-  const auto next = load();
+  const auto next = load_language_model();
   next->set_state_folder(folder, kMuch);
   const GenerationResult found = ask(*next, talk);
   EXPECT_EQ(found.tokens, expected);
@@ -75,7 +67,7 @@ TEST(DiskCache, AConversationGoesOnAfterTheProcessWasKilledWithoutBeingReadAgain
 
 TEST(DiskCache, WhatMemoryHasNoRoomForIsFoundOnDisk) {
   const ScratchFolder scratch;
-  const auto model = load();
+  const auto model = load_language_model();
   model->set_state_folder(scratch.path(), kMuch);
   const GenerationResult first = ask(*model, {kQuestion});
   model->cache().shrink_to(0);
@@ -88,7 +80,7 @@ TEST(DiskCache, WhatMemoryHasNoRoomForIsFoundOnDisk) {
 
 TEST(DiskCache, ItsFilesStayBelowTheLimit) {
   const ScratchFolder scratch;
-  const auto model = load();
+  const auto model = load_language_model();
   const std::uint64_t one = model->info().state_bytes + 4096;
   const std::uint64_t limit = 3 * one;
   model->set_state_folder(scratch.path(), limit);
@@ -111,7 +103,7 @@ TEST(DiskCache, DamagedAndStrangeFilesAreNoUseAndNoHarm) {
   const ScratchFolder scratch;
   Tokens expected;
   {
-    const auto model = load();
+    const auto model = load_language_model();
     model->set_state_folder(scratch.path(), kMuch);
     ask(*model, {kQuestion});
     expected = ask(*model, {kQuestion, "51", "What is my name?"}).tokens;
@@ -126,7 +118,7 @@ TEST(DiskCache, DamagedAndStrangeFilesAreNoUseAndNoHarm) {
   }
   test::write_file(files[0].parent_path() / "0000000000000000.state", "no state");
   test::write_file(files[0].parent_path() / "notes.txt", "a stranger's");
-  const auto model = load();
+  const auto model = load_language_model();
   model->set_state_folder(scratch.path(), kMuch);
   EXPECT_FALSE(fs::exists(files[0].parent_path() / "0000000000000000.state"));
   const GenerationResult result = ask(*model, {kQuestion, "51", "What is my name?"});
@@ -137,7 +129,7 @@ TEST(DiskCache, DamagedAndStrangeFilesAreNoUseAndNoHarm) {
 
 TEST(DiskCache, MemoryThatIsReleasedLeavesTheFiles) {
   const ScratchFolder scratch;
-  const auto model = load();
+  const auto model = load_language_model();
   model->set_state_folder(scratch.path(), kMuch);
   ask(*model, {kQuestion});
   wait_until_written(*model);
@@ -151,7 +143,7 @@ TEST(DiskCache, MemoryThatIsReleasedLeavesTheFiles) {
 
 TEST(DiskCache, ClearingForgetsTheFilesToo) {
   const ScratchFolder scratch;
-  const auto model = load();
+  const auto model = load_language_model();
   model->set_state_folder(scratch.path(), kMuch);
   ask(*model, {kQuestion});
   wait_until_written(*model);
@@ -164,8 +156,8 @@ TEST(DiskCache, ClearingForgetsTheFilesToo) {
 
 TEST(DiskCache, ModelsShareAFolderAndNotTheirStates) {
   const ScratchFolder scratch;
-  const auto model = load();
-  const auto other = load(std::string(RWKV_SOURCE_DIR) + "/tests/data/rwkv6/model.gguf");
+  const auto model = load_language_model();
+  const auto other = load_language_model(std::string(RWKV_SOURCE_DIR) + "/tests/data/rwkv6/model.gguf");
   model->set_state_folder(scratch.path(), kMuch);
   other->set_state_folder(scratch.path(), kMuch);
   ask(*model, {kQuestion});
@@ -176,7 +168,7 @@ TEST(DiskCache, ModelsShareAFolderAndNotTheirStates) {
 TEST(DiskCache, AFolderThatCannotBeMadeIsAnError) {
   const ScratchFolder scratch;
   test::write_file(scratch.path() / "file", "x");
-  const auto model = load();
+  const auto model = load_language_model();
   try {
     model->set_state_folder(scratch.path() / "file" / "folder", kMuch);
     ADD_FAILURE() << "accepted";

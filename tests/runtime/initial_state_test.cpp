@@ -6,24 +6,16 @@
 #include <nlohmann/json.hpp>
 
 #include "formats/state_file.h"
-#include "runtime/language_model.h"
 #include "support/hostile.h"
-#include "support/scratch.h"
+#include "support/language_models.h"
 
 namespace rwkv {
 namespace {
 
+using test::load_language_model;
 using test::ScratchFolder;
 
 const std::string kData = std::string(RWKV_SOURCE_DIR) + "/tests/data/";
-
-std::unique_ptr<LanguageModel> load(const std::string& path = test::kModel) {
-  ModelRequest request;
-  request.model_path = path;
-  request.options.threads = 1;
-  request.options.max_sequences = 2;
-  return LanguageModel::load(request);
-}
 
 GenerationOptions greedy(int tokens) {
   GenerationOptions options;
@@ -41,7 +33,9 @@ struct Case {
 class InitialStates : public testing::TestWithParam<Case> {
  protected:
   std::string folder() const { return kData + GetParam().folder; }
-  std::unique_ptr<LanguageModel> load_model() const { return load(RWKV_SOURCE_DIR + std::string(GetParam().model)); }
+  std::unique_ptr<LanguageModel> load_model() const {
+    return load_language_model(RWKV_SOURCE_DIR + std::string(GetParam().model));
+  }
 };
 
 // The reference keeps its matrices as the training code does, so a transposed one would show.
@@ -76,7 +70,7 @@ class ShippedInitialState : public testing::Test {
  protected:
   std::string path_ = kData + "tiny/initial_state.pth";
   std::string tag_ = initial_state_tag(path_);
-  std::unique_ptr<LanguageModel> model_ = load();
+  std::unique_ptr<LanguageModel> model_ = load_language_model();
 
   std::string text(const std::string& prompt, bool use_cache = true) {
     GenerationOptions options = greedy(20);
@@ -223,7 +217,7 @@ TEST(ScriptedInitialState, IsUnsupported) {
   const ScratchFolder scratch;
   const std::string path = scratch.path() / "model.json";
   test::write_file(path, R"({"rwkv_script": 1, "replies": [{"say": "Hi."}]})");
-  const auto model = load(path);
+  const auto model = load_language_model(path);
   try {
     model->load_initial_state(kData + "tiny/initial_state.pth");
     ADD_FAILURE() << "accepted";

@@ -9,21 +9,15 @@
 #include <cstring>
 
 #include "formats/state_file.h"
-#include "runtime/language_model.h"
-#include "support/scratch.h"
+#include "support/language_models.h"
+#include "support/old_state_file.h"
 
 namespace rwkv {
 namespace {
 
 using test::ScratchFolder;
 
-std::unique_ptr<LanguageModel> load(const std::string& path) {
-  ModelRequest request;
-  request.model_path = path;
-  request.options.threads = 1;
-  request.options.max_sequences = 1;
-  return LanguageModel::load(request);
-}
+std::unique_ptr<LanguageModel> load(const std::string& path) { return test::load_language_model(path, 1); }
 
 GenerationResult ask(LanguageModel& model, const std::vector<std::string>& messages) {
   GenerationOptions options;
@@ -116,20 +110,6 @@ TEST(StateAcrossProcesses, AnotherModelRefusesTheStateAndTheFile) {
   EXPECT_EQ(other->cache().stats().entries, 0u);
 }
 
-// As the existing engine writes it, with its own llama.cpp's form of the state inside.
-std::string old_file(const std::string& state, const Tokens& tokens) {
-  std::string out;
-  const auto add = [&out](const void* data, std::size_t size) {
-    const auto bytes = static_cast<std::uint32_t>(size);
-    out.append(reinterpret_cast<const char*>(&bytes), sizeof bytes);
-    out.append(static_cast<const char*>(data), size);
-  };
-  add(state.data(), state.size());
-  add(tokens.data(), tokens.size() * sizeof(TokenId));
-  add(nullptr, 0);
-  return out;
-}
-
 // llama.cpp's description of a sequence, written from its layout: a version without magic and one with, any position.
 std::string sequence_bytes(const StateTensors& tensors, bool with_magic, std::int32_t position) {
   std::string out;
@@ -187,7 +167,7 @@ TEST(OldStateFiles, AConversationOfTheExistingEngineGoesOnWithTheSameTokens) {
     const std::string bare = sequence_bytes(after, with_magic, position);
     const std::string both = packed(sequence_bytes(before, with_magic, position - 1), bare);
     for (const std::string& bytes : {bare, both}) {
-      test::write_file(path, old_file(bytes, all));
+      test::write_file(path, test::old_state_file(bytes, all, 0));
       model->cache().clear();
       model->load_state(path);
       const GenerationResult result = ask(*model, kTalk);
@@ -197,12 +177,12 @@ TEST(OldStateFiles, AConversationOfTheExistingEngineGoesOnWithTheSameTokens) {
     // Cut off anywhere, or of another geometry: refused, and nothing is remembered.
     model->cache().clear();
     for (std::size_t size = 0; size < both.size(); size += 1 + size / 20) {
-      test::write_file(path, old_file(both.substr(0, size), all));
+      test::write_file(path, test::old_state_file(both.substr(0, size), all, 0));
       EXPECT_THROW(model->load_state(path), Error) << size;
     }
     StateTensors narrow = after;
     narrow.width /= 2;
-    test::write_file(path, old_file(sequence_bytes(narrow, with_magic, position), all));
+    test::write_file(path, test::old_state_file(sequence_bytes(narrow, with_magic, position), all, 0));
     EXPECT_THROW(model->load_state(path), Error);
     EXPECT_EQ(model->cache().stats().entries, 0u);
   }
