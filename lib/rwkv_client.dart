@@ -36,9 +36,11 @@
 /// ```
 library;
 
-export 'from_rwkv.dart' show GenerationEndReason;
+export 'from_rwkv.dart'
+    show GenerationEndReason, MemoryInfo, MemoryReleased, ModelMemory;
 export 'src/modern/client.dart' show Rwkv;
 export 'src/modern/events.dart';
 export 'src/modern/exception.dart';
 export 'src/modern/model.dart' show RwkvModel;
+export 'to_rwkv.dart' show MemoryPressure;
 export 'types.dart' show Backend;

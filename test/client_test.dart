@@ -167,6 +167,38 @@ Future<void> main() async {
     );
   });
 
+  await test('memory goes back under pressure, and the model wakes', () async {
+    final before = await rwkv.memory();
+    equal([for (final m in before.models) m.modelID], [model.id]);
+    check(before.usedBytes > 0, 'a model takes memory');
+    final released = await rwkv.releaseMemory(MemoryPressure.critical);
+    equal(released.unloadedModelIDs, [model.id]);
+    check(released.bytesAfter < released.bytesBefore, 'something is free');
+    check((await rwkv.memory()).models.single.asleep, 'it sleeps');
+    equal(await textOf(model.chat(['What is the capital of Peru?'])), 'Lima.');
+    check(!(await rwkv.memory()).models.single.asleep, 'it is awake');
+  });
+
+  await test('a load beyond the budget is refused with the figures', () async {
+    await rwkv.setMemoryBudget(1 << 20);
+    equal((await rwkv.memory()).budgetBytes, 1 << 20);
+    final e = await thrownBy<RwkvException>(() => rwkv.load(modelPath));
+    equal(e.code, 'load_failed');
+    check(e.message.contains('MB'), e.message);
+    await rwkv.setMemoryBudget(0);
+    equal((await rwkv.memory()).budgetBytes, 0);
+    equal(await textOf(model.chat(['What is the capital of Peru?'])), 'Lima.');
+  });
+
+  await test('an absurd weight is refused, the model goes on', () async {
+    await model.setWeight(3);
+    for (final weight in [0.0, -1.0, 1e6]) {
+      final e = await thrownBy<RwkvException>(() => model.setWeight(weight));
+      equal(e.code, 'invalid_argument');
+    }
+    equal(await textOf(model.chat(['What is the capital of Peru?'])), 'Lima.');
+  });
+
   await test('another client sees the model and what it wrote', () async {
     final text = await textOf(model.chat(['What is the capital of Peru?']));
     final other = await Rwkv.open();

@@ -70,6 +70,20 @@ final class Rwkv {
     ];
   }
 
+  /// Bounds the memory of all models together to [bytes]; 0 lifts the bound.
+  /// Where they have more, remembered states go first, then idle models fall
+  /// asleep: they keep their ids and wake with the next request. A [load] that
+  /// does not fit any more fails with the figures.
+  Future<MemoryReleased> setMemoryBudget(int bytes) =>
+      _session.askFor<MemoryReleased>(SetMemoryBudget(bytes));
+
+  /// Gives memory back, for apps that the system asks to. Only speed is lost.
+  Future<MemoryReleased> releaseMemory(MemoryPressure level) =>
+      _session.askFor<MemoryReleased>(ReleaseMemory(level));
+
+  /// What the models take now.
+  Future<MemoryInfo> memory() => _session.askFor<MemoryInfo>(GetMemoryInfo());
+
   /// Detaches from the runtime. If nobody else is attached, the runtime ends in
   /// the background and releases its models. Streams that are still open end
   /// with an exception.

@@ -247,6 +247,12 @@ final class RwkvModel {
   /// them quickly.
   Future<void> clearStates() => _session.tell(ClearStates(modelID: id));
 
+  /// Sets the model's share of the processors while others compute as well: with
+  /// a [weight] of 3 against another's 1 it computes three times as long. It is 1
+  /// unless set, and 0.001 to 1000.
+  Future<void> setWeight(double weight) =>
+      _session.tell(SetModelWeight(weight, modelID: id));
+
   /// Stops what the model is writing and completes when it has stopped. Nothing
   /// happens when it is not.
   Future<void> stop() => _session.tell(Stop(modelID: id));
