@@ -109,7 +109,15 @@ class BackendStatus {
 
 /// A step of loading or releasing; exactly one terminal step ends each load and each release.
 class LoadModelSteps extends FromRWKV {
-  LoadModelSteps({required this.status, this.info, this.modelID, this.progress, required super.req});
+  LoadModelSteps({
+    required this.status,
+    this.info,
+    this.modelID,
+    this.progress,
+    this.code,
+    this.loadingModelID,
+    required super.req,
+  });
 
   /// The step.
   final LoadingStatus status;
@@ -122,6 +130,12 @@ class LoadModelSteps extends FromRWKV {
 
   /// 0 to 1, never falling; null when unknown.
   final double? progress;
+
+  /// With a failure: its kind, see Error.
+  final String? code;
+
+  /// In `loading`: the id that the model is going to have; a Stop for it ends the load.
+  final int? loadingModelID;
 }
 
 /// The ids of all loaded models.
@@ -184,10 +198,13 @@ class GenerateStart extends FromRWKV {
 
 /// A generation was stopped or failed, or ended where the client asked to be told.
 class GenerateStop extends FromRWKV {
-  GenerateStop({this.error, super.req});
+  GenerateStop({this.error, this.code, super.req});
 
   /// Why it failed, for people.
   final String? error;
+
+  /// With an error: its kind, see Error.
+  final String? code;
 }
 
 /// The batch sizes that run as one.
@@ -694,6 +711,7 @@ class GenerationEnd extends FromRWKV {
     required this.prefillSpeed,
     required this.decodeSpeed,
     this.error,
+    this.code,
     super.req,
   });
 
@@ -726,4 +744,7 @@ class GenerationEnd extends FromRWKV {
 
   /// What failed, for people.
   final String? error;
+
+  /// With an error: its kind, see Error.
+  final String? code;
 }

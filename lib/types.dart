@@ -164,7 +164,7 @@ class StartOptions {
   /// Where answers go.
   final SendPort sendPort;
 
-  /// Lets the isolate use platform channels; without Flutter it does nothing.
+  /// Apps pass it on; the isolate needs no platform channel, so it is not used.
   final RootIsolateToken rootIsolateToken;
 
   /// Every generation started through this port is pushed to it, as with the requests' own `push`.

@@ -73,7 +73,7 @@ class StartOptions {{
   /// Where answers go.
   final SendPort sendPort;
 
-  /// Lets the isolate use platform channels; without Flutter it does nothing.
+  /// Apps pass it on; the isolate needs no platform channel, so it is not used.
   final RootIsolateToken rootIsolateToken;
 {fields}
   /// The runtime to attach to. It is found by this name in the whole process and outlives isolates.

@@ -3,6 +3,7 @@ import 'dart:async';
 import 'dart:io';
 
 import 'package:rwkv_mobile_flutter/rwkv_client.dart';
+import 'package:rwkv_mobile_flutter/src/modern/joining_events.dart';
 import 'package:rwkv_mobile_flutter/src/native_library.dart';
 
 import 'app.dart' show modelPath, waitForNothingAlive;
@@ -41,8 +42,35 @@ Future<void> main() async {
 
   await test('a bad file is an exception', () async {
     final e = await thrownBy<RwkvException>(() => rwkv.load('no/file.gguf'));
-    equal(e.code, 'load_failed');
+    equal(e.code, 'not_found');
     check(e.message.contains('no/file.gguf'), e.message);
+    final bad = await thrownBy<RwkvException>(() => rwkv.load('pubspec.yaml'));
+    equal(bad.code, 'bad_file');
+  });
+
+  await test('a load that is given up leaves no model', () async {
+    final e = await thrownBy<RwkvException>(
+      () => rwkv.load(modelPath, cancelWhen: Future.value()),
+    );
+    equal(e.code, 'cancelled');
+    final mine = await thrownBy<FormatException>(
+      () => rwkv.load(
+        modelPath,
+        onProgress: (_) => throw const FormatException('mine'),
+      ),
+    );
+    equal(mine.message, 'mine');
+    equal([for (final m in await rwkv.models()) m.id], [model.id]);
+  });
+
+  await test('an error leads to where it was asked for', () async {
+    try {
+      await model.chat([]).drain<void>();
+      check(false, 'a chat without messages');
+    } on RwkvException catch (e, trace) {
+      equal(e.code, 'invalid_argument');
+      check('$trace'.contains('client_test.dart'), '$trace');
+    }
   });
 
   await test('a chat is text and one end', () async {
@@ -110,6 +138,58 @@ Future<void> main() async {
     equal(ends..sort(), [0, 1]);
   });
 
+  await test('each conversation of a batch can be followed', () async {
+    final events = model.chatBatch([
+      ['What is the capital of Peru?'],
+      ['What is 64+29?'],
+    ], reasoning: true);
+    final texts = ['', ''];
+    final followed = <Future<List<RwkvEvent>>>[];
+    await for (final event in events) {
+      if (event is! RwkvText) continue;
+      texts[event.slot] += event.text;
+      if (followed.isNotEmpty) continue;
+      followed.addAll([
+        for (final slot in [0, 1]) model.attach(slot: slot).toList(),
+      ]);
+    }
+    for (final (slot, all) in (await Future.wait(followed)).indexed) {
+      final text = [
+        for (final event in all)
+          if (event is RwkvText) event.text,
+      ].join();
+      equal(text, texts[slot]);
+      equal([for (final e in all.whereType<RwkvEnd>()) e.slot], [slot]);
+    }
+  });
+
+  await test('text that nobody takes waits as one piece a slot', () async {
+    final events = JoiningEvents(onListen: () {}, onCancel: () {});
+    final seen = <RwkvEvent>[];
+    final listening = events.stream.listen(seen.add)..pause();
+    events
+      ..add(const RwkvText(1, 1, 'to'))
+      ..add(const RwkvText(1, 1, 'on', slot: 1))
+      ..add(const RwkvText(1, 2, 'gether'))
+      ..add(const RwkvEnd(1, GenerationEndReason.eos, slot: 1))
+      ..add(const RwkvText(1, 3, ' again'));
+    listening.resume();
+    await Future<void>.delayed(Duration.zero);
+    events
+      ..add(const RwkvText(1, 4, '.'))
+      ..close();
+    await listening.asFuture<void>();
+    equal(
+      [
+        for (final event in seen)
+          event is RwkvText
+              ? '${event.slot} ${event.sequence} ${event.text}'
+              : 'end',
+      ],
+      ['0 2 together', '1 1 on', 'end', '0 3  again', '0 4 .'],
+    );
+  });
+
   await test('a state is saved and loaded, and a bad one refused', () async {
     const turns = ['My name is Mira.', 'Nice to meet you, Mira.'];
     final folder = Directory.systemTemp.createTempSync('rwkv');
@@ -144,6 +224,16 @@ Future<void> main() async {
       if (event is RwkvText) break;
     }
     // Free at once: not busy.
+    equal(await textOf(model.chat(['What is the capital of Peru?'])), 'Lima.');
+  });
+
+  await test('a stream that was cancelled makes way at once', () async {
+    final started = Completer<void>();
+    final first = model.complete('What is', maxTokens: 1 << 20).listen((event) {
+      if (event is RwkvText && !started.isCompleted) started.complete();
+    });
+    await started.future;
+    unawaited(first.cancel());
     equal(await textOf(model.chat(['What is the capital of Peru?'])), 'Lima.');
   });
 
@@ -183,7 +273,7 @@ Future<void> main() async {
     await rwkv.setMemoryBudget(1 << 20);
     equal((await rwkv.memory()).budgetBytes, 1 << 20);
     final e = await thrownBy<RwkvException>(() => rwkv.load(modelPath));
-    equal(e.code, 'load_failed');
+    equal(e.code, 'out_of_memory');
     check(e.message.contains('MB'), e.message);
     await rwkv.setMemoryBudget(0);
     equal((await rwkv.memory()).budgetBytes, 0);
@@ -212,7 +302,7 @@ Future<void> main() async {
     await model.release();
     equal(await rwkv.models(), <RwkvModel>[]);
     final e = await thrownBy<RwkvException>(() => textOf(model.chat(['Hi'])));
-    equal(e.code, 'generation_failed');
+    equal(e.code, 'not_found');
     await thrownBy<RwkvException>(model.release);
     equal(await model.attach().toList(), <RwkvEvent>[]);
   });

@@ -96,7 +96,7 @@ Future<List<Piece>> killService(
 }
 
 Future<void> main() async {
-  final kills = int.parse(Platform.environment['RWKV_KILLS'] ?? '20');
+  final kills = int.parse(Platform.environment['RWKV_KILLS'] ?? '200');
   final random = Random(7);
 
   await test('text goes on without gap or repeat, $kills times', () async {

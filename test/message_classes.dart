@@ -81,14 +81,14 @@ final Map<String, ToRWKV Function(Draw)> requestMakers = {
 
 /// Makes a random response of each class.
 final Map<String, FromRWKV Function(Draw)> responseMakers = {
-  'LoadModelSteps': (draw) => LoadModelSteps(status: draw.oneOf(LoadingStatus.values)(), info: draw.maybe(draw.text)(), modelID: draw.maybe(draw.int32)(), progress: draw.maybe(draw.real)(), req: null),
+  'LoadModelSteps': (draw) => LoadModelSteps(status: draw.oneOf(LoadingStatus.values)(), info: draw.maybe(draw.text)(), modelID: draw.maybe(draw.int32)(), progress: draw.maybe(draw.real)(), code: draw.maybe(draw.text)(), loadingModelID: draw.maybe(draw.int32)(), req: null),
   'LoadedModelIDs': (draw) => LoadedModelIDs(loadedModelIDs: draw.list(draw.int32)()),
   'LoadedModelPathByID': (draw) => LoadedModelPathByID(loadedModelPath: draw.text(), modelID: draw.int32()),
   'LoadedModels': (draw) => LoadedModels(models: draw.list((() => drawLoadedModelInfo(draw)))()),
   'Error': (draw) => Error(draw.text(), null, draw.maybe(draw.int32)(), draw.maybe(draw.text)()),
   'CurrentPrompt': (draw) => CurrentPrompt(prompt: draw.text()),
   'GenerateStart': (draw) => GenerateStart(),
-  'GenerateStop': (draw) => GenerateStop(error: draw.maybe(draw.text)()),
+  'GenerateStop': (draw) => GenerateStop(error: draw.maybe(draw.text)(), code: draw.maybe(draw.text)()),
   'SupportedBatchSizes': (draw) => SupportedBatchSizes(supportedBatchSizes: draw.list(draw.int32)()),
   'ResponseBufferContent': (draw) => ResponseBufferContent(responseBufferContent: draw.text(), eosFound: draw.boolean()),
   'ResponseBatchBufferContent': (draw) => ResponseBatchBufferContent(responseBufferContent: draw.list(draw.text)(), eosFound: draw.list(draw.boolean)(), batchSize: draw.int32()),
@@ -112,7 +112,7 @@ final Map<String, FromRWKV Function(Draw)> responseMakers = {
   'GenerationSnapshot': (draw) => GenerationSnapshot(modelID: draw.int32(), generationID: draw.maybe(draw.int64)(), slot: draw.int32(), after: draw.int64(), sequence: draw.int64(), text: draw.text(), tokens: draw.list(draw.int32)(), reason: draw.maybe(draw.oneOf(GenerationEndReason.values))()),
   'GenerationDelta': (draw) => GenerationDelta(modelID: draw.int32(), generationID: draw.int64(), slot: draw.int32(), sequence: draw.int64(), text: draw.text(), tokens: draw.list(draw.int32)()),
   'GenerationProgress': (draw) => GenerationProgress(modelID: draw.int32(), generationID: draw.int64(), slot: draw.int32(), progress: draw.real(), prefillSpeed: draw.real(), decodeSpeed: draw.real()),
-  'GenerationEnd': (draw) => GenerationEnd(modelID: draw.int32(), generationID: draw.int64(), slot: draw.int32(), sequence: draw.int64(), reason: draw.oneOf(GenerationEndReason.values)(), promptTokens: draw.int64(), generatedTokens: draw.int64(), prefillSpeed: draw.real(), decodeSpeed: draw.real(), error: draw.maybe(draw.text)()),
+  'GenerationEnd': (draw) => GenerationEnd(modelID: draw.int32(), generationID: draw.int64(), slot: draw.int32(), sequence: draw.int64(), reason: draw.oneOf(GenerationEndReason.values)(), promptTokens: draw.int64(), generatedTokens: draw.int64(), prefillSpeed: draw.real(), decodeSpeed: draw.real(), error: draw.maybe(draw.text)(), code: draw.maybe(draw.text)()),
 };
 
 ChatBatchSlotConfig drawChatBatchSlotConfig(Draw draw) => ChatBatchSlotConfig(messages: draw.list(draw.text)(), enableReasoning: draw.boolean(), forceReasoning: draw.boolean(), forceLang: draw.maybe(draw.int32)(), addGenerationPrompt: draw.maybe(draw.boolean)());
@@ -197,14 +197,14 @@ Map<String, Object?>? fieldsOf(Object? message) => switch (message) {
   GetMemoryInfo() => {},
   SetModelWeight() => {'weight': message.weight, 'modelID': message.modelID},
   SubscribeGeneration() => {'modelID': message.modelID, 'slot': message.slot, 'after': message.after, 'generationID': message.generationID},
-  LoadModelSteps() => {'status': message.status, 'info': message.info, 'modelID': message.modelID, 'progress': message.progress},
+  LoadModelSteps() => {'status': message.status, 'info': message.info, 'modelID': message.modelID, 'progress': message.progress, 'code': message.code, 'loadingModelID': message.loadingModelID},
   LoadedModelIDs() => {'loadedModelIDs': message.loadedModelIDs},
   LoadedModelPathByID() => {'loadedModelPath': message.loadedModelPath, 'modelID': message.modelID},
   LoadedModels() => {'models': message.models},
   Error() => {'message': message.message, 'retVal': message.retVal, 'code': message.code},
   CurrentPrompt() => {'prompt': message.prompt},
   GenerateStart() => {},
-  GenerateStop() => {'error': message.error},
+  GenerateStop() => {'error': message.error, 'code': message.code},
   SupportedBatchSizes() => {'supportedBatchSizes': message.supportedBatchSizes},
   ResponseBufferContent() => {'responseBufferContent': message.responseBufferContent, 'eosFound': message.eosFound},
   ResponseBatchBufferContent() => {'responseBufferContent': message.responseBufferContent, 'eosFound': message.eosFound, 'batchSize': message.batchSize},
@@ -228,7 +228,7 @@ Map<String, Object?>? fieldsOf(Object? message) => switch (message) {
   GenerationSnapshot() => {'modelID': message.modelID, 'generationID': message.generationID, 'slot': message.slot, 'after': message.after, 'sequence': message.sequence, 'text': message.text, 'tokens': message.tokens, 'reason': message.reason},
   GenerationDelta() => {'modelID': message.modelID, 'generationID': message.generationID, 'slot': message.slot, 'sequence': message.sequence, 'text': message.text, 'tokens': message.tokens},
   GenerationProgress() => {'modelID': message.modelID, 'generationID': message.generationID, 'slot': message.slot, 'progress': message.progress, 'prefillSpeed': message.prefillSpeed, 'decodeSpeed': message.decodeSpeed},
-  GenerationEnd() => {'modelID': message.modelID, 'generationID': message.generationID, 'slot': message.slot, 'sequence': message.sequence, 'reason': message.reason, 'promptTokens': message.promptTokens, 'generatedTokens': message.generatedTokens, 'prefillSpeed': message.prefillSpeed, 'decodeSpeed': message.decodeSpeed, 'error': message.error},
+  GenerationEnd() => {'modelID': message.modelID, 'generationID': message.generationID, 'slot': message.slot, 'sequence': message.sequence, 'reason': message.reason, 'promptTokens': message.promptTokens, 'generatedTokens': message.generatedTokens, 'prefillSpeed': message.prefillSpeed, 'decodeSpeed': message.decodeSpeed, 'error': message.error, 'code': message.code},
   ChatBatchSlotConfig() => {'messages': message.messages, 'enableReasoning': message.enableReasoning, 'forceReasoning': message.forceReasoning, 'forceLang': message.forceLang, 'addGenerationPrompt': message.addGenerationPrompt},
   LoadedModelInfo() => {'modelID': message.modelID, 'modelPath': message.modelPath, 'backend': message.backend, 'isGenerating': message.isGenerating, 'generationID': message.generationID, 'slots': message.slots},
   StateCacheNode() => {'text': message.text, 'tokensCount': message.tokensCount, 'bytes': message.bytes},

@@ -60,6 +60,9 @@ Future<void> main(List<String> arguments) async {
       final stop = await app.ask<GenerateStop>(request);
       check(stop.error!.contains(absent), 'the error names the file');
     }
+    equal(app.log.whereType<Map<Object?, Object?>>().toList(), [
+      {'sudokuOthelloResponse': 'Hi'},
+    ]);
     for (final request in [GetIsGenerating(modelID: 0), DumpLog()]) {
       final error = await app.ask<from_rwkv.Error>(request);
       equal(error.code, 'not_found');
@@ -85,6 +88,35 @@ Future<void> main(List<String> arguments) async {
     check(error.message.contains(stranger), error.message);
     check(error.message.contains('rwkv_bridge_abi_version'), error.message);
     await app.end();
+  });
+
+  await test('a framework that is not linked is missing, not foreign', () {
+    for (final names in [
+      [null],
+      ['no/librwkv_mobile.dylib', null],
+    ]) {
+      try {
+        openFirst(names);
+        check(false, '$names can be opened');
+      } on NativeLibraryException catch (e) {
+        equal(e.code, 'not_found');
+        for (final name in names) {
+          check(e.message.contains(name ?? 'the app itself'), e.message);
+        }
+        check(e.message.contains('RWKV_MOBILE_LIBRARY'), e.message);
+      }
+    }
+  });
+
+  await test('a NUL cuts no name short', () async {
+    final e = await thrownBy<RwkvException>(
+      () => Rwkv.open(runtimeName: 'a\x00b'),
+    );
+    equal(e.code, 'invalid_argument');
+    final conversion = await thrownBy<NativeLibraryException>(
+      () => convertCheckpoint('a\x00b', 'c'),
+    );
+    equal(conversion.code, 'invalid_argument');
   });
 
   await test('the client throws instead', () async {

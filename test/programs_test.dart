@@ -60,6 +60,19 @@ void main() async {
     }
   });
 
+  await test('a program that closes nothing ends all the same', () async {
+    File('build/dart/forgetful.dart').writeAsStringSync("""
+import 'package:rwkv_mobile_flutter/rwkv_client.dart';
+Future<void> main() async {
+  final rwkv = await Rwkv.open();
+  final model = await rwkv.load('$modelPath');
+  final events = await model.chat(['Hi'], maxTokens: 3).toList();
+  print(events.last is RwkvEnd);
+}
+""");
+    equal(await run('build/dart/forgetful.dart'), 'true');
+  });
+
   await test('the console example holds a conversation', () async {
     final said = await run(
       'example/console_chat.dart',

@@ -45,6 +45,12 @@ int convertCheckpoint(String from, String to, {NativeLibrary? of}) {
           'checkpoints.',
     );
   }
+  if (from.contains('\x00') || to.contains('\x00')) {
+    throw NativeLibraryException(
+      'invalid_argument',
+      'A path cannot have a NUL in it.',
+    );
+  }
   final convert = library.library.lookupFunction<
     Int Function(Pointer<Char>, Pointer<Char>),
     int Function(Pointer<Char>, Pointer<Char>)

@@ -27,8 +27,23 @@ final class RuntimeConnection {
     required this.onMessage,
     required this.onDone,
   }) {
-    _messages.listen(_receive);
-    _port = _library.withBytes(
+    if (runtimeName.contains('\x00')) {
+      throw NativeLibraryException(
+        'invalid_argument',
+        'The name of a runtime cannot have a NUL in it.',
+      );
+    }
+    _messages = RawReceivePort(_receive, 'rwkv messages');
+    try {
+      _port = _open(runtimeName, options);
+    } on Object {
+      _messages.close();
+      rethrow;
+    }
+  }
+
+  int _open(String runtimeName, Map<String, Object?> options) {
+    final port = _library.withBytes(
       utf8.encode(runtimeName),
       (name) => _library.withBytes(
         utf8.encode(jsonEncode(options)),
@@ -40,13 +55,11 @@ final class RuntimeConnection {
         ),
       ),
     );
-    if (_port <= 0) {
-      _messages.close();
-      throw NativeLibraryException(
-        'internal',
-        'The runtime of ${_library.name} cannot be reached: error $_port.',
-      );
-    }
+    if (port > 0) return port;
+    throw NativeLibraryException(
+      'internal',
+      'The runtime of ${_library.name} cannot be reached: error $port.',
+    );
   }
 
   /// Called with each [FromRWKV] and each untyped map of the protocol, in
@@ -58,7 +71,7 @@ final class RuntimeConnection {
   final void Function(ToRWKV request) onDone;
 
   final NativeLibrary _library;
-  final ReceivePort _messages = ReceivePort('rwkv messages');
+  late final RawReceivePort _messages;
   late final int _port;
 
   // Ids on the wire are our own: those of requests are unique in one isolate
@@ -70,6 +83,9 @@ final class RuntimeConnection {
 
   /// How many requests may still be answered.
   int get waiting => _waiting.length;
+
+  /// Whether the isolate stays alive for what may be received.
+  set keepsIsolateAlive(bool value) => _messages.keepIsolateAlive = value;
 
   /// Queues [request]. Throws a [NativeLibraryException] when the runtime does
   /// not take it, something else when it cannot be a message: a number that is

@@ -10,17 +10,19 @@ FromRWKV failureOf(ToRWKV request, String message, String code) =>
       LoadRWKVModel() || AddTTSModel() => LoadModelSteps(
         status: LoadingStatus.failedInLoading,
         info: message,
+        code: code,
         req: request,
       ),
       ReleaseRWKVModel(:final modelID) => LoadModelSteps(
         status: LoadingStatus.failedInReleasing,
         modelID: modelID,
         info: message,
+        code: code,
         req: request,
       ),
       ChatAsync() ||
       ChatBatchAsync() ||
       GenerateAsync() ||
-      SudokuOthelloGenerate() => GenerateStop(error: message, req: request),
+      SudokuOthelloGenerate() => GenerateStop(error: message, code: code, req: request),
       _ => Error(message, request, null, code),
     };

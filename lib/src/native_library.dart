@@ -98,10 +98,19 @@ List<String?> platformLibraries(String system, Abi abi) => switch (system) {
 
 NativeLibrary _openAndCheck(String? path) {
   final override = path ?? Platform.environment['RWKV_MOBILE_LIBRARY'] ?? '';
-  final names =
-      override.isEmpty
-          ? platformLibraries(Platform.operatingSystem, Abi.current())
-          : [override];
+  return openFirst(
+    override.isEmpty
+        ? platformLibraries(Platform.operatingSystem, Abi.current())
+        : [override],
+  );
+}
+
+const _itself = 'the app itself';
+const _abiVersion = 'rwkv_bridge_abi_version';
+
+/// The first of [names] that can be opened, as [platformLibraries] gives them.
+/// Throws a [NativeLibraryException] when there is none, or it is not ours.
+NativeLibrary openFirst(List<String?> names) {
   final problems = <Object>[];
   for (final name in names) {
     final DynamicLibrary library;
@@ -112,21 +121,26 @@ NativeLibrary _openAndCheck(String? path) {
       problems.add(e.message ?? e);
       continue;
     }
-    return _check(NativeLibrary._(name ?? 'the app itself', library));
+    // Linked in or not, the process itself is always there.
+    if (name == null && !library.providesSymbol(_abiVersion)) {
+      problems.add('the framework rwkv_mobile is not linked with the app');
+      continue;
+    }
+    return _check(NativeLibrary._(name ?? _itself, library));
   }
   throw NativeLibraryException(
     'not_found',
-    'The native library ${names.join(' or ')} cannot be opened: '
+    'The native library ${names.map((n) => n ?? _itself).join(' or ')} cannot be opened: '
         '${problems.join('; ')}. Ship it with the app, or say where it is in '
         'the environment variable RWKV_MOBILE_LIBRARY.',
   );
 }
 
 NativeLibrary _check(NativeLibrary opened) {
-  if (!opened.library.providesSymbol('rwkv_bridge_abi_version')) {
+  if (!opened.library.providesSymbol(_abiVersion)) {
     throw NativeLibraryException(
       'unsupported',
-      '${opened.name} has no rwkv_bridge_abi_version: it is not the library of '
+      '${opened.name} has no $_abiVersion: it is not the library of '
           'this package. These bindings need ABI $RWKV_BRIDGE_ABI_VERSION.',
     );
   }

@@ -459,6 +459,8 @@ List<Object> decodeResponse(Map<String, Object?> json, ToRWKV? req) => switch (j
       info: _maybe(json['info'], _string),
       modelID: _maybe(json['modelID'], _int),
       progress: _maybe(json['progress'], _double),
+      code: _maybe(json['code'], _string),
+      loadingModelID: _maybe(json['loadingModelID'], _int),
       req: req,
     ),
   ],
@@ -477,7 +479,9 @@ List<Object> decodeResponse(Map<String, Object?> json, ToRWKV? req) => switch (j
   'RequestDone' => const [],
   'CurrentPrompt' => [CurrentPrompt(prompt: _string(json['prompt']), req: req)],
   'GenerateStart' => [GenerateStart(req: req)],
-  'GenerateStop' => [GenerateStop(error: _maybe(json['error'], _string), req: req)],
+  'GenerateStop' => [
+    GenerateStop(error: _maybe(json['error'], _string), code: _maybe(json['code'], _string), req: req),
+  ],
   'SupportedBatchSizes' => [
     SupportedBatchSizes(supportedBatchSizes: _list(json['supportedBatchSizes'], _int), req: req),
   ],
@@ -676,6 +680,7 @@ List<Object> decodeResponse(Map<String, Object?> json, ToRWKV? req) => switch (j
       prefillSpeed: _double(json['prefillSpeed']),
       decodeSpeed: _double(json['decodeSpeed']),
       error: _maybe(json['error'], _string),
+      code: _maybe(json['code'], _string),
       req: req,
     ),
   ],

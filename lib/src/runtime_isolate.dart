@@ -79,15 +79,22 @@ class _Service {
   void serve(ToRWKV request) {
     final connection = _connection;
     if (connection == null) {
-      toApp(failureOf(request, _problem.message, _problem.code));
-      return;
+      return _refuse(request, _problem.message, _problem.code);
     }
     try {
       connection.send(request);
     } on NativeLibraryException catch (e) {
-      toApp(failureOf(request, e.message, e.code));
+      _refuse(request, e.message, e.code);
     } on Object catch (e) {
-      toApp(failureOf(request, '$e', 'invalid_argument'));
+      _refuse(request, '$e', 'invalid_argument');
+    }
+  }
+
+  void _refuse(ToRWKV request, String message, String code) {
+    toApp(failureOf(request, message, code));
+    // Puzzles end with their text, also where they fail.
+    if (request is SudokuOthelloGenerate) {
+      toApp({'sudokuOthelloResponse': request.prompt});
     }
   }
 

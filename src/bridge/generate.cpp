@@ -50,7 +50,7 @@ std::vector<GenerationTask> completion_tasks(const LanguageModel& model, const s
 void generate_into(GenerationStream& stream, LanguageModel& model, const CancelToken& cancel,
                    const std::function<std::vector<GenerationTask>()>& make_tasks, const GenerationCallbacks& then) {
   EndReason reason = EndReason::kError;
-  std::string message;
+  std::optional<Error> of_a_slot;
   const auto error = error_of([&] {
     cancel.check();
     GenerationCallbacks callbacks;
@@ -63,14 +63,11 @@ void generate_into(GenerationStream& stream, LanguageModel& model, const CancelT
       if (then.on_token) then.on_token(slot, generation);
     };
     for (const GenerationResult& result : model.generate(make_tasks(), callbacks, cancel)) {
-      if (result.error && message.empty()) message = result.error->what();
+      if (!of_a_slot) of_a_slot = result.error;
     }
   });
-  if (error) {
-    if (error->code() == ErrorCode::kCancelled) reason = EndReason::kCancelled;
-    message = error->what();
-  }
-  stream.finish(reason, message);
+  if (error && error->code() == ErrorCode::kCancelled) reason = EndReason::kCancelled;
+  stream.finish(reason, error ? error : of_a_slot);
 }
 
 }  // namespace rwkv::bridge

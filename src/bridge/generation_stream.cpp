@@ -31,18 +31,18 @@ void GenerationStream::append(std::size_t slot, const Generation& generation, co
   // An error is told by finish(), which knows what happened.
   if (generation.ended() && !to.end && *generation.reason() != EndReason::kError) {
     to.end = End{*generation.reason(), static_cast<std::int64_t>(generation.prompt().tokens.size()),
-                 static_cast<std::int64_t>(tokens.size()), ""};
+                 static_cast<std::int64_t>(tokens.size())};
   }
   while (events_.size() > kMostEvents && !cancel.cancelled()) {
     events_taken_.wait_for(lock, std::chrono::milliseconds(10));
   }
 }
 
-void GenerationStream::finish(EndReason reason, const std::string& error) {
+void GenerationStream::finish(EndReason reason, const std::optional<Error>& error) {
   const std::lock_guard lock(mutex_);
   for (Slot& slot : slots_) {
-    if (!slot.end) slot.end = End{reason, 0, static_cast<std::int64_t>(slot.taken_tokens), ""};
-    if (slot.end->reason == EndReason::kError && slot.end->error.empty()) slot.end->error = error;
+    if (!slot.end) slot.end = End{reason, 0, static_cast<std::int64_t>(slot.taken_tokens)};
+    if (slot.end->reason == EndReason::kError && !slot.end->error) slot.end->error = error;
   }
 }
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "runtime/language_model.h"
 
 namespace rwkv::bridge {
@@ -45,7 +46,7 @@ class GenerationStream {
     EndReason reason = EndReason::kError;
     std::int64_t prompt_tokens = 0;
     std::int64_t generated_tokens = 0;
-    std::string error;  // with kError: what happened
+    std::optional<Error> error = {};  // with kError: what happened
   };
 
   /// `keep_events`: each token of slot 0 is kept for take_events().
@@ -59,7 +60,7 @@ class GenerationStream {
   /// thousands of them have not been taken, so that a fast model does not fill the memory; `cancel` ends that.
   void append(std::size_t slot, const Generation& generation, const CancelToken& cancel);
   /// Ends each slot that has not ended, for example when the model failed.
-  void finish(EndReason reason, const std::string& error);
+  void finish(EndReason reason, const std::optional<Error>& error = {});
   void set_prefill(std::uint64_t done, std::uint64_t total);
   /// The share of the prompt that is evaluated.
   double prefill_progress() const;

@@ -47,12 +47,12 @@ void Runtime::post_run_ended(const std::weak_ptr<ModelHost>& host, const std::sh
 void Runtime::run_ended(const std::shared_ptr<ModelHost>& host, const std::shared_ptr<Run>& run) {
   host->generating = false;
   push(*host, *run);
-  std::optional<std::string> error;
+  std::optional<Error> error;
   for (std::size_t slot = 0; slot < run->stream.slots() && !error; ++slot) {
     const auto end = run->stream.end(slot);
     if (end && end->reason == EndReason::kError) error = end->error;
   }
-  if (run->released && !error) error = "the model was released";
+  if (run->released && !error) error = Error(ErrorCode::kCancelled, "the model was released");
   const auto tell_whole_puzzle = [&] {
     protocol::SudokuOthelloResponse whole;
     whole.sudoku_othello_response = run->tells_whole_text ? run->stream.text(0) : run->stream.start_text(0);
@@ -69,12 +69,12 @@ void Runtime::run_ended(const std::shared_ptr<ModelHost>& host, const std::share
   } else if (puzzle) {
     // Apps know the two orders as success and failure.
     if (!error) tell_whole_puzzle();
-    reply(run->origin, protocol::GenerateStop{error});
+    reply(run->origin, generate_stop(error));
     if (error) tell_whole_puzzle();
     done(run->origin);
   } else if (error || (run->notify_end && !run->prefill_only)) {
     host->end_notice = [this, origin = run->origin, error] {
-      reply(origin, protocol::GenerateStop{error});
+      reply(origin, generate_stop(error));
       done(origin);
     };
     mailbox_.post_at(Mailbox::Clock::now() + kEndNoticeDelay, [this, weak = std::weak_ptr(host), run] {
@@ -100,7 +100,7 @@ void Runtime::drain(const std::shared_ptr<ModelHost>& host) {
   host->run->cancel.cancel();
   // A run that the worker has not begun need not wait for what the worker does (an evaluation, a state being saved).
   if (host->run->claimed.exchange(true)) return;
-  host->run->stream.finish(EndReason::kCancelled, "");
+  host->run->stream.finish(EndReason::kCancelled);
   post_run_ended(host, host->run);
 }
 
@@ -167,7 +167,10 @@ void Runtime::push(ModelHost& host, Run& run) {
     message.generated_tokens = end->generated_tokens;
     message.prefill_speed = speeds.prefill_speed();
     message.decode_speed = speeds.decode_speed();
-    if (end->reason == EndReason::kError) message.error = end->error;
+    if (end->error) {
+      message.error = end->error->what();
+      message.code = to_string(end->error->code());
+    }
     push_to(listeners, run, message);
   }
 }

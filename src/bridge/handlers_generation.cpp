@@ -45,7 +45,8 @@ void Handlers::generate(const protocol::Request& request, std::int64_t model_id,
                         const std::function<std::function<std::vector<GenerationTask>()>(ModelHost&, Run&)>& prepare) {
   const auto host = find(model_id);
   if (!host) {
-    reply(protocol::GenerateStop{"no model with the id " + std::to_string(model_id) + " is loaded; load one first"});
+    reply(generate_stop(Error(ErrorCode::kNotFound,
+                            "no model with the id " + std::to_string(model_id) + " is loaded; load one first")));
     if (kind == Run::Kind::kPuzzle) reply(protocol::SudokuOthelloResponse{});
     return;
   }

@@ -29,6 +29,7 @@ void Handlers::handle(const protocol::ReleaseRWKVModel& request) {
   if (!host) {
     steps.status = protocol::LoadingStatus::kFailedInReleasing;
     steps.info = "no model with the id " + std::to_string(request.model_id) + " is loaded";
+    steps.code = to_string(ErrorCode::kNotFound);
     reply(steps);
     return;
   }
@@ -47,6 +48,7 @@ void Handlers::handle(const protocol::AddTTSModel&) {
   protocol::LoadModelSteps steps;
   steps.status = protocol::LoadingStatus::kFailedInLoading;
   steps.info = "speech models are not supported until " + std::string(protocol::AddTTSModel::kUnsupportedUntil);
+  steps.code = to_string(ErrorCode::kUnsupported);
   reply(steps);
 }
 

@@ -21,6 +21,12 @@ protocol::LoadModelSteps step(protocol::LoadingStatus status) {
   return steps;
 }
 
+protocol::LoadModelSteps loading_step(int id) {
+  protocol::LoadModelSteps steps = step(protocol::LoadingStatus::kLoading);
+  steps.loading_model_id = id;
+  return steps;
+}
+
 }  // namespace
 
 void Runtime::load_model(const Origin& origin, const ModelRequest& request) {
@@ -29,16 +35,16 @@ void Runtime::load_model(const Origin& origin, const ModelRequest& request) {
   host->request.budget = budget_;
   busy_hosts_.insert(host);
   ++loads_[origin.port].running;
-  reply(origin, step(protocol::LoadingStatus::kLoading));
+  reply(origin, loading_step(host->id));
 
   ModelRequest with_progress = host->request;
   with_progress.options.cancel = host->jobs_cancel;
-  with_progress.options.progress = [this, origin, told = std::chrono::steady_clock::time_point()](float part) mutable {
+  with_progress.options.progress = [this, origin, id = host->id, told = std::chrono::steady_clock::time_point()](float part) mutable {
     const auto now = std::chrono::steady_clock::now();
     if (now - told < kProgressInterval) return;
     told = now;
-    mailbox_.post([this, origin, part] {
-      protocol::LoadModelSteps steps = step(protocol::LoadingStatus::kLoading);
+    mailbox_.post([this, origin, id, part] {
+      protocol::LoadModelSteps steps = loading_step(id);
       steps.progress = static_cast<double>(part);
       reply(origin, steps);
     });
@@ -58,6 +64,7 @@ void Runtime::load_ended(const Origin& origin, const std::shared_ptr<ModelHost>&
     steps.info = std::string(error->what()) + " (" + std::string(to_string(error->code())) + "; model '" +
                  host->request.model_path + "', backend '" + host->request.backend + "', tokenizer '" +
                  host->request.tokenizer_path + "')";
+    steps.code = to_string(error->code());
     reply(origin, steps);
   } else {
     host->load_number = next_load_number();

@@ -37,4 +37,13 @@ protocol::GenerationEndReason to_protocol(EndReason reason) noexcept {
   return protocol::GenerationEndReason::kError;
 }
 
+protocol::GenerateStop generate_stop(const std::optional<Error>& error) {
+  protocol::GenerateStop stop;
+  if (error) {
+    stop.error = error->what();
+    stop.code = to_string(error->code());
+  }
+  return stop;
+}
+
 }  // namespace rwkv::bridge

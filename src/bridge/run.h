@@ -4,13 +4,16 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <utility>
 
 #include "base/cancel.h"
+#include "base/error.h"
 #include "bridge/client.h"
 #include "bridge/generation_stream.h"
 #include "protocol/enums.h"
+#include "protocol/generation.h"
 
 namespace rwkv::bridge {
 
@@ -50,5 +53,7 @@ struct Run {
 };
 
 protocol::GenerationEndReason to_protocol(EndReason reason) noexcept;
+/// Without an error: it was stopped, or ended where the client asked to be told.
+protocol::GenerateStop generate_stop(const std::optional<Error>& error);
 
 }  // namespace rwkv::bridge

@@ -61,7 +61,8 @@ void generate_and_tell(ModelHost& model, const Generation& generation) {
   try {
     teller.tell(cancel);
   } catch (...) {
-    stream.finish(rwkv::EndReason::kError, "the client's callback threw an exception");
+    stream.finish(rwkv::EndReason::kError,
+                  rwkv::Error(rwkv::ErrorCode::kInternal, "the client's callback threw an exception"));
     cancel.cancel();
   }
   writer.join();
@@ -77,9 +78,9 @@ void generate(Runtime& runtime, ModelHost& model, const Generation& generation) 
   }
   for (std::size_t slot = 0; slot < stream.slots(); ++slot) {
     const auto end = stream.end(slot);
-    if (!end || end->reason != rwkv::EndReason::kError) continue;
-    rwkv::log::error(end->error);
-    runtime.note_error(end->error.c_str());
+    if (!end || !end->error) continue;
+    rwkv::log::error(end->error->what());
+    runtime.note_error(end->error->what());
   }
 }
 

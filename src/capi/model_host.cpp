@@ -61,7 +61,7 @@ void ModelHost::start(Buffer buffer, std::shared_ptr<Run> run, std::function<voi
   publish(buffer, run);
   worker_.post([use = std::move(use), run, work = std::move(work)]() mutable {
     if (const auto error = error_of(work)) {
-      run->stream.finish(EndReason::kError, error->what());
+      run->stream.finish(EndReason::kError, error);
       log::error(error->what());
     }
     use.reset();

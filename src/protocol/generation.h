@@ -368,11 +368,14 @@ struct GenerateStop {
 
   /// Why it failed, for people.
   std::optional<std::string> error{};
+  /// With an error: its kind, see Error.
+  std::optional<std::string> code{};
 
   bool operator==(const GenerateStop&) const = default;
   template <class Self, class Visitor>
   static void each_field(Self& self, Visitor&& visit) {
     visit.optional("error", self.error);
+    visit.optional("code", self.code);
   }
 };
 

@@ -124,6 +124,10 @@ struct LoadModelSteps {
   std::optional<std::int32_t> model_id{};
   /// 0 to 1, never falling; null when unknown.
   std::optional<double> progress{};
+  /// With a failure: its kind, see Error.
+  std::optional<std::string> code{};
+  /// In `loading`: the id that the model is going to have; a Stop for it ends the load.
+  std::optional<std::int32_t> loading_model_id{};
 
   bool operator==(const LoadModelSteps&) const = default;
   template <class Self, class Visitor>
@@ -132,6 +136,8 @@ struct LoadModelSteps {
     visit.optional("info", self.info);
     visit.optional("modelID", self.model_id);
     visit.optional("progress", self.progress);
+    visit.optional("code", self.code);
+    visit.optional("loadingModelID", self.loading_model_id);
   }
 };
 

@@ -152,6 +152,8 @@ struct GenerationEnd {
   double decode_speed = 0;
   /// What failed, for people.
   std::optional<std::string> error{};
+  /// With an error: its kind, see Error.
+  std::optional<std::string> code{};
 
   bool operator==(const GenerationEnd&) const = default;
   template <class Self, class Visitor>
@@ -166,6 +168,7 @@ struct GenerationEnd {
     visit.required("prefillSpeed", self.prefill_speed);
     visit.required("decodeSpeed", self.decode_speed);
     visit.optional("error", self.error);
+    visit.optional("code", self.code);
   }
 };
 

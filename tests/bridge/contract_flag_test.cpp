@@ -45,6 +45,7 @@ TEST(Contract, S31_TheFlagFallsHoweverARunEnds) {
   client.wait_idle(failing);
   const auto stop = client.answer<p::GenerateStop>(run);
   EXPECT_TRUE(stop.error);
+  EXPECT_EQ(stop.code, "evaluation");
   const auto good = client.load_reply("fine");
   EXPECT_EQ(client.reply(good, {"Hi"}), "fine");
   client.send(chat(good, {"Hi"}, 2));

@@ -25,6 +25,7 @@ TEST(Contract, S05_ALoadEndsWithExactlyOneTerminalStepAndNothingFollowsIt) {
     for (std::size_t i = 0; i + 1 < steps.size(); ++i) {
       EXPECT_EQ(steps[i].status, Status::kLoading);
       EXPECT_FALSE(steps[i].model_id);
+      EXPECT_EQ(steps[i].loading_model_id, error.empty() ? 0 : 1);
       if (!steps[i].progress) continue;
       EXPECT_GE(*steps[i].progress, progress);
       EXPECT_LE(*steps[i].progress, 1.0);
@@ -45,6 +46,7 @@ TEST(Contract, S06_LoadedModelsHaveIdsOfTheirOwnAndFailuresAReason) {
   client.wait([&](const Message& m) { return is_step(m, id, Status::kFailedInLoading); });
   const auto failed = client.all<p::LoadModelSteps>(id).back();
   EXPECT_FALSE(failed.model_id);
+  EXPECT_EQ(failed.code, "not_found");
   ASSERT_TRUE(failed.info);
   EXPECT_NE(failed.info->find(missing), std::string::npos);
   EXPECT_NE(failed.info->find("scripted"), std::string::npos);
@@ -66,6 +68,7 @@ TEST(Contract, S08_ReleaseStepsNameTheRequestedModel) {
     EXPECT_EQ(steps[1].status, end);
     EXPECT_EQ(steps[1].model_id, target);
     EXPECT_EQ(steps[1].info.has_value(), target != model);
+    EXPECT_EQ(steps[1].code, target == model ? std::nullopt : std::optional<std::string>("not_found"));
     EXPECT_EQ(client.types(id).size(), 2u);
   }
 }
@@ -103,6 +106,7 @@ TEST(Contract, S10_ReleasingAGeneratingModelEndsTheRunFirst) {
   const auto stop = client.all<p::GenerateStop>(run);
   ASSERT_EQ(stop.size(), 1u);
   EXPECT_TRUE(stop[0].error);
+  EXPECT_EQ(stop[0].code, "cancelled");
 }
 
 TEST(Contract, S11_ALoadDisturbsNeitherARunNorItsPolls) {
@@ -156,10 +160,13 @@ TEST(Contract, AStopForTheIdThatALoadIsToGetEndsTheLoad) {
   Client client;
   const auto load = client.start_load(client.script(R"("load_ms": 10000)"), "scripted");
   client.wait([&](const Message& m) { return is_step(m, load, Status::kLoading); });
-  client.send(p::Stop{0});
+  const auto id = client.all<p::LoadModelSteps>(load).front().loading_model_id;
+  ASSERT_TRUE(id);
+  client.send(p::Stop{*id});
   const auto before = Clock::now();
   client.wait([&](const Message& m) { return is_step(m, load, Status::kFailedInLoading); });
   EXPECT_LT(Clock::now() - before, milliseconds(2000));
+  EXPECT_EQ(client.all<p::LoadModelSteps>(load).back().code, "cancelled");
   EXPECT_TRUE(client.all<p::GenerateStop>().empty());
 }
 

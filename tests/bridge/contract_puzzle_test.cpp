@@ -54,7 +54,7 @@ TEST(Contract, S70_S71_APuzzleTellsEveryTokenTheStopIncludedThenItsEnd) {
 TEST(Contract, S70_ModelMinusOneIsTheOneLoadedLast) {
   Client client;
   const auto none = client.send(p::SudokuOthelloGenerate{"x", -1, true});
-  EXPECT_TRUE(client.answer<p::GenerateStop>(none).error);
+  EXPECT_EQ(client.answer<p::GenerateStop>(none).code, "not_found");
   client.settle();
   EXPECT_EQ(client.types(none), (std::vector<std::string>{"GenerateStop", "SudokuOthelloResponse"}));
   client.load_reply("first");

@@ -143,6 +143,7 @@ TEST(Push, EveryKindOfEndIsTold) {
   ends = client.all<p::GenerationEnd>();
   ASSERT_EQ(ends.size(), 3u);
   EXPECT_EQ(ends[2].reason, p::GenerationEndReason::kError);
+  EXPECT_EQ(ends[2].code, "evaluation");
   EXPECT_TRUE(ends[2].error);
 }
 

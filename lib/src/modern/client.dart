@@ -33,14 +33,17 @@ final class Rwkv {
   /// Loads the model file [path]; [onProgress] is told 0 to 1.
   ///
   /// An empty [tokenizerPath] is the file's own token list. [gpuLayers] is how
-  /// many layers llama.cpp gives to the GPU, where it has one. Throws a
-  /// [RwkvException] that says what is wrong with the file.
+  /// many layers llama.cpp gives to the GPU, where it has one. The load is given
+  /// up, with the code `cancelled`, when [cancelWhen] completes before it has
+  /// ended. Throws a [RwkvException] that says what is wrong with the file, and
+  /// what [onProgress] throws.
   Future<RwkvModel> load(
     String path, {
     Backend backend = Backend.llamacpp,
     String tokenizerPath = '',
     int? gpuLayers,
     void Function(double progress)? onProgress,
+    Future<void>? cancelWhen,
   }) async {
     final request = LoadRWKVModel(
       modelPath: path,
@@ -48,17 +51,53 @@ final class Rwkv {
       tokenizerPath: tokenizerPath,
       llamaCppNGpuLayers: gpuLayers,
     );
+    int? loadingID;
+    (Object, StackTrace)? givenUp;
+    void giveUp(Object reason, StackTrace trace) {
+      givenUp ??= (reason, trace);
+      if (loadingID case final id?) _session.tell(Stop(modelID: id)).ignore();
+    }
+
+    cancelWhen
+        ?.whenComplete(
+          () => giveUp(
+            RwkvException('cancelled', 'The load of $path was cancelled.'),
+            StackTrace.current,
+          ),
+        )
+        .ignore();
     await for (final answer in _session.ask(request)) {
       if (answer is! LoadModelSteps) continue;
-      if (answer.status == LoadingStatus.loaded) {
-        return RwkvModel(_session, answer.modelID!, path, this);
+      switch (answer.status) {
+        case LoadingStatus.loaded:
+          final model = RwkvModel(_session, answer.modelID!, path, this);
+          if (givenUp == null) return model;
+          await model.release();
+        case LoadingStatus.failedInLoading:
+          if (givenUp != null) break;
+          throw RwkvException(answer.code ?? 'internal', answer.info ?? path);
+        default:
+          final known = loadingID != null;
+          loadingID = answer.loadingModelID;
+          if (givenUp case (final reason, final trace)? when !known) {
+            giveUp(reason, trace);
+          }
+          if (answer.progress case final progress? when givenUp == null) {
+            try {
+              onProgress?.call(progress);
+            } on Object catch (e, trace) {
+              giveUp(e, trace);
+            }
+          }
       }
-      if (answer.status == LoadingStatus.failedInLoading) {
-        throw RwkvException('load_failed', answer.info ?? path);
-      }
-      if (answer.progress case final progress?) onProgress?.call(progress);
     }
-    throw const RwkvException('internal', 'The load did not end.');
+    final (reason, trace) =
+        givenUp ??
+        (
+          const RwkvException('internal', 'The load did not end.'),
+          StackTrace.current,
+        );
+    return Future.error(reason, trace);
   }
 
   /// All models that are loaded, by whomever.

@@ -9,7 +9,8 @@ sealed class RwkvEvent {
   /// The generation, unique in the process.
   final int generation;
 
-  /// The conversation of a batch that it is about; 0 without a batch.
+  /// The conversation of a batch that it is about; 0 without a batch, -1 for
+  /// all of them together ([RwkvProgress]).
   final int slot;
 }
 

@@ -5,8 +5,7 @@ class RwkvException implements Exception {
 
   /// The kind, for programs: `invalid_argument`, `not_found`, `io`, `bad_file`,
   /// `unsupported`, `out_of_memory`, `busy`, `cancelled`, `evaluation`,
-  /// `internal`; `load_failed` and `generation_failed` where the message says
-  /// more; `closed` after the client was closed.
+  /// `internal`; `closed` after the client was closed.
   final String code;
 
   /// What was wrong and what to do, for people.

@@ -6,9 +6,11 @@ import '../../to_rwkv.dart';
 import '../../types.dart';
 import 'events.dart';
 import 'exception.dart';
+import 'joining_events.dart';
 import 'session.dart';
 
-/// A loaded model. It runs one generation at a time.
+/// A loaded model. It runs one generation at a time. Who forgets it finds it
+/// again with `Rwkv.models`; only [release] frees it.
 final class RwkvModel {
   /// Made by `Rwkv.load` and `Rwkv.models`.
   RwkvModel(this._session, this.id, this.path, this._owner);
@@ -30,9 +32,9 @@ final class RwkvModel {
   /// goes on with what it had said.
   ///
   /// With [reasoning] it thinks before it answers. [maxTokens] is the most it
-  /// writes. Listening starts it; while the subscription is paused, the text
-  /// waits; cancelling the subscription (or leaving an
-  /// `await for`) stops it and waits until it has stopped. A failure is a
+  /// writes. Listening starts it; while the listener is busy or has paused, the
+  /// text waits and comes as one piece; cancelling the subscription (or leaving
+  /// an `await for`) stops it and waits until it has stopped. A failure is a
   /// [RwkvException] of the stream, `busy` when the model is writing already.
   Stream<RwkvEvent> chat(
     List<String> messages, {
@@ -95,10 +97,12 @@ final class RwkvModel {
 
   /// Goes on listening to the model's last generation, whoever started it: the
   /// text after the piece [after] of [generation] without gap or repeat, or all
-  /// of it. Empty when there was none. Cancelling leaves the generation alone;
+  /// of it, where the last one is another. Of a batch it is the conversation
+  /// [slot]. Empty when there was none. Cancelling leaves the generation alone;
   /// [stop] ends it.
-  Stream<RwkvEvent> attach({int? generation, int after = 0}) {
-    final events = StreamController<RwkvEvent>();
+  Stream<RwkvEvent> attach({int? generation, int after = 0, int slot = 0}) {
+    final asked = StackTrace.current;
+    late final JoiningEvents events;
     StreamSubscription<FromRWKV>? pushes;
     Future<void> listen() async {
       // Listens before it asks, so that nothing is missed; what comes twice is
@@ -108,18 +112,20 @@ final class RwkvModel {
       final early = <RwkvEvent>[];
       void fail(Object error) {
         if (events.isClosed) return;
-        events.addError(error);
-        unawaited(events.close());
+        events
+          ..addError(error, asked)
+          ..close();
       }
 
       void take(RwkvEvent event) {
         if (event.generation != attached || events.isClosed) return;
+        if (event is! RwkvProgress && event.slot != slot) return;
         if (event is RwkvText) {
           if (event.sequence <= number) return;
           number = event.sequence;
         }
         events.add(event);
-        if (event is RwkvEnd) unawaited(events.close());
+        if (event is RwkvEnd) events.close();
       }
 
       pushes = _session.pushes.listen((push) {
@@ -131,6 +137,7 @@ final class RwkvModel {
         final snapshot = await _session.askFor<GenerationSnapshot>(
           SubscribeGeneration(
             modelID: id,
+            slot: slot,
             after: after,
             generationID: generation,
           ),
@@ -140,30 +147,30 @@ final class RwkvModel {
           number = snapshot.sequence;
           attached = found;
           if (snapshot.text.isNotEmpty) {
-            events.add(RwkvText(found, number, snapshot.text));
+            events.add(RwkvText(found, number, snapshot.text, slot: slot));
           }
           if (snapshot.reason case final reason?) {
-            events.add(RwkvEnd(found, reason));
+            events.add(RwkvEnd(found, reason, slot: slot));
           } else {
             early.forEach(take);
           }
         }
-        if (found == null || snapshot.reason != null) {
-          unawaited(events.close());
-        }
+        if (found == null || snapshot.reason != null) events.close();
       } on RwkvException catch (e) {
         fail(e);
       }
     }
 
-    events
-      ..onListen = listen
-      ..onCancel = () => pushes?.cancel();
+    events = JoiningEvents(
+      onListen: listen,
+      onCancel: () => pushes?.cancel(),
+    );
     return events.stream;
   }
 
-  /// Sets how tokens are chosen; what is not given stays as it is. `topK: 1`
-  /// with penalties of 0 always takes the likeliest.
+  /// Sets how tokens are chosen; what is not given stays as it is, and what is
+  /// out of range counts as the nearest that is not (a [temperature] is 0.1 to
+  /// 5). `topK: 1` with penalties of 0 always takes the likeliest.
   Future<void> setSampling({
     double? temperature,
     int? topK,
@@ -209,7 +216,7 @@ final class RwkvModel {
   /// Reads a file of [saveState]: a conversation that begins with its turns need
   /// not be read again, also after the app was closed.
   Future<void> loadState(String path) async {
-    if (!File(path).existsSync()) {
+    if (await FileSystemEntity.type(path) == FileSystemEntityType.notFound) {
       throw RwkvException('not_found', 'There is no state file $path.');
     }
     await _session.tell(
@@ -263,73 +270,89 @@ final class RwkvModel {
       if (answer case LoadModelSteps(
         status: LoadingStatus.failedInReleasing,
         :final info,
+        :final code,
       )) {
-        throw RwkvException('not_found', info ?? 'The model is not loaded.');
+        throw RwkvException(
+          code ?? 'not_found',
+          info ?? 'The model is not loaded.',
+        );
       }
     }
   }
 
   Stream<RwkvEvent> _generate(ToRWKV Function() makeRequest, {int slots = 1}) {
-    final events = StreamController<RwkvEvent>();
+    // Where errors lead to: the listener is often elsewhere.
+    final asked = StackTrace.current;
     // Whether the runtime has taken the request: null until it says so.
-    final taken = Completer<bool>();
+    bool? taken;
+    final decided = Completer<void>();
     // The text can be complete before the model is free for the next request;
     // the stream ends when it is.
     final free = Completer<void>();
-    var over = false;
     var running = slots;
+    late final JoiningEvents events;
 
+    void decide(bool value) {
+      if (decided.isCompleted) return;
+      taken = value;
+      decided.complete();
+    }
+
+    // Of all slots: whoever listens on has heard it.
     void fail(Object error) {
-      if (over) return;
-      over = true;
-      events.addError(error);
+      if (running == 0) return;
+      running = 0;
+      events.addError(error, asked);
     }
 
     void receive(FromRWKV answer) {
-      if (answer is GenerateStart) taken.complete(true);
-      if (over) return;
+      if (answer is GenerateStart) decide(true);
+      if (running == 0) return;
       switch (answer) {
-        case GenerationEnd(reason: GenerationEndReason.error, :final error):
-          fail(_failed(error));
-        case GenerateStop(:final error?):
-          fail(_failed(error));
+        case GenerationEnd(reason: GenerationEndReason.error):
+          // The other slots go on.
+          --running;
+          events.addError(_failed(answer.error, answer.code), asked);
+        case GenerateStop(:final error?, :final code):
+          fail(_failed(error, code));
         default:
           final event = _eventOf(answer);
           if (event != null) events.add(event);
-          if (event is RwkvEnd) over = --running == 0;
+          if (event is RwkvEnd) --running;
       }
     }
 
-    events
-      ..onListen = () {
+    events = JoiningEvents(
+      onListen: () {
         _session
             .ask(makeRequest())
             .listen(
               receive,
               onError: fail,
               onDone: () {
-                if (!taken.isCompleted) taken.complete(false);
+                decide(false);
                 free.complete();
-                unawaited(events.close());
+                events.close();
               },
             );
-      }
-      ..onCancel = () async {
+      },
+      onCancel: () async {
         // Not before it is sure that the model is writing this, and not
-        // something that was there before.
-        if (await taken.future && !over) {
-          over = true;
+        // something that was there before; then at once, before what the caller
+        // asks for next.
+        if (taken == null) await decided.future;
+        if (taken! && running > 0) {
+          running = 0;
           await stop();
         }
         await free.future;
-      };
+      },
+    );
     return events.stream;
   }
 
-  static RwkvException _failed(String? error) => RwkvException(
-    'generation_failed',
-    error ?? 'The generation failed.',
-  );
+  static RwkvException _failed(String? error, String? code) =>
+      RwkvException(code ?? 'internal', error ?? 'The generation failed.');
 
   static RwkvEvent? _eventOf(FromRWKV message) => switch (message) {
     GenerationProgress() => RwkvProgress(

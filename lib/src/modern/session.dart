@@ -24,15 +24,18 @@ final class Session {
     } on NativeLibraryException catch (e) {
       throw RwkvException(e.code, e.message, cause: e);
     }
+    session._stayWhileNeeded();
     return session;
   }
 
   Session._();
 
   late final RuntimeConnection _connection;
-  final Map<ToRWKV, StreamController<FromRWKV>> _asked = {};
-  final StreamController<FromRWKV> _pushes = StreamController.broadcast(
+  final Map<ToRWKV, _Asked> _asked = {};
+  late final StreamController<FromRWKV> _pushes = StreamController.broadcast(
     sync: true,
+    onListen: _stayWhileNeeded,
+    onCancel: _stayWhileNeeded,
   );
   bool _closed = false;
 
@@ -43,24 +46,23 @@ final class Session {
   /// Sends [request]. The stream has all its answers and then ends; an Error is
   /// a [RwkvException].
   Stream<FromRWKV> ask(ToRWKV request) {
-    final answers = StreamController<FromRWKV>();
+    final asked = _Asked();
     if (_closed) {
-      answers.addError(_closedException);
-      unawaited(answers.close());
-      return answers.stream;
+      asked.end(_closedException);
+      return asked.answers.stream;
     }
-    _asked[request] = answers;
+    _asked[request] = asked;
     try {
       _connection.send(request);
     } on Object catch (e) {
       _asked.remove(request);
-      answers.addError(switch (e) {
+      asked.end(switch (e) {
         NativeLibraryException() => RwkvException(e.code, e.message, cause: e),
         _ => RwkvException('invalid_argument', '$e', cause: e),
       });
-      unawaited(answers.close());
     }
-    return answers.stream;
+    _stayWhileNeeded();
+    return asked.answers.stream;
   }
 
   /// Sends [request] and completes when it is done.
@@ -79,9 +81,8 @@ final class Session {
     if (_closed) return;
     _closed = true;
     _connection.close();
-    for (final answers in [..._asked.values]) {
-      answers.addError(_closedException);
-      unawaited(answers.close());
+    for (final asked in [..._asked.values]) {
+      asked.end(_closedException);
     }
     _asked.clear();
     _pushes.addError(_closedException);
@@ -89,12 +90,12 @@ final class Session {
   }
 
   void _receive(ToRWKV? request, Object message) {
-    final answers = _asked[request];
+    final asked = _asked[request];
     switch (message) {
       case Error(:final code, message: final text):
-        answers?.addError(RwkvException(code ?? 'internal', text));
+        asked?.fail(RwkvException(code ?? 'internal', text));
       case FromRWKV():
-        answers?.add(message);
+        asked?.answers.add(message);
         if (message is GenerationDelta ||
             message is GenerationProgress ||
             message is GenerationEnd) {
@@ -103,10 +104,33 @@ final class Session {
     }
   }
 
-  void _done(ToRWKV request) => unawaited(_asked.remove(request)?.close());
+  void _done(ToRWKV request) {
+    _asked.remove(request)?.end();
+    _stayWhileNeeded();
+  }
+
+  // A program that forgets to close its client should end all the same.
+  void _stayWhileNeeded() {
+    if (_closed) return;
+    _connection.keepsIsolateAlive = _asked.isNotEmpty || _pushes.hasListener;
+  }
 
   static const _closedException = RwkvException(
     'closed',
     'The client was closed.',
   );
+}
+
+class _Asked {
+  final StreamController<FromRWKV> answers = StreamController();
+
+  // What comes from the runtime has no stack of its own.
+  final StackTrace _trace = StackTrace.current;
+
+  void fail(RwkvException error) => answers.addError(error, _trace);
+
+  void end([RwkvException? error]) {
+    if (error != null) fail(error);
+    unawaited(answers.close());
+  }
 }
