@@ -12,4 +12,10 @@ Pod::Spec.new do |s|
   s.dependency 'Flutter'
   s.source_files = 'rwkv_mobile_flutter/Sources/rwkv_mobile_flutter/**/*.swift'
   s.vendored_frameworks = 'rwkv_mobile_flutter/rwkv_mobile.xcframework'
+  s.resource_bundles = {
+    'rwkv_mobile_flutter_privacy' => ['rwkv_mobile_flutter/Sources/rwkv_mobile_flutter/PrivacyInfo.xcprivacy']
+  }
+  # The framework has no code for Intel's processors, so neither the pod nor the app is built for them.
+  s.pod_target_xcconfig = { 'DEFINES_MODULE' => 'YES', 'EXCLUDED_ARCHS[sdk=iphonesimulator*]' => 'i386 x86_64' }
+  s.user_target_xcconfig = { 'EXCLUDED_ARCHS[sdk=iphonesimulator*]' => 'i386 x86_64' }
 end
