@@ -19,12 +19,13 @@ class ChatPage extends StatefulWidget {
   State<ChatPage> createState() => _ChatPageState();
 }
 
-class _ChatPageState extends State<ChatPage> {
+class _ChatPageState extends State<ChatPage> with WidgetsBindingObserver {
   final _path = TextEditingController();
   final _input = TextEditingController();
   final _scroll = ScrollController();
 
-  /// Turns of the user and the model in alternation.
+  /// Turns of the user and the model in alternation. The first is empty when it
+  /// was lost in a hot restart.
   final List<String> _turns = [];
   String _status = 'Enter the path of a GGUF model.';
   Rwkv? _rwkv;
@@ -34,49 +35,69 @@ class _ChatPageState extends State<ChatPage> {
   @override
   void initState() {
     super.initState();
+    WidgetsBinding.instance.addObserver(this);
     unawaited(_attach());
   }
 
   @override
   void dispose() {
-    unawaited(_answer?.cancel());
-    unawaited(_rwkv?.close());
+    WidgetsBinding.instance.removeObserver(this);
+    unawaited(_close());
     _path.dispose();
     _input.dispose();
     _scroll.dispose();
     super.dispose();
   }
 
-  /// After a hot restart the model is still loaded.
+  /// The answer first: it is stopped through the connection.
+  Future<void> _close() async {
+    await _answer?.cancel();
+    await _rwkv?.close();
+  }
+
+  /// Only speed is lost: what was remembered is read again.
+  @override
+  void didHaveMemoryPressure() => unawaited(
+    _try(() async => _rwkv?.releaseMemory(MemoryPressure.low)),
+  );
+
+  /// After a hot restart the model is still loaded, and goes on with what it was
+  /// writing.
   Future<void> _attach() => _try(() async {
     final rwkv = _rwkv = await Rwkv.open();
     final loaded = await rwkv.models();
-    if (loaded.isEmpty) return;
-    setState(() {
-      _model = loaded.first;
-      _status = loaded.first.path;
-    });
+    if (!mounted || loaded.isEmpty) return;
+    _use(loaded.first);
+    _follow('', loaded.first.attach());
   });
 
   Future<void> _load() => _try(() async {
-    final model = await _rwkv!.load(
+    final rwkv = _rwkv ??= await Rwkv.open();
+    final model = await rwkv.load(
       _path.text,
-      onProgress: (progress) {
-        setState(() => _status = 'Loading ${(100 * progress).round()} %');
-      },
+      onProgress:
+          (progress) =>
+              _show(() => _status = 'Loading ${(100 * progress).round()} %'),
     );
-    setState(() {
-      _model = model;
-      _status = model.path;
-    });
+    _use(model);
+  });
+
+  void _use(RwkvModel model) => _show(() {
+    _model = model;
+    _status = model.path;
   });
 
   Future<void> _try(Future<void> Function() action) async {
     try {
       await action();
     } on RwkvException catch (e) {
-      if (mounted) setState(() => _status = e.message);
+      _show(() => _status = e.message);
     }
+  }
+
+  /// What comes late may find the page gone.
+  void _show(VoidCallback change) {
+    if (mounted) setState(change);
   }
 
   void _send() {
@@ -84,40 +105,53 @@ class _ChatPageState extends State<ChatPage> {
     final model = _model;
     if (text.isEmpty || model == null || _answer != null) return;
     _input.clear();
-    setState(() => _turns.add(text));
-    final question = [..._turns];
-    _turns.add('');
-    _answer = model
-        .chat(question)
-        .listen(
-          _onEvent,
-          onError: (Object error) {
-            final message = error is RwkvException ? error.message : '$error';
-            setState(() => _status = message);
-          },
-          onDone: () => setState(() => _answer = null),
-        );
+    final known = _turns.skip(_turns.firstOrNull == '' ? 2 : 0);
+    _follow(text, model.chat([...known, text]));
+  }
+
+  /// Shows the [answer] to [question] as it comes. One that failed or stayed
+  /// empty is no turn: it goes, and the question can be sent again.
+  void _follow(String question, Stream<RwkvEvent> answer) {
+    void takeBack() {
+      _turns.length -= 2;
+      _input.text = question;
+    }
+
+    setState(() {
+      _turns.addAll([question, '']);
+      _answer = answer.listen(
+        _onEvent,
+        onError:
+            (Object error) => _show(() {
+              _status = error is RwkvException ? error.message : '$error';
+              takeBack();
+            }),
+        onDone:
+            () => _show(() {
+              _answer = null;
+              if (_turns.isNotEmpty && _turns.last.isEmpty) takeBack();
+            }),
+      );
+    });
   }
 
   void _onEvent(RwkvEvent event) {
-    setState(() {
+    _show(() {
       switch (event) {
         case RwkvText(:final text):
           _turns.last += text;
         case RwkvProgress(:final progress):
           _status = 'Reading ${(100 * progress).round()} %';
-        case RwkvEnd(:final reason, :final decodeSpeed):
-          _status =
-              '${reason.name}, ${decodeSpeed?.toStringAsFixed(1)} tokens/s';
+        case RwkvEnd(:final reason, decodeSpeed: final speed?):
+          _status = '${reason.name}, ${speed.toStringAsFixed(1)} tokens/s';
+        case RwkvEnd(:final reason):
+          _status = reason.name;
       }
     });
     if (_scroll.hasClients) _scroll.jumpTo(_scroll.position.maxScrollExtent);
   }
 
-  Future<void> _stop() async {
-    await _answer?.cancel();
-    if (mounted) setState(() => _answer = null);
-  }
+  Future<void> _stop() => _try(() async => _model?.stop());
 
   @override
   Widget build(BuildContext context) => Scaffold(
@@ -159,7 +193,7 @@ class _Turn extends StatelessWidget {
       margin: const EdgeInsets.all(8),
       child: Padding(
         padding: const EdgeInsets.all(12),
-        child: SelectableText(text),
+        child: SelectableText(text.isEmpty ? '…' : text),
       ),
     ),
   );

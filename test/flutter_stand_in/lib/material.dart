@@ -33,6 +33,16 @@ abstract class State<T extends StatefulWidget> {
   Widget build(BuildContext context);
 }
 
+abstract mixin class WidgetsBindingObserver {
+  void didHaveMemoryPressure() {}
+}
+
+abstract class WidgetsBinding {
+  static WidgetsBinding get instance => throw UnsupportedError('There is no Flutter.');
+  void addObserver(WidgetsBindingObserver observer);
+  bool removeObserver(WidgetsBindingObserver observer);
+}
+
 class _Shown extends Widget {
   const _Shown({super.key});
 }
