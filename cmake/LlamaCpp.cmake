@@ -45,6 +45,7 @@ endfunction()
 
 if(LLAMA_CPP_DIR)
   set(LLAMA_CPP_SOURCE "${LLAMA_CPP_DIR}")
+  set(RWKV_LLAMA_CPP_VERSION "(your checkout)") # which nobody has pinned
 else()
   rwkv_fetch_llama_cpp()
 endif()
