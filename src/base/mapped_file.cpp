@@ -29,6 +29,11 @@ void check_size(const std::string& path, std::uint64_t size) {
   }
 }
 
+Error cannot_open(const std::string& path, const std::string& reason, bool missing, bool forbidden) {
+  const char* const advice = missing ? "; check the path" : forbidden ? "; check its permissions" : "";
+  return Error(missing ? ErrorCode::kNotFound : ErrorCode::kIo, "cannot open '" + path + "': " + reason + advice);
+}
+
 #ifdef _WIN32
 
 std::wstring wide(const std::string& path) {
@@ -54,8 +59,7 @@ std::span<const std::byte> map(const std::string& path) {
   if (file.value == INVALID_HANDLE_VALUE) {
     const DWORD code = GetLastError();
     const bool missing = code == ERROR_FILE_NOT_FOUND || code == ERROR_PATH_NOT_FOUND;
-    throw Error(missing ? ErrorCode::kNotFound : ErrorCode::kIo,
-                "cannot open '" + path + "' (system error " + std::to_string(code) + ")");
+    throw cannot_open(path, "system error " + std::to_string(code), missing, code == ERROR_ACCESS_DENIED);
   }
   LARGE_INTEGER size{};
   if (!GetFileSizeEx(file.value, &size)) throw Error(ErrorCode::kIo, "cannot read the size of '" + path + "'");
@@ -86,8 +90,7 @@ std::span<const std::byte> map(const std::string& path) {
   const Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
   if (file.value < 0) {
     const int code = errno;
-    const bool missing = code == ENOENT || code == ENOTDIR;
-    throw Error(missing ? ErrorCode::kNotFound : ErrorCode::kIo, "cannot open '" + path + "': " + std::strerror(code));
+    throw cannot_open(path, std::strerror(code), code == ENOENT || code == ENOTDIR, code == EACCES || code == EPERM);
   }
   struct stat status {};
   if (fstat(file.value, &status) != 0) throw Error(ErrorCode::kIo, "cannot read the size of '" + path + "'");

@@ -20,7 +20,9 @@ const Backend& backend_by_name(std::string_view name) {
 }
 
 const Backend& backend_for_file(const std::string& path) {
-  const MappedFile readable(path);
+  if (MappedFile(path).bytes().empty()) {
+    throw Error(ErrorCode::kBadFile, "'" + path + "' is empty, not a model: download it again");
+  }
   const Backend* unavailable = nullptr;
   for (const auto& backend : backends()) {
     if (!backend->recognises(path)) continue;

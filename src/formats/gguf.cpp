@@ -19,6 +19,7 @@ constexpr std::uint32_t kMaxDimensions = 4;
 constexpr std::uint32_t kMaxAlignment = 1u << 20;
 constexpr std::uint32_t kDefaultAlignment = 32;
 constexpr std::string_view kAlignmentKey = "general.alignment";
+constexpr const char* kCut = ": it is probably cut off, download it again";
 
 std::size_t value_bytes(GgufValueType type) {
   switch (type) {
@@ -68,12 +69,12 @@ GgufArray read_array(ByteReader& reader, const std::string& key) {
   if (type == GgufValueType::kArray) reader.fail("'" + key + "' is a list of lists, which no model uses");
   if (type != GgufValueType::kString) {
     if (count > reader.remaining() / value_bytes(type)) {
-      reader.fail("'" + key + "' claims " + std::to_string(count) + " elements, more than the file can hold");
+      reader.fail("'" + key + "' claims " + std::to_string(count) + " elements, more than the file can hold" + kCut);
     }
     return {type, count, reader.take(count * value_bytes(type), "a list")};
   }
   if (count > reader.remaining() / sizeof(std::uint64_t)) {
-    reader.fail("'" + key + "' claims " + std::to_string(count) + " strings, more than the file can hold");
+    reader.fail("'" + key + "' claims " + std::to_string(count) + " strings, more than the file can hold" + kCut);
   }
   ByteReader ahead = reader;
   for (std::uint64_t i = 0; i < count; ++i) read_string(ahead, kMaxStringBytes, "a string in a list");
@@ -183,6 +184,7 @@ GgufFile GgufFile::parse(std::span<const std::byte> bytes, const std::string& na
   file.file_bytes_ = bytes.size();
   ByteReader reader(bytes, name);
 
+  if (bytes.empty()) throw Error(ErrorCode::kBadFile, "'" + name + "' is empty: download it again");
   if (bytes.size() < 4 || reader.take_text(4, "the magic") != "GGUF") {
     throw Error(ErrorCode::kBadFile, "'" + name + "' is not a GGUF file: it does not begin with 'GGUF'");
   }
@@ -231,7 +233,7 @@ GgufFile GgufFile::parse(std::span<const std::byte> bytes, const std::string& na
     const std::uint64_t begin = data_start + places[i].offset;
     if (begin > bytes.size() || places[i].bytes > bytes.size() - begin) {
       reader.fail("the data of tensor '" + tensor_name + "' (" + std::to_string(places[i].bytes) +
-                  " bytes) reaches beyond the end of the file: it is cut off");
+                  " bytes) reaches beyond the end of the file" + kCut);
     }
     file.tensors_[i].data = bytes.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(places[i].bytes));
     expected = rounded_up(places[i].offset + places[i].bytes, alignment);

@@ -27,9 +27,14 @@ TEST(Files, BadOnesAreTyped) {
   expect_error(ErrorCode::kNotFound, "nowhere.gguf", [&] { load_file((folder.path() / "nowhere.gguf").string()); });
   expect_error(ErrorCode::kIo, "folder", [&] { load_file(folder.path().string()); });
   expect_error(ErrorCode::kInvalidArgument, "NUL", [&] { load_file(path + '\0' + "x"); });
-  refused(ErrorCode::kBadFile, "GGUF", "");
+  refused(ErrorCode::kBadFile, "model.gguf' is empty", "");
   refused(ErrorCode::kBadFile, "GGUF", "not a model");
-  refused(ErrorCode::kBadFile, "cut off", good.bytes().substr(0, good.bytes().size() - 100));
+  refused(ErrorCode::kBadFile, "cut off, download it again", good.bytes().substr(0, good.bytes().size() - 100));
+  GgufWriter tokens = good;
+  auto texts = TinyRwkv(smallest(7)).token_texts();
+  texts[20] = "\\xZZ";
+  tokens.texts("tokenizer.ggml.tokens", texts);
+  refused(ErrorCode::kBadFile, path + "': the token list of the model file is damaged: token 20", tokens.bytes());
   GgufWriter llama = good;
   llama.text("general.architecture", "llama");
   refused(ErrorCode::kUnsupported, "'llama'", llama.bytes());

@@ -17,7 +17,7 @@ std::string text_of(const MappedFile& file) {
   return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
 }
 
-void expect_refused(const std::string& path, ErrorCode code) {
+void expect_refused(const std::string& path, ErrorCode code, const std::string& advice = "") {
   try {
     const MappedFile file(path);
     FAIL() << "mapped";
@@ -25,6 +25,7 @@ void expect_refused(const std::string& path, ErrorCode code) {
     EXPECT_EQ(to_string(error.code()), to_string(code)) << error.what();
     if (code == ErrorCode::kInvalidArgument) return;  // a path with NUL cannot be shown
     EXPECT_NE(std::string(error.what()).find(path), std::string::npos);
+    EXPECT_TRUE(std::string(error.what()).ends_with(advice)) << error.what();
   }
 }
 
@@ -58,8 +59,8 @@ TEST(MappedFile, WhatIsNoFileIsRefusedAtOnce) {
   const std::string file = (folder.path() / "file").string();
   test::write_file(file, "text");
   expect_refused("", ErrorCode::kNotFound);
-  expect_refused((folder.path() / "nowhere").string(), ErrorCode::kNotFound);
-  expect_refused(file + "/below", ErrorCode::kNotFound);
+  expect_refused((folder.path() / "nowhere").string(), ErrorCode::kNotFound, "; check the path");
+  expect_refused(file + "/below", ErrorCode::kNotFound, "; check the path");
   expect_refused(folder.path().string(), ErrorCode::kIo);
   expect_refused("/dev/null", ErrorCode::kIo);
   expect_refused(std::string(5000, 'x'), ErrorCode::kIo);

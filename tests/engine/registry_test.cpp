@@ -41,7 +41,7 @@ TEST(Registry, FileIsTakenByContentAndNotByName) {
             "llama.cpp");
   EXPECT_EQ(backend_for_file(file("script.gguf", R"({"rwkv_script": 1})")).name(), "scripted");
   expect_error(ErrorCode::kBadFile, "not a model file", [&] { backend_for_file(file("x.gguf", "text")); });
-  expect_error(ErrorCode::kBadFile, "not a model file", [&] { backend_for_file(file("empty.gguf", "")); });
+  expect_error(ErrorCode::kBadFile, "empty.gguf' is empty", [&] { backend_for_file(file("empty.gguf", "")); });
   expect_error(ErrorCode::kNotFound, "nowhere.gguf",
                [&] { backend_for_file((folder.path() / "nowhere.gguf").string()); });
   expect_error(ErrorCode::kIo, "folder", [&] { backend_for_file(folder.path().string()); });

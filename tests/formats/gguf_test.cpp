@@ -179,8 +179,10 @@ TEST(Gguf, HugeCountsAreRefusedBeforeMemoryIsTaken) {
     expect_refused(file, "keys are more than any model has");
     const auto list = [&](std::uint32_t type) { return raw(type) + raw(count) + std::string(16, '\0'); };
     file = everything();
-    expect_refused(file.value_of("list", GgufWriter::kArray, list(GgufWriter::kU32)), "more than the file can hold");
-    expect_refused(file.value_of("list", GgufWriter::kArray, list(GgufWriter::kString)), "more than the file can hold");
+    expect_refused(file.value_of("list", GgufWriter::kArray, list(GgufWriter::kU32)),
+                   "more than the file can hold: it is probably cut off, download it again");
+    expect_refused(file.value_of("list", GgufWriter::kArray, list(GgufWriter::kString)),
+                   "more than the file can hold: it is probably cut off, download it again");
     file = everything();
     file.value_of("long", GgufWriter::kString, raw(count) + "x");
     expect_refused(file, count < (64u << 20) ? "needs" : "longer than the limit");

@@ -55,6 +55,15 @@ ModelInfo describe(const RwkvPassport& passport, std::uint64_t file_bytes, const
   return info;
 }
 
+Vocabulary vocabulary_in(const GgufFile& file, const RwkvPassport& passport) {
+  try {
+    return Vocabulary::from_gguf_tokens(passport.token_texts, passport.token_types);
+  } catch (const Error& error) {
+    throw Error(error.code(),
+                "'" + file.name() + "': " + error.what() + "; download the file again or convert it anew");
+  }
+}
+
 std::string with_reason(const std::string& message) {
   const std::string reason = take_errors();
   return reason.empty() ? message : message + ": " + reason;
@@ -64,7 +73,7 @@ std::string with_reason(const std::string& message) {
 
 LlamaCppModel::LlamaCppModel(const GgufFile& file, const RwkvPassport& passport, const LoadOptions& options)
     : info_(describe(passport, file.file_bytes(), options)),
-      vocabulary_(Vocabulary::from_gguf_tokens(passport.token_texts, passport.token_types)),
+      vocabulary_(vocabulary_in(file, passport)),
       slots_(static_cast<std::size_t>(options.max_sequences), false),
       batch_tokens_(tokens_per_batch(passport)) {
   info_.fingerprint = model_fingerprint(file, passport);
