@@ -23,6 +23,27 @@ double speed(std::size_t tokens, double seconds) {
   return tokens > 0 && seconds > 0 ? static_cast<double>(tokens) / seconds : 0;
 }
 
+// Converters fill a token list up to the model's rows with these. They mark them as unused, but not all do.
+bool is_padding(std::string_view text, TokenId id) { return text == "[PAD" + std::to_string(id) + "]"; }
+
+// A file may know less of what the model never reads (padding, control tokens), and nothing else.
+void refuse_other_vocabulary(const Vocabulary& given, const Vocabulary& embedded, const ModelRequest& request) {
+  const auto refuse = [&](const std::string& problem) {
+    return Error(
+        ErrorCode::kBadFile,
+        problem + ": it is not this model's vocabulary, or not all of it; leave it out to use the model file's own");
+  };
+  const std::string file = "'" + request.tokenizer_path + "'";
+  const std::string model = "'" + request.model_path + "'";
+  for (TokenId id = 1; static_cast<std::size_t>(id) < embedded.size(); ++id) {
+    const std::string_view own = embedded.bytes(id);
+    const std::string_view other = given.bytes(id);
+    if (own.empty() || own == other || is_padding(own, id)) continue;
+    if (other.empty()) throw refuse(file + " has no token " + std::to_string(id) + ", which " + model + " has");
+    throw refuse(file + " and " + model + " disagree about token " + std::to_string(id));
+  }
+}
+
 Vocabulary choose_vocabulary(const ModelRequest& request, const Model& model) {
   const Vocabulary* embedded = model.embedded_vocabulary();
   if (request.tokenizer_path.empty()) {
@@ -38,15 +59,7 @@ Vocabulary choose_vocabulary(const ModelRequest& request, const Model& model) {
                                          "' has " + std::to_string(rows) +
                                          " tokens: it is not this model's vocabulary");
   }
-  if (embedded) {
-    for (TokenId id = 1; static_cast<std::size_t>(id) < std::min(embedded->size(), vocabulary.size()); ++id) {
-      const std::string_view own = embedded->bytes(id);
-      if (own.empty() || own == vocabulary.bytes(id)) continue;
-      throw Error(ErrorCode::kBadFile, "'" + request.tokenizer_path + "' and '" + request.model_path +
-                                           "' disagree about token " + std::to_string(id) +
-                                           ": it is not this model's vocabulary");
-    }
-  }
+  if (embedded) refuse_other_vocabulary(vocabulary, *embedded, request);
   return vocabulary;
 }
 
@@ -128,23 +141,27 @@ LanguageModel::MemoryUse LanguageModel::memory_use() const {
 void LanguageModel::encode_prompt(std::string_view text, std::size_t trusted_bytes,
                                   std::span<const std::size_t> turn_ends, Prompt& prompt) const {
   const std::size_t skipped = begin_with_initial_state(text.substr(0, trusted_bytes), prompt);
-  encode_with_end_of_text(text.substr(skipped), trusted_bytes - skipped, prompt.tokens);
+  encode_with_end_of_text(text, skipped, trusted_bytes, prompt.tokens);
   if (prompt.tokens.size() == static_cast<std::size_t>(prompt.start.position())) prompt.tokens.push_back(kEndOfText);
   prompt.turn_ends = token_counts(prompt, skipped, turn_ends);
 }
 
-void LanguageModel::encode_with_end_of_text(std::string_view text, std::size_t trusted_bytes, Tokens& tokens) const {
+// From the byte `begin` on; the first `trusted_bytes` are the host's own.
+void LanguageModel::encode_with_end_of_text(std::string_view text, std::size_t begin, std::size_t trusted_bytes,
+                                            Tokens& tokens) const {
   while (true) {
-    const std::size_t mark = text.substr(0, trusted_bytes).find(kEndOfTextMark);
-    const std::string_view piece = text.substr(0, mark);
-    if (const auto gap = tokenizer_.encode(piece, tokens)) {
-      throw Error(ErrorCode::kInvalidArgument,
-                  "the model's vocabulary has no token for byte " + std::to_string(gap->byte) + " of the prompt");
+    const std::size_t mark = text.substr(0, trusted_bytes).find(kEndOfTextMark, begin);
+    auto gap = tokenizer_.encode(text.substr(begin, mark == std::string_view::npos ? mark : mark - begin), tokens);
+    if (gap) {
+      gap->offset += begin;
+      const std::string source = request_.tokenizer_path.empty() ? "the token list in '" + request_.model_path + "'"
+                                                                 : "the vocabulary '" + request_.tokenizer_path + "'";
+      throw Error(ErrorCode::kInvalidArgument, source + " has no token for " + gap->describe() +
+                                                   " of the prompt: use only text this model was trained on");
     }
     if (mark == std::string_view::npos) return;
     tokens.push_back(kEndOfText);
-    text.remove_prefix(mark + kEndOfTextMark.size());
-    trusted_bytes -= mark + kEndOfTextMark.size();
+    begin = mark + kEndOfTextMark.size();
   }
 }
 

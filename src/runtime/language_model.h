@@ -179,7 +179,8 @@ class LanguageModel {
   void encode_prompt(std::string_view text, std::size_t trusted_bytes, std::span<const std::size_t> turn_ends,
                      Prompt& prompt) const;
   std::size_t begin_with_initial_state(std::string_view text, Prompt& prompt) const;
-  void encode_with_end_of_text(std::string_view text, std::size_t trusted_bytes, Tokens& tokens) const;
+  void encode_with_end_of_text(std::string_view text, std::size_t begin, std::size_t trusted_bytes,
+                               Tokens& tokens) const;
   std::vector<std::size_t> token_counts(const Prompt& prompt, std::size_t skipped_bytes,
                                         std::span<const std::size_t> bytes) const;
   SequenceTask::Report run(const std::shared_ptr<WaitedTask>& task);

@@ -25,12 +25,12 @@ void reserve_more(Tokens& out, std::size_t more) {
   if (wanted > out.capacity()) out.reserve(std::max(wanted, out.capacity() + out.capacity() / 2));
 }
 
-std::string hex(unsigned char byte) {
-  constexpr std::string_view kDigits = "0123456789ABCDEF";
-  return {'0', 'x', kDigits[byte >> 4U], kDigits[byte & 15U]};
-}
-
 }  // namespace
+
+std::string Tokenizer::Gap::describe() const {
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  return std::string("byte 0x") + kDigits[byte >> 4U] + kDigits[byte & 15U] + " at offset " + std::to_string(offset);
+}
 
 Tokenizer::Tokenizer(Vocabulary vocabulary) : vocabulary_(std::move(vocabulary)), trie_(entries_of(vocabulary_)) {}
 
@@ -55,8 +55,7 @@ std::optional<Tokenizer::Gap> Tokenizer::encode(std::string_view text, Tokens& o
 Tokens Tokenizer::encode(std::string_view text) const {
   Tokens out;
   if (const auto gap = encode(text, out)) {
-    throw Error(ErrorCode::kInvalidArgument, "the vocabulary has no token for byte " + hex(gap->byte) + " at offset " +
-                                                 std::to_string(gap->offset) +
+    throw Error(ErrorCode::kInvalidArgument, "the vocabulary has no token for " + gap->describe() +
                                                  " of the text: use only text this model was trained on");
   }
   return out;

@@ -22,6 +22,9 @@ class Tokenizer {
   struct Gap {
     std::size_t offset;  // in bytes from the start of the text
     unsigned char byte;
+
+    /// "byte 0x55 at offset 3"
+    std::string describe() const;
   };
 
   /// Appends the tokens of `text` to `out` (which is all that can allocate). Bytes without a token are skipped; the

@@ -359,22 +359,5 @@ TEST(ShippedModel, SameSeedGivesTheSameTextAndAnotherPromptAnotherText) {
   EXPECT_NE(first, text("Assistant: The"));
 }
 
-TEST(ShippedModel, AVocabularyOfAnotherModelIsRefused) {
-  const ScratchFolder scratch;
-  const auto path = scratch.path() / "other.txt";
-  std::string text = test::read_file(test::kVocabulary);
-  text.replace(text.find("'A' 1"), 5, "'\xC3\x84' 2");
-  test::write_file(path, text);
-  ModelRequest request;
-  request.model_path = test::kModel;
-  request.tokenizer_path = path;
-  try {
-    LanguageModel::load(request);
-    ADD_FAILURE() << "accepted";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ErrorCode::kBadFile);
-  }
-}
-
 }  // namespace
 }  // namespace rwkv
