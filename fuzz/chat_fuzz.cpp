@@ -42,6 +42,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if ((flags & 2u) != 0) format.eos = parts.back();
   if ((flags & 4u) != 0) format.user_role = parts[parts.size() / 2];
   format.space_after_roles = (flags & 8u) != 0;
+  format.flower = (flags & 128u) != 0;
   std::vector<ChatMessage> messages = alternate_roles(parts);
   if ((flags & 16u) != 0) messages.front().role = "system";
   fuzz::refuse_or_parse([&] {

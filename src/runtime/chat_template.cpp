@@ -28,6 +28,12 @@ std::string without_blank_lines(std::string_view content) {
   return out;
 }
 
+// Up to where the content or the reply begins; `first` of the text's messages.
+void begin_turn(const ChatFormat& format, std::string_view role, bool first, std::string& text) {
+  if (format.flower && !first) text += '\n';
+  text.append(format.bos).append(role).append(format.flower ? format.eos : ":");
+}
+
 bool gives_instructions(const std::string& role) {
   return role == "user" || role == "system" || role == "User" || role == "System";
 }
@@ -55,9 +61,9 @@ ChatText format_chat(const ChatFormat& format, std::span<const ChatMessage> mess
   for (std::size_t i = 0; i < messages.size(); ++i) {
     const std::string_view role = role_text(format, messages[i].role);
     // A turn of an empty role is its content alone (audio questions rely on it).
-    if (!role.empty()) text.append(format.bos).append(role).append(":");
+    if (!role.empty()) begin_turn(format, role, i == 0, text);
     chat.reply_offset = text.size();
-    if (!role.empty()) text += pad;
+    if (!role.empty() && !format.flower) text += pad;
     if (gives_instructions(messages[i].role)) {
       text += without_blank_lines(messages[i].content);
     } else {
@@ -77,11 +83,11 @@ ChatText format_chat(const ChatFormat& format, std::span<const ChatMessage> mess
   chat.turn_ends.push_back(text.size());
   const std::string_view last = role_text(format, messages.back().role);
   if (last == format.user_role) {
-    text.append(format.bos).append(format.response_role).append(":");
+    begin_turn(format, format.response_role, false, text);
     chat.reply_offset = text.size();
     if (reasoning && !format.thinking_token.empty()) text.append(pad).append(format.thinking_token);
   } else if (last == format.response_role) {
-    text.append(format.bos).append(format.user_role).append(":");
+    begin_turn(format, format.user_role, false, text);
     chat.reply_offset = text.size();
   } else {
     chat.reply_offset = text.size();

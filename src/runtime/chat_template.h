@@ -25,6 +25,9 @@ struct ChatFormat {
   std::string eos = "\n\n";  // after each message; also ends an answer
   std::string thinking_token = "<think";
   bool space_after_roles = true;
+  /// Flower form: the eos text takes the place of the colon after a role, nothing pads it, and each later role stands
+  /// on a line of its own: with the eos `✿`, `User✿Hi✿\nBot✿`.
+  bool flower = false;
 };
 
 struct ChatText {

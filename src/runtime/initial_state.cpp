@@ -57,8 +57,7 @@ void read_pth(std::span<const std::byte> bytes, const std::string& path, StateTe
   }
 }
 
-void read_rmpack(std::span<const std::byte> bytes, const std::string& path, StateTensors& state) {
-  const RmpackFile file = parse_rmpack(bytes, path);
+void read_rmpack(const RmpackFile& file, const std::string& path, StateTensors& state) {
   if (const auto width = file.number("hidden_size", -1); width != static_cast<std::int64_t>(state.width)) {
     refuse(path, "its hidden_size is " + std::to_string(width) + ", the model's " + std::to_string(state.width));
   }
@@ -80,12 +79,14 @@ void read_rmpack(std::span<const std::byte> bytes, const std::string& path, Stat
 
 }  // namespace
 
-StateTensors read_initial_state(const std::string& path, const ModelInfo& model) {
-  StateTensors state{static_cast<std::uint32_t>(model.layers),
-                     static_cast<std::uint32_t>(model.width),
-                     static_cast<std::uint32_t>(model.heads),
-                     static_cast<std::uint32_t>(model.head_size),
-                     {}};
+InitialState read_initial_state(const std::string& path, const ModelInfo& model) {
+  InitialState initial;
+  StateTensors& state = initial.tensors;
+  state = {static_cast<std::uint32_t>(model.layers),
+           static_cast<std::uint32_t>(model.width),
+           static_cast<std::uint32_t>(model.heads),
+           static_cast<std::uint32_t>(model.head_size),
+           {}};
   if (state.matrix_values() == 0) {
     throw Error(ErrorCode::kUnsupported, "models of " + model.backend + " have no initial states");
   }
@@ -94,12 +95,14 @@ StateTensors read_initial_state(const std::string& path, const ModelInfo& model)
   if (looks_like_pth(file.bytes())) {
     read_pth(file.bytes(), path, state);
   } else {
-    read_rmpack(file.bytes(), path, state);
+    const RmpackFile pack = parse_rmpack(file.bytes(), path);
+    initial.flower = pack.flag("flower_template");
+    read_rmpack(pack, path, state);
   }
   if (!std::all_of(state.values.begin(), state.values.end(), [](float value) { return std::isfinite(value); })) {
     refuse(path, "it has values that are not finite");
   }
-  return state;
+  return initial;
 }
 
 std::string initial_state_tag(const std::string& path) { return "<state src=\"" + path + "\">"; }

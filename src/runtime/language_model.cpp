@@ -168,12 +168,14 @@ void LanguageModel::encode_with_end_of_text(std::string_view text, std::size_t b
 Prompt LanguageModel::chat_prompt(const ChatFormat& format, std::span<const ChatMessage> messages,
                                   bool generation_prompt, bool reasoning) const {
   if (messages.empty()) throw Error(ErrorCode::kInvalidArgument, "a chat needs at least one message");
-  const ChatText chat = format_chat(format, messages, generation_prompt, reasoning);
+  ChatFormat used = format;
+  used.flower = format.flower || wants_flower(format.prompt);
+  const ChatText chat = format_chat(used, messages, generation_prompt, reasoning);
   Prompt prompt;
   encode_prompt(chat.text, chat.prompt_bytes, chat.turn_ends, prompt);
   prompt.reply = chat.text.substr(chat.reply_offset);
   prompt.resumes_answer = !generation_prompt && messages.back().role == "assistant";
-  prompt.stops = stop_strings(format);
+  prompt.stops = stop_strings(used);
   return prompt;
 }
 

@@ -84,7 +84,8 @@ class LanguageModel {
   void set_weight(double weight) { scheduler_.set_weight(weight); }
   double weight() const { return scheduler_.weight(); }
 
-  /// Throws Error(kInvalidArgument) without messages and where a byte has no token.
+  /// Where the format's prompt begins with the tag of an initial state that was tuned on the flower form, the chat has
+  /// that form. Throws Error(kInvalidArgument) without messages and where a byte has no token.
   Prompt chat_prompt(const ChatFormat& format, std::span<const ChatMessage> messages, bool generation_prompt,
                      bool reasoning) const;
   /// `<EOD>` in a completion prompt stands for token 0. An empty prompt becomes token 0.
@@ -171,14 +172,18 @@ class LanguageModel {
 
   LoadedModel load_again(const CancelToken& cancel);
 
-  struct InitialState {
+  struct KnownInitialState {
+    std::string tag;
     Tokens key;  // stands for the tag; its length is a multiple of every backend's grid
     State state;
+    bool flower = false;
   };
 
   void encode_prompt(std::string_view text, std::size_t trusted_bytes, std::span<const std::size_t> turn_ends,
                      Prompt& prompt) const;
+  const KnownInitialState* find_initial_state(std::string_view text) const;
   std::size_t begin_with_initial_state(std::string_view text, Prompt& prompt) const;
+  bool wants_flower(std::string_view prompt) const;
   void encode_with_end_of_text(std::string_view text, std::size_t begin, std::size_t trusted_bytes,
                                Tokens& tokens) const;
   std::vector<std::size_t> token_counts(const Prompt& prompt, std::size_t skipped_bytes,
@@ -195,8 +200,8 @@ class LanguageModel {
   StateCache cache_;
   SpeedMeter speeds_;
   mutable std::mutex initial_states_mutex_;
-  std::map<std::string, InitialState, std::less<>> initial_states_;  // by path
-  Scheduler scheduler_;                                              // last: its thread uses all of the above
+  std::map<std::string, KnownInitialState, std::less<>> initial_states_;  // by path
+  Scheduler scheduler_;                                                   // last: its thread uses all of the above
 };
 
 }  // namespace rwkv

@@ -72,11 +72,13 @@ void LanguageModel::load_initial_state(const std::string& path) {
     const std::lock_guard lock(initial_states_mutex_);
     if (initial_states_.contains(path)) return;
   }
-  InitialState initial;
-  const StateTensors tensors = read_initial_state(path, info());
+  const auto [tensors, flower] = read_initial_state(path, info());
+  KnownInitialState initial;
+  initial.tag = initial_state_tag(path);
+  initial.flower = flower;
   // What was read after another file with this path, perhaps on disk, must not be taken for what follows this one.
   const std::uint64_t content = checksum(std::as_bytes(std::span(tensors.values)));
-  tokenizer_.encode(initial_state_tag(path) + std::to_string(content), initial.key);
+  tokenizer_.encode(initial.tag + std::to_string(content), initial.key);
   initial.key.resize((initial.key.size() / kKeyGrid + 1) * kKeyGrid, kEndOfText);
   initial.state = state_form_->state_of(tensors, static_cast<std::int64_t>(initial.key.size()));
   const std::lock_guard lock(initial_states_mutex_);
@@ -92,17 +94,28 @@ void LanguageModel::unload_initial_state(const std::string& path) {
   initial_states_.erase(at);
 }
 
+// The one whose tag the text begins with, or null. The caller holds the mutex.
+const LanguageModel::KnownInitialState* LanguageModel::find_initial_state(std::string_view text) const {
+  for (const auto& [path, initial] : initial_states_) {
+    if (text.starts_with(initial.tag)) return &initial;
+  }
+  return nullptr;
+}
+
 // The number of bytes at the beginning of `text` that an initial state stands for.
 std::size_t LanguageModel::begin_with_initial_state(std::string_view text, Prompt& prompt) const {
   const std::lock_guard lock(initial_states_mutex_);
-  for (const auto& [path, initial] : initial_states_) {
-    const std::string tag = initial_state_tag(path);
-    if (!text.starts_with(tag)) continue;
-    prompt.tokens = initial.key;
-    prompt.start = initial.state;
-    return tag.size();
-  }
-  return 0;
+  const KnownInitialState* const initial = find_initial_state(text);
+  if (initial == nullptr) return 0;
+  prompt.tokens = initial->key;
+  prompt.start = initial->state;
+  return initial->tag.size();
+}
+
+bool LanguageModel::wants_flower(std::string_view prompt) const {
+  const std::lock_guard lock(initial_states_mutex_);
+  const KnownInitialState* const initial = find_initial_state(prompt);
+  return initial != nullptr && initial->flower;
 }
 
 }  // namespace rwkv

@@ -91,6 +91,53 @@ TEST(ChatTemplate, NamedRolesMapAndOthersAreVerbatim) {
   EXPECT_EQ(format_chat({}, messages, true, false).text, "System: s\n\nUser: u\n\nNarrator: n\n\n");
 }
 
+// `User✿...✿\nBot✿` is the example of the tool that makes states for this form.
+ChatFormat flower_format() {
+  ChatFormat format;
+  format.flower = true;
+  format.response_role = "Bot";
+  format.eos = "✿";
+  return format;
+}
+
+TEST(FlowerTemplate, TheEndTextStandsForTheColonAndLaterRolesBeginALine) {
+  const ChatFormat format = flower_format();
+  EXPECT_EQ(chat({"..."}, true, false, format), "User✿...✿\nBot✿");
+  EXPECT_EQ(chat({"a", "b", "c"}, true, false, format), "User✿a✿\nBot✿b✿\nUser✿c✿\nBot✿");
+  EXPECT_EQ(chat({"q", "a"}, true, false, format), "User✿q✿\nBot✿a✿\nUser✿");
+  EXPECT_EQ(chat({"q", "partial"}, false, false, format), "User✿q✿\nBot✿partial");
+  EXPECT_EQ(chat({"a\r\n\r\nb"}, false, false, format), "User✿a\nb");
+}
+
+TEST(FlowerTemplate, BosStandsBeforeEachRoleAndTheSpaceOnlyBeforeTheThinkingToken) {
+  ChatFormat format = flower_format();
+  format.prompt = "Be brief.";
+  format.bos = "\x16";
+  format.eos = "\x17";
+  EXPECT_EQ(chat({"hi"}, true, true, format),
+            "Be brief.\x16User\x17hi\x17\n\x16"
+            "Bot\x17 <think");
+  format.space_after_roles = false;
+  EXPECT_EQ(chat({"hi"}, true, true, format),
+            "Be brief.\x16User\x17hi\x17\n\x16"
+            "Bot\x17<think");
+  format.thinking_token = "";
+  EXPECT_EQ(chat({"hi"}, true, true, format),
+            "Be brief.\x16User\x17hi\x17\n\x16"
+            "Bot\x17");
+  const std::vector<ChatMessage> other{{"user", "u"}, {"Narrator", "n"}};
+  EXPECT_EQ(format_chat(format, other, true, false).text, "Be brief.\x16User\x17u\x17\n\x16Narrator\x17n\x17");
+}
+
+TEST(FlowerTemplate, TurnsEndAfterTheEndTextAndTheReplyIsWhatFollowsTheRole) {
+  const ChatText text =
+      format_chat(flower_format(), alternate_roles(std::vector<std::string>{"q", "partial"}), false, false);
+  EXPECT_EQ(text.text.substr(text.reply_offset), "partial");
+  ASSERT_EQ(text.turn_ends.size(), 1u);
+  EXPECT_EQ(text.text.substr(0, text.turn_ends[0]), "User✿q✿");
+  EXPECT_EQ(stop_strings(flower_format()), (std::vector<std::string>{"✿"}));
+}
+
 TEST(ChatTemplate, StopsAreTheEndTextAndTheRoleMarkers) {
   EXPECT_EQ(stop_strings({}), (std::vector<std::string>{"\n\n", "\nUser:", "\nAssistant:"}));
   ChatFormat format;

@@ -166,6 +166,44 @@ TEST_F(ShippedInitialState, AStateMadeOfItAheadOfTimeIsTheRightOne) {
   }
 }
 
+// The tiny model's state with more in its configuration; the table that moves has zeros after it.
+std::string state_with(const std::string& setting) {
+  const std::string bytes = test::read_file(kData + "tiny/initial_state.rmpack");
+  constexpr std::size_t kConfig = 12;  // after the magic and the length
+  const std::size_t length = static_cast<unsigned char>(bytes[8]) + setting.size();
+  const std::size_t end = bytes.find('}', kConfig);
+  std::string head = bytes.substr(0, end) + setting + bytes.substr(end, 4096 - end - setting.size());
+  head[8] = static_cast<char>(length);
+  return head + bytes.substr(4096);
+}
+
+TEST_F(ShippedInitialState, ChatsThatNameOneOfTheFlowerFormHaveThatForm) {
+  const ScratchFolder scratch;
+  const std::vector<std::pair<std::string, bool>> settings{{R"(, "flower_template": true)", true},
+                                                           {R"(, "flower_template": "on")", true},
+                                                           {R"(, "flower_template": 0)", false},
+                                                           {"", false}};
+  for (std::size_t i = 0; i < settings.size(); ++i) {
+    const auto& [setting, flower] = settings[i];
+    const std::string path = scratch.path() / (std::to_string(i) + ".rmpack");
+    test::write_file(path, state_with(setting));
+    model_->load_initial_state(path);
+    ChatFormat format;
+    format.response_role = "Bot";
+    format.eos = "✿";
+    const auto text_of = [&](const std::string& prompt) {
+      format.prompt = prompt;
+      const Prompt chat = model_->chat_prompt(format, alternate_roles(std::vector<std::string>{"Hi"}), true, false);
+      const std::span tokens(chat.tokens);
+      return model_->tokenizer().decode(tokens.subspan(static_cast<std::size_t>(chat.start.position())));
+    };
+    EXPECT_EQ(text_of(initial_state_tag(path)), flower ? "User✿Hi✿\nBot✿" : "User: Hi✿Bot:") << setting;
+    EXPECT_EQ(text_of(""), "User: Hi✿Bot:") << "names no state";
+    model_->unload_initial_state(path);
+    EXPECT_TRUE(text_of(initial_state_tag(path)).ends_with("User: Hi✿Bot:")) << "forgotten";
+  }
+}
+
 TEST_F(ShippedInitialState, FilesThatAreNotForThisModelAreRefusedWithTheReason) {
   const auto refused = [&](const std::string& path, ErrorCode code, const std::string& part) {
     try {
