@@ -43,6 +43,20 @@ TEST(Files, BadOnesAreTyped) {
   refused(ErrorCode::kUnsupported, "multiple of", heads.bytes());
 }
 
+TEST(Files, ShippedModelCutAtAnyPageIsRefusedByName) {
+  constexpr std::uintmax_t kPage = 4096;
+  const ScratchFolder folder;
+  const std::string path = (folder.path() / "cut.gguf").string();
+  std::filesystem::copy_file(kModel, path);
+  std::uintmax_t size = std::filesystem::file_size(path);
+  ASSERT_GT(size, 900 * kPage);
+  for (size = (size - 1) / kPage * kPage;; size -= kPage) {
+    std::filesystem::resize_file(path, size);
+    expect_error(ErrorCode::kBadFile, "'" + path + "'", [&] { load_file(path); });
+    if (size == 0) break;
+  }
+}
+
 TEST(Files, PathMayBeAnyUnicode) {
   const ScratchFolder folder;
   const std::string path = (folder.path() / "\u6A21\u578B \U0001F426.gguf").string();

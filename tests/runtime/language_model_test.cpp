@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -254,14 +255,18 @@ Prompt question(const LanguageModel& model, std::vector<std::string> contents) {
 }
 
 // Files that tools/reference wrote, with a forward pass of its own in double precision.
-void expect_reference_logits(LanguageModel& model, const std::string& file, int at_least) {
+using Read = std::function<std::vector<float>(LanguageModel&, const Tokens&)>;
+
+void expect_reference_logits(LanguageModel& model, const std::string& file, std::size_t shortest, int at_least,
+                             const Read& read) {
   const auto fixtures = nlohmann::json::parse(test::read_file(std::string(RWKV_SOURCE_DIR) + "/tests/data/" + file));
   int compared = 0;
   for (const auto& fixture : fixtures) {
     if (!fixture.contains("logits")) continue;
     const Tokens tokens = fixture.at("tokens").get<Tokens>();
+    if (tokens.size() < shortest) continue;
     const auto expected = fixture.at("logits").get<std::vector<float>>();
-    const std::vector<float> logits = model.logits(tokens, CancelToken());
+    const std::vector<float> logits = read(model, tokens);
     ASSERT_EQ(logits.size(), expected.size());
     for (std::size_t i = 0; i < logits.size(); ++i) ASSERT_NEAR(logits[i], expected[i], 1e-3f) << fixture.at("name");
     ++compared;
@@ -269,16 +274,47 @@ void expect_reference_logits(LanguageModel& model, const std::string& file, int 
   EXPECT_GE(compared, at_least);
 }
 
-TEST(ShippedModel, LogitsEqualTheReferenceForSingleTokensLongPromptsAndInPieces) {
-  expect_reference_logits(*shipped(), "tiny/logits.json", 7);
+std::vector<float> at_once(LanguageModel& model, const Tokens& tokens) { return model.logits(tokens, CancelToken()); }
+
+// Each piece with the state after the one before. What the state stands for is overwritten, so that only the state can
+// know it.
+std::vector<float> in_pieces(LanguageModel& model, const Tokens& tokens) {
+  State state;
+  std::vector<float> logits;
+  Tokens read;
+  for (std::size_t size = 1; read.size() < tokens.size(); size = size * 2 + 1) {
+    const std::size_t end = std::min(tokens.size(), read.size() + size);
+    std::fill_n(read.begin(), static_cast<std::size_t>(state.position()), kEndOfText);
+    read.insert(read.end(), tokens.begin() + static_cast<std::ptrdiff_t>(read.size()),
+                tokens.begin() + static_cast<std::ptrdiff_t>(end));
+    logits = model.logits(read, state, CancelToken());
+    EXPECT_EQ(state.position(), static_cast<std::int64_t>(end) - 1);
+  }
+  return logits;
 }
 
-TEST(Rwkv6Model, LogitsEqualTheReferenceForSingleTokensLongPromptsAndInPieces) {
+std::unique_ptr<LanguageModel> rwkv6() {
   ModelRequest request;
   request.model_path = std::string(RWKV_SOURCE_DIR) + "/tests/data/rwkv6/model.gguf";
-  const auto model = LanguageModel::load(request);
+  return LanguageModel::load(request);
+}
+
+TEST(ShippedModel, LogitsEqualTheReferenceForSingleTokensAndLongPrompts) {
+  expect_reference_logits(*shipped(), "tiny/logits.json", 1, 11, at_once);
+}
+
+TEST(ShippedModel, LogitsOfATextFedInPiecesEqualTheReference) {
+  expect_reference_logits(*shipped(), "tiny/logits.json", 3, 7, in_pieces);
+}
+
+TEST(Rwkv6Model, LogitsEqualTheReferenceForSingleTokensAndLongPrompts) {
+  const auto model = rwkv6();
   EXPECT_EQ(model->info().architecture, "rwkv6");
-  expect_reference_logits(*model, "rwkv6/logits.json", 7);
+  expect_reference_logits(*model, "rwkv6/logits.json", 1, 7, at_once);
+}
+
+TEST(Rwkv6Model, LogitsOfATextFedInPiecesEqualTheReference) {
+  expect_reference_logits(*rwkv6(), "rwkv6/logits.json", 2, 4, in_pieces);
 }
 
 TEST(ShippedModel, GreedyContinuationEqualsTheReference) {
