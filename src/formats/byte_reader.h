@@ -38,7 +38,7 @@ class ByteReader {
   std::span<const std::byte> take(std::uint64_t count, std::string_view what) {
     if (count > remaining()) {
       fail(std::string(what) + " needs " + std::to_string(count) + " bytes, but only " + std::to_string(remaining()) +
-           " are left: the file is cut off or damaged");
+           " are left: the file is cut off or damaged, get it again");
     }
     const auto taken = bytes_.subspan(offset_, static_cast<std::size_t>(count));
     offset_ += static_cast<std::size_t>(count);

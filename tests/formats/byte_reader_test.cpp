@@ -34,7 +34,7 @@ TEST(ByteReader, RunningOutNamesFileOffsetAndWhatWasWanted) {
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ErrorCode::kBadFile);
       EXPECT_EQ(error.what(), "'model.gguf' at byte 2: the tail needs " + std::to_string(count) +
-                                  " bytes, but only 3 are left: the file is cut off or damaged");
+                                  " bytes, but only 3 are left: the file is cut off or damaged, get it again");
     }
   }
   EXPECT_THROW(reader.read<std::uint32_t>("a number"), Error);
