@@ -22,13 +22,14 @@ GenerationResult answer(LanguageModel& model, Prompt prompt, const GenerationOpt
     if (json || text.size() == printed) return;
     std::fwrite(text.data() + printed, 1, text.size() - printed, stdout);
     std::fflush(stdout);
+    if (std::ferror(stdout)) interrupt().cancel();  // nobody can read the rest
     printed = text.size();
   };
   GenerationResult result = model.generate(std::move(prompt), options, callbacks, interrupt());
   if (!json) {
     std::fwrite(result.text.data() + printed, 1, result.text.size() - printed, stdout);
     std::fputs("\n", stdout);
-    std::fflush(stdout);
+    flush_output();
   }
   if (result.error) throw *result.error;
   return result;

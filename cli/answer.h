@@ -8,7 +8,8 @@
 namespace rwkv::cli {
 
 /// Generates and streams the text to standard output (not with `json`), with a progress line while the prompt is read.
-/// Ctrl-C stops the answer. Throws the error that ended it, if one did.
+/// Ctrl-C stops the answer. Throws the error that ended it, if one did, and std::runtime_error when the text cannot be
+/// written.
 GenerationResult answer(LanguageModel& model, Prompt prompt, const GenerationOptions& options, bool json);
 
 /// `12 tokens, 345.6 tokens/s (prompt 20 tokens, 3 cached, 2345.6 tokens/s), eos` on standard error.

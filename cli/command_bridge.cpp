@@ -19,6 +19,7 @@ void write_line(const char* json, std::size_t length, void*) {
   std::fwrite(json, 1, length, stdout);
   std::fputc('\n', stdout);
   std::fflush(stdout);
+  if (std::ferror(stdout)) interrupt().cancel();  // nobody hears the rest
 }
 
 struct BridgeCommand {
@@ -58,11 +59,14 @@ void add_bridge(CLI::App& app) {
   auto command = std::make_shared<BridgeCommand>();
   CLI::App* sub = app.add_subcommand(
       "bridge", "Speak the protocol on standard input and output, one JSON object a line; ends after the last answer");
-  sub->add_flag("--push", command->options.push, "Push every generation (GenerationDelta, GenerationProgress, GenerationEnd)");
+  sub->add_flag("--push", command->options.push,
+                "Push every generation (GenerationDelta, GenerationProgress, GenerationEnd)");
   sub->add_flag("--notify-end", command->options.notify_generation_end, "Send GenerateStop at a natural end too");
-  sub->add_flag("--acknowledge", command->options.acknowledge, "Send RequestDone after the last answer to each request");
-  sub->footer("Example:\n  echo '{\"type\":\"LoadRWKVModel\",\"requestId\":1,\"modelPath\":\"MODEL\",\"backend\":\"llama.cpp\","
-              "\"tokenizerPath\":\"\"}' | rwkv bridge\nAll messages: docs/PROTOCOL.md");
+  sub->add_flag("--acknowledge", command->options.acknowledge,
+                "Send RequestDone after the last answer to each request");
+  sub->footer(
+      "Example:\n  echo '{\"type\":\"LoadRWKVModel\",\"requestId\":1,\"modelPath\":\"MODEL\",\"backend\":\"llama.cpp\","
+      "\"tokenizerPath\":\"\"}' | rwkv bridge\nAll messages: docs/PROTOCOL.md");
   sub->callback([command] { command->run(); });
 }
 

@@ -43,7 +43,7 @@ struct ServeCommand {
     const bool is_ipv6 = options.host.find(':') != std::string::npos;
     std::printf(is_ipv6 ? "listening on http://[%s]:%d\n" : "listening on http://%s:%d\n", options.host.c_str(),
                 http.port());
-    std::fflush(stdout);
+    flush_output();
     while (http.running() && !interrupt().cancelled()) std::this_thread::sleep_for(std::chrono::milliseconds(50));
     if (interrupt().cancelled()) {
       result_code() = kExitInterrupted;

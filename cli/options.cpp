@@ -1,6 +1,10 @@
 #include "options.h"
 
+#include <algorithm>
+#include <charconv>
 #include <cstdio>
+#include <limits>
+#include <string_view>
 
 #include "terminal.h"
 
@@ -31,6 +35,29 @@ std::string megabytes(std::uint64_t bytes) {
 void print_json(const Json& json) {
   const std::string line = json.dump(-1, ' ', false, Json::error_handler_t::replace);
   std::printf("%s\n", line.c_str());
+  flush_output();
+}
+
+CLI::Range at_least(int least) {
+  return CLI::Range(least, std::numeric_limits<int>::max(), least > 0 ? "POSITIVE" : "NONNEGATIVE");
+}
+
+Tokens parse_tokens(std::string_view text) {
+  Tokens tokens;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    std::string_view word = text.substr(begin, end - begin);
+    word.remove_prefix(std::min(word.find_first_not_of(' '), word.size()));
+    word.remove_suffix(word.size() - (word.find_last_not_of(' ') + 1));
+    TokenId id = 0;
+    const auto [rest, error] = std::from_chars(word.data(), word.data() + word.size(), id);
+    if (error != std::errc() || rest != word.data() + word.size()) {
+      throw Error(ErrorCode::kInvalidArgument, "'" + std::string(word) + "' is not a token id; give some as in 34,105");
+    }
+    tokens.push_back(id);
+    begin = end + 1;
+  }
+  return tokens;
 }
 
 void ModelOptions::add_to(CLI::App& app) {

@@ -5,7 +5,9 @@
 #include <nlohmann/json.hpp>
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "runtime/language_model.h"
 
@@ -28,8 +30,17 @@ using Json = nlohmann::ordered_json;
 /// "12.34 MB"
 std::string megabytes(std::uint64_t bytes);
 
-/// Prints one line of JSON; invalid UTF-8 in strings is replaced.
+/// Prints one line of JSON and sends it out; invalid UTF-8 in strings is replaced. Throws like flush_output().
 void print_json(const Json& json);
+
+/// A check for counts: `least` or more, as far as an int goes.
+CLI::Range at_least(int least);
+
+/// Token ids separated by commas. Throws Error(kInvalidArgument) naming what is none, an empty one too.
+Tokens parse_tokens(std::string_view text);
+
+/// As many answers as a model can write at once.
+constexpr int kMostSequences = 16;
 
 struct ModelOptions {
   std::string model;

@@ -1,9 +1,12 @@
 #include "terminal.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <stdexcept>
+#include <system_error>
 #ifdef _WIN32
 #include <windows.h>
 // After windows.h.
@@ -13,6 +16,7 @@
 
 #include <vector>
 #else
+#include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
 #endif
@@ -67,11 +71,44 @@ char** prepare(int argc, char** argv) {
   return pointers.data();
 }
 #else
-char** prepare(int, char** argv) { return argv; }
+char** prepare(int, char** argv) {
+  for (const int stream : {0, 1, 2}) {
+    // The lowest free number is taken, which is this one. Opened the wrong way round every use of it fails.
+    if (fcntl(stream, F_GETFD) == -1 && errno == EBADF) open("/dev/null", stream == 0 ? O_WRONLY : O_RDONLY);
+  }
+  return argv;
+}
 #endif
 
-bool stdout_is_terminal() { return is_terminal(1) != 0; }
 bool stdin_is_terminal() { return is_terminal(0) != 0; }
+
+void flush_output() {
+  const char* const what = "cannot write to standard output";
+  if (std::fflush(stdout) != 0) throw std::system_error(errno, std::generic_category(), what);
+  if (std::ferror(stdout)) throw std::runtime_error(what);  // of an earlier write, whose reason is gone
+}
+
+std::string printable(std::string_view text) {
+  std::string shown;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : 0);
+    char escape[8];
+    if ((byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7F) {
+      std::snprintf(escape, sizeof escape, "\\x%02X", byte);
+      shown += escape;
+    } else if (byte == 0xC2 && next >= 0x80 && next < 0xA0) {  // U+0080 to U+009F, commands to some terminals
+      std::snprintf(escape, sizeof escape, "\\u00%02X", next);
+      shown += escape;
+      ++i;
+    } else {
+      shown += text[i];
+    }
+  }
+  return shown;
+}
+
+void print_error(std::string_view message) { std::fprintf(stderr, "rwkv: %s\n", printable(message).c_str()); }
 
 CancelToken interrupt() {
   static const CancelToken token;
@@ -116,6 +153,19 @@ bool read_line(std::string& line, std::size_t max_bytes) {
     } else {
       return n == 0 && started;
     }
+  }
+}
+
+std::string read_all() {
+  std::string text;
+  char chunk[65536];
+  while (true) {
+    const long n = read_bytes(chunk, sizeof chunk);
+    const int code = errno;
+    if (interrupt().cancelled()) throw Error(ErrorCode::kCancelled, "interrupted");
+    if (n < 0) throw std::system_error(code, std::generic_category(), "cannot read standard input");
+    if (n == 0) return text;
+    text.append(chunk, static_cast<std::size_t>(n));
   }
 }
 

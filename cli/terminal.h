@@ -4,17 +4,25 @@
 #include <chrono>
 #include <cstddef>
 #include <string>
+#include <string_view>
 
 #include "base/cancel.h"
 
 namespace rwkv::cli {
 
 /// The arguments in UTF-8. On Windows, where `argv` is not, they come from the system and the streams are set to UTF-8
-/// with plain line ends.
+/// with plain line ends. Elsewhere a standard stream that the caller closed is made to fail, so that no file that is
+/// opened later takes its place.
 char** prepare(int argc, char** argv);
 
-bool stdout_is_terminal();
 bool stdin_is_terminal();
+
+/// Sends out what was printed. Throws std::runtime_error if any of it, now or before, did not arrive.
+void flush_output();
+/// `text` with control characters but line ends and tabs shown as escapes, so that they do nothing to a terminal.
+std::string printable(std::string_view text);
+/// `rwkv: MESSAGE` on standard error, printable.
+void print_error(std::string_view message);
 
 /// Raised by Ctrl-C. A command that goes on afterwards clears it.
 CancelToken interrupt();
@@ -24,6 +32,8 @@ void catch_interrupts();
 /// Reads one line from standard input without its line end. False at the end of input or on Ctrl-C (then interrupt() is
 /// raised). Of a longer line than `max_bytes` the rest is skipped.
 bool read_line(std::string& line, std::size_t max_bytes = std::size_t{1} << 30);
+/// Standard input up to its end. Throws Error(kCancelled) on Ctrl-C and std::system_error when it cannot be read.
+std::string read_all();
 
 /// One line on standard error that is rewritten in place, at most ten times a second; nothing where standard error is
 /// not a terminal. Disappears with the object.
