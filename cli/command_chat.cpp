@@ -13,15 +13,23 @@ constexpr const char* kHelp =
     "/help          this list\n"
     "/reset         forget the conversation\n"
     "/again         answer the last question once more\n"
-    "/think on|off  let the model think before it answers\n"
+    "/think on|off  let the model think before it answers; /think alone changes it\n"
     "/quit          leave (so does Ctrl-D)\n"
     "Ctrl-C stops an answer; what has been written of it stays in the conversation.\n";
+
+constexpr const char* kPiped =
+    "In input from a file or pipe only a line that is exactly one of these is a command, any other is a question, and\n"
+    "Ctrl-C ends the program.";
+
+// Longer lines come cut from a terminal that edits them for us, as Linux has it.
+constexpr std::size_t kLongestTypedLine = 4095;
 
 struct ChatCommand {
   ModelOptions model_options;
   SamplingOptions sampling;
   ChatFormat format;
   std::string question;
+  CLI::Option* question_option = nullptr;
   std::string system;
   int max_tokens = 2000;
   bool think = false;
@@ -40,13 +48,37 @@ struct ChatCommand {
     return options;
   }
 
-  // Answers the last message, which is the user's.
-  GenerationResult reply() {
+  // With --json standard output has answers only.
+  std::FILE* notes() const { return json ? stderr : stdout; }
+
+  // Answers the last message, which is the user's. False, and nothing is added, if it was stopped before its first
+  // word.
+  bool reply() {
     const Prompt prompt = model->chat_prompt(format, messages, true, think);
-    GenerationResult result = answer(*model, prompt, options(), json);
+    const GenerationResult result = answer(*model, prompt, options(), json);
+    if (json) {
+      print_json(to_json(result));
+    } else if (!quiet) {
+      print_speeds(result);
+    }
+    if (result.reason == EndReason::kCancelled && result.text.empty()) return false;
     messages.push_back({"assistant", result.text});
-    if (!json && !quiet) print_speeds(result);
-    return result;
+    return true;
+  }
+
+  void ask(const std::string& text) {
+    messages.push_back({"user", text});
+    if (!reply()) messages.pop_back();
+  }
+
+  void ask_again() {
+    if (messages.empty() || messages.back().role != "assistant") {
+      std::fputs("There is nothing to answer again yet.\n", notes());
+      return;
+    }
+    const ChatMessage before = messages.back();
+    messages.pop_back();
+    if (!reply()) messages.push_back(before);
   }
 
   void start_conversation() {
@@ -54,68 +86,76 @@ struct ChatCommand {
     if (!system.empty()) messages.push_back({"system", system});
   }
 
-  bool run_slash_command(const std::string& line) {
-    if (line == "/quit" || line == "/exit") return false;
+  enum class Line { kDone, kQuit, kNoCommand };
+
+  Line run_slash_command(const std::string& line) {
+    if (line == "/quit" || line == "/exit") return Line::kQuit;
     if (line == "/help") {
-      std::fputs(kHelp, stdout);
+      std::fputs(kHelp, notes());
     } else if (line == "/reset") {
       start_conversation();
-      std::puts("The conversation is forgotten.");
-    } else if (line == "/think on" || line == "/think off") {
-      think = line == "/think on";
+      std::fputs("The conversation is forgotten.\n", notes());
+    } else if (line == "/think" || line == "/think on" || line == "/think off") {
+      think = line == "/think" ? !think : line == "/think on";
+      std::fputs(think ? "Thinking is on.\n" : "Thinking is off.\n", notes());
     } else if (line == "/again") {
-      if (!messages.empty() && messages.back().role == "assistant") {
-        messages.pop_back();
-        reply();
-      } else {
-        std::puts("There is nothing to answer again yet.");
-      }
+      ask_again();
     } else {
-      std::printf("There is no command '%s'; /help lists them.\n", line.c_str());
+      return Line::kNoCommand;
     }
+    return Line::kDone;
+  }
+
+  // False if the conversation is to end.
+  bool take(const std::string& line, bool typed) {
+    if (echo && !typed) std::fprintf(notes(), "> %s\n", line.c_str());
+    if (typed && line.size() == kLongestTypedLine) {
+      print_error("the terminal cuts lines at " + std::to_string(kLongestTypedLine) +
+                  " bytes, so the end of this one may be missing; a longer text can be piped in");
+    }
+    if (line.front() == '/') {
+      const Line outcome = run_slash_command(line);
+      if (outcome != Line::kNoCommand) return outcome == Line::kDone;
+      if (typed) {
+        std::fprintf(notes(), "There is no command '%s'; /help lists them.\n", line.c_str());
+        return true;
+      }
+    }
+    ask(line);
     return true;
   }
 
   void converse() {
     const bool typed = stdin_is_terminal();
-    if (typed) std::printf("%s: type a question, /help for commands.\n", model->info().name.c_str());
+    if (typed)
+      std::fprintf(notes(), "%s: type a question, /help for commands.\n", printable(model->info().name).c_str());
     std::string line;
     while (true) {
       if (typed) {
-        std::fputs("> ", stdout);
-        std::fflush(stdout);
+        std::fputs("> ", notes());
+        std::fflush(notes());
       }
-      if (!read_line(line)) {
-        if (!interrupt().cancelled()) return;
-        interrupt().clear();
-        if (!typed) return;
-        std::puts("\n(/quit or Ctrl-D leaves)");
+      const bool came = read_line(line);
+      if (came && !line.empty() && !take(line, typed)) return;
+      if (!interrupt().cancelled()) {
+        if (!came) return;
         continue;
       }
-      if (line.empty()) continue;
-      if (echo && !typed) std::printf("> %s\n", line.c_str());
-      if (line.front() == '/') {
-        if (!run_slash_command(line)) return;
-        continue;
+      if (!typed) {
+        result_code() = kExitInterrupted;
+        return;
       }
-      messages.push_back({"user", line});
-      const GenerationResult result = reply();
-      if (json) print_json(to_json(result));
       interrupt().clear();
+      if (!came) std::fputs("\n(/quit or Ctrl-D leaves)\n", notes());
     }
   }
 
   void run() {
     model = model_options.load();
     start_conversation();
-    if (question.empty()) {
-      converse();
-      return;
-    }
-    messages.push_back({"user", question});
-    const GenerationResult result = reply();
-    if (json) print_json(to_json(result));
-    if (result.reason == EndReason::kCancelled) result_code() = kExitInterrupted;
+    if (question_option->count() == 0) return converse();
+    ask(question);
+    if (interrupt().cancelled()) result_code() = kExitInterrupted;
   }
 };
 
@@ -123,13 +163,14 @@ struct ChatCommand {
 
 void add_chat(CLI::App& app) {
   auto command = std::make_shared<ChatCommand>();
-  CLI::App* sub = app.add_subcommand("chat", "Talk with a model; without -p, interactively or one question a line of input");
+  CLI::App* sub =
+      app.add_subcommand("chat", "Talk with a model; without -p, interactively or one question a line of input");
   command->model_options.add_to(*sub);
-  sub->add_option("-p,--prompt", command->question, "Ask this one question and end");
+  command->question_option = sub->add_option("-p,--prompt", command->question, "Ask this one question and end");
   sub->add_option("--system", command->system, "System message at the start of the conversation");
   sub->add_option("-n,--max-tokens", command->max_tokens, "Longest answer in tokens")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(at_least(0));
   sub->add_flag("--think", command->think, "Let the model think before it answers");
   sub->add_option("--user-role", command->format.user_role, "How the model knows the user")->capture_default_str();
   sub->add_option("--response-role", command->format.response_role, "How the model knows itself")
@@ -138,6 +179,7 @@ void add_chat(CLI::App& app) {
   sub->add_flag("--json", command->json, "Print each answer as a line of JSON");
   sub->add_flag("-q,--quiet", command->quiet, "No speeds");
   sub->add_flag("--echo", command->echo, "Print the questions too when they come from a file or pipe");
+  sub->footer(std::string("Commands:\n") + kHelp + kPiped);
   sub->callback([command] { command->run(); });
 }
 

@@ -37,7 +37,9 @@ class Terminal {
     close(master_);
   }
 
-  void type(const std::string& keys) { ASSERT_EQ(write(master_, keys.data(), keys.size()), static_cast<ssize_t>(keys.size())); }
+  void type(const std::string& keys) {
+    ASSERT_EQ(write(master_, keys.data(), keys.size()), static_cast<ssize_t>(keys.size()));
+  }
 
   /// Reads the screen until `text` has appeared after what was seen before. False after some seconds without it.
   bool shows(const std::string& text) {
@@ -97,6 +99,48 @@ TEST(Terminal, CtrlCStopsTheAnswerAndNotTheConversation) {
   ASSERT_TRUE(terminal.shows("leaves")) << terminal.screen();
   terminal.type("/quit\n");
   EXPECT_EQ(terminal.exit_code(), 0) << terminal.screen();
+}
+
+TEST(Terminal, AQuestionStoppedBeforeItsAnswerLeavesNothingBehind) {
+  const ScratchFolder scratch;
+  const auto script = scratch.path() / "model.json";
+  write_file(script, R"({"rwkv_script": 1, "prefill_us": 30000, "replies": [{"say": "Well."}]})");
+  const auto prompt_tokens = [](Terminal& terminal) {
+    EXPECT_TRUE(terminal.shows("\"promptTokens\":")) << terminal.screen();
+    EXPECT_TRUE(terminal.shows(",")) << terminal.screen();
+    const std::size_t at = terminal.screen().rfind("\"promptTokens\":");
+    return std::stoi(terminal.screen().substr(at + 15));
+  };
+  Terminal fresh({"chat", "--json", "-m", script.string()});
+  ASSERT_TRUE(fresh.shows("> ")) << fresh.screen();
+  fresh.type("Hi\n");
+  const int expected = prompt_tokens(fresh);
+
+  Terminal terminal({"chat", "--json", "-m", script.string()});
+  ASSERT_TRUE(terminal.shows("> ")) << terminal.screen();
+  terminal.type("a long question " + std::string(200, 'x') + "\n");
+  ASSERT_TRUE(terminal.shows("xxx\r\n")) << terminal.screen();
+  usleep(300000);  // 6 s are needed to read it
+  terminal.type("\x03");
+  ASSERT_TRUE(terminal.shows("cancelled")) << terminal.screen();
+  ASSERT_TRUE(terminal.shows("> ")) << terminal.screen();
+  terminal.type("Hi\n");
+  EXPECT_EQ(prompt_tokens(terminal), expected) << terminal.screen();
+}
+
+TEST(Terminal, ALineThatTheTerminalCutIsSaidToBeCut) {
+  const ScratchFolder scratch;
+  const auto script = scratch.path() / "model.json";
+  write_file(script, R"({"rwkv_script": 1, "replies": [{"say": "Well."}]})");
+  Terminal terminal({"chat", "-m", script.string()});
+  ASSERT_TRUE(terminal.shows("> ")) << terminal.screen();
+  for (int i = 0; i < 5; ++i) terminal.type(std::string(1000, 'x'));
+  terminal.type("\n");
+  EXPECT_TRUE(terminal.shows("4095")) << terminal.screen();
+  EXPECT_TRUE(terminal.shows("Well.")) << terminal.screen();
+  ASSERT_TRUE(terminal.shows("> ")) << terminal.screen();
+  terminal.type("/usr\n");
+  EXPECT_TRUE(terminal.shows("There is no command")) << terminal.screen();
 }
 
 TEST(Terminal, LoadingShowsItsProgress) {
