@@ -3,6 +3,7 @@
 
 #include "answer.h"
 #include "options.h"
+#include "terminal.h"
 
 namespace rwkv::cli {
 namespace {
@@ -11,13 +12,20 @@ struct GenerateCommand {
   ModelOptions model_options;
   SamplingOptions sampling;
   std::string prompt;
+  CLI::Option* prompt_option = nullptr;
   std::vector<std::string> stops;
   int max_tokens = 256;
   int stop_token = kEndOfText;
   bool json = false;
   bool quiet = false;
 
-  void run() const {
+  void run() {
+    if (prompt_option->count() == 0) {
+      if (stdin_is_terminal()) {
+        throw Error(ErrorCode::kInvalidArgument, "give the text to continue with -p, or pipe it in");
+      }
+      prompt = read_all();
+    }
     const std::unique_ptr<LanguageModel> model = model_options.load();
     GenerationOptions options;
     sampling.apply(options);
@@ -40,10 +48,12 @@ void add_generate(CLI::App& app) {
   auto command = std::make_shared<GenerateCommand>();
   CLI::App* sub = app.add_subcommand("generate", "Continue a text");
   command->model_options.add_to(*sub);
-  sub->add_option("-p,--prompt", command->prompt, "Text to continue; `<EOD>` stands for token 0");
+  command->prompt_option = sub->add_option("-p,--prompt", command->prompt,
+                                           "Text to continue, where `<EOD>` stands for token 0; without it, all of "
+                                           "standard input");
   sub->add_option("-n,--max-tokens", command->max_tokens, "Tokens to write at most")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(at_least(0));
   sub->add_option("--stop", command->stops, "Text that ends the answer; may be given several times");
   sub->add_option("--stop-token", command->stop_token, "Token that ends the answer")->capture_default_str();
   command->sampling.add_to(*sub);

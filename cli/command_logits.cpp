@@ -1,5 +1,6 @@
 // rwkv logits: the model's raw output after some tokens, for checks against references.
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <memory>
 
@@ -11,15 +12,23 @@ namespace {
 
 struct LogitsCommand {
   ModelOptions model_options;
-  std::vector<TokenId> tokens;
+  std::string tokens;
+  CLI::Option* tokens_option = nullptr;
   std::string text;
   int top = 0;
   bool json = false;
 
   void run() {
+    Tokens ids;
+    if (tokens_option->count() > 0) ids = parse_tokens(tokens);
     const std::unique_ptr<LanguageModel> model = model_options.load();
-    if (!text.empty()) model->tokenizer().encode(text, tokens);
-    const std::vector<float> logits = model->logits(tokens, interrupt());
+    if (!text.empty()) ids = model->tokenizer().encode(text);
+    const std::vector<float> logits = model->logits(ids, interrupt());
+    for (std::size_t i = 0; i < logits.size(); ++i) {
+      if (std::isfinite(logits[i])) continue;
+      throw Error(ErrorCode::kEvaluation, "the logit of token " + std::to_string(i) + " is " +
+                                              std::to_string(logits[i]) + ": the model's weights are damaged");
+    }
     const auto argmax = std::max_element(logits.begin(), logits.end()) - logits.begin();
     if (top == 0) return print_json({{"logits", logits}, {"argmax", argmax}});
     print_most_likely(*model, logits);
@@ -30,7 +39,9 @@ struct LogitsCommand {
     for (std::size_t i = 0; i < best.size(); ++i) best[i] = static_cast<TokenId>(i);
     const auto count = std::min(best.size(), static_cast<std::size_t>(top));
     std::partial_sort(best.begin(), best.begin() + static_cast<std::ptrdiff_t>(count), best.end(),
-                      [&](TokenId a, TokenId b) { return logits[static_cast<std::size_t>(a)] > logits[static_cast<std::size_t>(b)]; });
+                      [&](TokenId a, TokenId b) {
+                        return logits[static_cast<std::size_t>(a)] > logits[static_cast<std::size_t>(b)];
+                      });
     Json list = Json::array();
     for (std::size_t i = 0; i < count; ++i) {
       const float logit = logits[static_cast<std::size_t>(best[i])];
@@ -52,9 +63,9 @@ void add_logits(CLI::App& app) {
   auto command = std::make_shared<LogitsCommand>();
   CLI::App* sub = app.add_subcommand("logits", "Print the logits after the last token, as JSON");
   command->model_options.add_to(*sub);
-  auto* tokens = sub->add_option("--tokens", command->tokens, "Token ids, separated by commas")->delimiter(',');
-  sub->add_option("-p,--prompt", command->text, "A text instead of token ids")->excludes(tokens);
-  sub->add_option("--top", command->top, "Print only the n most likely tokens, as a table")->check(CLI::PositiveNumber);
+  command->tokens_option = sub->add_option("--tokens", command->tokens, "Token ids, separated by commas");
+  sub->add_option("-p,--prompt", command->text, "A text instead of token ids")->excludes(command->tokens_option);
+  sub->add_option("--top", command->top, "Print only the n most likely tokens, as a table")->check(at_least(1));
   sub->add_flag("--json", command->json, "Print JSON (what it does anyway, without --top)");
   sub->callback([command] { command->run(); });
 }

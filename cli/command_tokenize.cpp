@@ -1,9 +1,7 @@
 // rwkv tokenize: text to token ids and back.
 #include <cstdio>
-#include <iterator>
 #include <memory>
 
-#include "engine/backend.h"
 #include "options.h"
 #include "terminal.h"
 #include "text/utf8.h"
@@ -15,23 +13,24 @@ struct TokenizeCommand {
   std::string model;
   std::string vocabulary;
   std::vector<std::string> texts;
-  std::vector<TokenId> ids;
+  std::string ids;
+  CLI::Option* ids_option = nullptr;
   bool json = false;
 
   Tokenizer tokenizer() const {
     if (!vocabulary.empty()) return Tokenizer(Vocabulary::from_file(vocabulary));
     if (model.empty()) throw Error(ErrorCode::kInvalidArgument, "give a model (-m) or a vocabulary file (--vocab)");
-    ModelRequest request;
-    request.model_path = model;
-    request.options.max_sequences = 1;
-    return LanguageModel::load(request)->tokenizer();
+    ModelOptions options;
+    options.model = model;
+    return options.load()->tokenizer();
   }
 
-  static std::string standard_input() {
-    std::string text;
-    char chunk[65536];
-    for (std::size_t n = 0; (n = std::fread(chunk, 1, sizeof chunk, stdin)) > 0;) text.append(chunk, n);
-    return text;
+  static std::string decode(const Tokenizer& t, const Tokens& tokens) {
+    for (const TokenId id : tokens) {
+      if (id == kEndOfText || !t.bytes(id).empty()) continue;
+      throw Error(ErrorCode::kInvalidArgument, "the vocabulary has no token " + std::to_string(id));
+    }
+    return t.decode(tokens);
   }
 
   void print_text(const std::string& bytes) const {
@@ -57,9 +56,11 @@ struct TokenizeCommand {
   }
 
   void run() {
+    Tokens tokens;
+    if (ids_option->count() > 0) tokens = parse_tokens(ids);
     const Tokenizer t = tokenizer();
-    if (!ids.empty()) return print_text(t.decode(ids));
-    if (texts.empty()) texts.push_back(standard_input());
+    if (ids_option->count() > 0) return print_text(decode(t, tokens));
+    if (texts.empty()) texts.push_back(read_all());
     for (const std::string& text : texts) print_tokens(t, text);
   }
 };
@@ -71,8 +72,9 @@ void add_tokenize(CLI::App& app) {
   CLI::App* sub = app.add_subcommand("tokenize", "Show the tokens of texts, or the text of tokens");
   sub->add_option("-m,--model", command->model, "Model file whose token list is used")->envname("RWKV_MODEL");
   sub->add_option("--vocab", command->vocabulary, "World vocabulary file to use instead");
-  sub->add_option("text", command->texts, "Texts; without any, standard input is one text");
-  sub->add_option("--decode", command->ids, "Token ids to turn into text, separated by commas")->delimiter(',');
+  auto* texts = sub->add_option("text", command->texts, "Texts; without any, standard input is one text");
+  command->ids_option =
+      sub->add_option("--decode", command->ids, "Token ids to turn into text, separated by commas")->excludes(texts);
   sub->add_flag("--json", command->json, "Print a line of JSON a text");
   sub->callback([command] { command->run(); });
 }

@@ -24,7 +24,9 @@ void expect_refused(const CommandResult& result, int exit_code, const std::strin
   EXPECT_EQ(result.out, "");
 }
 
-TEST(BadInput, MissingFileIsNamed) { expect_refused(rwkv({"info", "/no/such/model.gguf"}), kBadFile, "/no/such/model.gguf"); }
+TEST(BadInput, MissingFileIsNamed) {
+  expect_refused(rwkv({"info", "/no/such/model.gguf"}), kBadFile, "/no/such/model.gguf");
+}
 
 TEST(BadInput, AFolderIsNotAModel) {
   const ScratchFolder scratch;
@@ -61,7 +63,8 @@ TEST(BadInput, AModelWithFlippedBitsIsRefusedOrRuns) {
     std::string bytes = whole;
     // Two thirds of the flips go into the header, where the structure is.
     const std::size_t range = round % 3 == 0 ? bytes.size() : 24000;
-    for (int flips = 0; flips < 1 + round % 4; ++flips) bytes[random() % range] ^= static_cast<char>(1u << (random() % 8));
+    for (int flips = 0; flips < 1 + round % 4; ++flips)
+      bytes[random() % range] ^= static_cast<char>(1u << (random() % 8));
     write_file(path, bytes);
     const CommandResult result = ask(path, "Hi", {"-n", "3"});
     ASSERT_TRUE(result.exit_code == 0 || result.exit_code == kBadFile || result.exit_code == 1)
@@ -123,13 +126,21 @@ TEST(BadInput, ZeroTokensOnlyReadsThePrompt) {
 }
 
 TEST(BadInput, AbsurdNumbersAreUsageErrorsOrClamped) {
-  for (const std::vector<std::string>& more : std::vector<std::vector<std::string>>{
-           {"-n", "-5"}, {"-n", "99999999999999999999"}, {"-n", "many"}, {"-t", "-3"}, {"--temp", "nan"},
-           {"--top-p", "inf"}, {"--presence", "nan"}, {"--top-k", "1e99"}, {"--no-such-option"}}) {
+  for (const std::vector<std::string>& more : std::vector<std::vector<std::string>>{{"-n", "-5"},
+                                                                                    {"-n", "99999999999999999999"},
+                                                                                    {"-n", "many"},
+                                                                                    {"-t", "-3"},
+                                                                                    {"--temp", "nan"},
+                                                                                    {"--top-p", "inf"},
+                                                                                    {"--presence", "nan"},
+                                                                                    {"--top-k", "1e99"},
+                                                                                    {"--no-such-option"}}) {
     EXPECT_EQ(ask(kModel, "Hi", more).exit_code, kUsage) << more[0];
   }
-  for (const std::vector<std::string>& more : std::vector<std::vector<std::string>>{
-           {"-n", "5", "--temp", "1e30"}, {"-n", "5", "--top-k", "-7"}, {"-n", "5", "--top-p", "-2"}, {"-n", "5", "-t", "64"}}) {
+  for (const std::vector<std::string>& more : std::vector<std::vector<std::string>>{{"-n", "5", "--temp", "1e30"},
+                                                                                    {"-n", "5", "--top-k", "-7"},
+                                                                                    {"-n", "5", "--top-p", "-2"},
+                                                                                    {"-n", "5", "-t", "64"}}) {
     EXPECT_EQ(ask(kModel, "Hi", more).exit_code, 0) << more[2];
   }
 }
@@ -142,6 +153,30 @@ TEST(BadInput, TokensOutsideTheVocabularyAreRefused) {
 
 TEST(BadInput, UnknownBackendNamesTheOnesThereAre) {
   expect_refused(rwkv({"info", kModel, "--backend", "qnn"}), 1, "llama.cpp");
+}
+
+TEST(BadInput, TokenListsAreNumbersBetweenCommas) {
+  for (const std::string tokens : {"", "1,,2", ",", "1,", "1,x", "1 2", "99999999999"}) {
+    expect_refused(rwkv({"logits", "-m", kModel, "--tokens", tokens}), kUsage, "is not a token id");
+    expect_refused(rwkv({"tokenize", "-m", kModel, "--decode", tokens}), kUsage, "is not a token id");
+  }
+  EXPECT_EQ(rwkv({"logits", "-m", kModel, "--tokens", "1, 2", "--top", "1"}).exit_code, 0);
+}
+
+TEST(BadInput, TokensThatTheVocabularyLacksAreNotDecoded) {
+  expect_refused(rwkv({"tokenize", "-m", kModel, "--decode", "34,999999"}), kUsage, "999999");
+  expect_refused(rwkv({"tokenize", "-m", kModel, "--decode=-1"}), kUsage, "-1");
+  EXPECT_EQ(rwkv({"tokenize", "-m", kModel, "--decode", "0"}).out, "\n");
+}
+
+TEST(BadInput, LogitsThatAreNoNumbersAreAFailure) {
+  const ScratchFolder scratch;
+  const auto path = scratch.path() / "nan.gguf";
+  std::string bytes = read_file(kModel);
+  bytes.replace(bytes.size() - 65536, 65536, 65536, '\xFF');  // NaN in every type of float
+  write_file(path, bytes);
+  expect_refused(rwkv({"logits", "-m", path, "--tokens", "34"}), 1, "nan");
+  expect_refused(rwkv({"logits", "-m", path, "--tokens", "34", "--top", "3"}), 1, "nan");
 }
 
 }  // namespace

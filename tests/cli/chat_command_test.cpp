@@ -79,5 +79,17 @@ TEST(PipedChat, ThinkAloneChangesIt) {
   EXPECT_EQ(model.chat("/think\n/think\n").out, "Thinking is on.\nThinking is off.\n");
 }
 
+TEST(PipedGenerate, ReadsItsTextFromStandardInputByteForByte) {
+  const std::string text = "User: What\nis it?\n";
+  const auto arguments = [](std::vector<std::string> more) {
+    more.insert(more.begin(), {"generate", "-m", kModel, "-n", "8", "--greedy", "--json"});
+    return more;
+  };
+  const json piped = json::parse(rwkv(arguments({}), text).out);
+  const json given = json::parse(rwkv(arguments({"-p", text}), "something else").out);
+  EXPECT_EQ(piped["promptTokens"], given["promptTokens"]);
+  EXPECT_EQ(piped["tokens"], given["tokens"]);
+}
+
 }  // namespace
 }  // namespace rwkv::test

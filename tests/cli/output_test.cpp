@@ -67,6 +67,16 @@ TEST(Output, NeverGoesIntoAFileThatTookTheStreamsPlace) {
   EXPECT_EQ(result.exit_code, 1) << result.err;
 }
 
+TEST(Output, StandardInputThatCannotBeReadIsAFailure) {
+  for (const char* command : {"tokenize -m $model", "generate -m $model"}) {
+    for (const char* from : {"< /", "<&-"}) {
+      const ShellResult result = in_shell(std::string("$rwkv ") + command + " " + from);
+      EXPECT_EQ(result.exit_code, 1) << command << from;
+      EXPECT_NE(result.err.find("cannot read standard input"), std::string::npos) << result.err;
+    }
+  }
+}
+
 TEST(Output, ControlCharactersInNamesAreShownAndNotObeyed) {
   const CommandResult missing = rwkv({"info", "/no/such\x1b[31m\xc2\x9bmodel"});
   EXPECT_NE(missing.err.find("/no/such\\x1B[31m\\u009Bmodel"), std::string::npos) << missing.err;

@@ -143,6 +143,21 @@ TEST(Terminal, ALineThatTheTerminalCutIsSaidToBeCut) {
   EXPECT_TRUE(terminal.shows("There is no command")) << terminal.screen();
 }
 
+TEST(Terminal, GenerateWithoutATextSaysHowToGiveOne) {
+  Terminal terminal({"generate", "-m", kModel.string()});
+  EXPECT_TRUE(terminal.shows("-p")) << terminal.screen();
+  EXPECT_EQ(terminal.exit_code(), 2);
+}
+
+TEST(Terminal, CtrlCEndsReadingOfATextToTokenize) {
+  Terminal terminal({"tokenize", "-m", kModel.string()});
+  terminal.type("some text\n");
+  ASSERT_TRUE(terminal.shows("some text")) << terminal.screen();
+  usleep(500000);  // until the model is loaded
+  terminal.type("\x03");
+  EXPECT_EQ(terminal.exit_code(), 130) << terminal.screen();
+}
+
 TEST(Terminal, LoadingShowsItsProgress) {
   const ScratchFolder scratch;
   const auto script = scratch.path() / "model.json";
