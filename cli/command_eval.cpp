@@ -1,10 +1,13 @@
 // rwkv eval: exact-match accuracy on conversations with known answers.
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <memory>
 
+#include "base/utf8_path.h"
 #include "options.h"
 #include "terminal.h"
 
@@ -27,15 +30,46 @@ struct Score {
 Question parse_question(const std::string& line, const std::string& where) {
   try {
     const Json json = Json::parse(line);
+    if (!json.is_object()) throw Error(ErrorCode::kBadFile, where + ": is not a JSON object");
+    const auto read = [&](const char* field, auto& value, const char* kind) {
+      try {
+        json.at(field).get_to(value);
+      } catch (const Json::exception&) {
+        const std::string problem = json.contains(field) ? std::string("is not ") + kind : "is missing";
+        throw Error(ErrorCode::kBadFile, where + ": '" + field + "' " + problem);
+      }
+    };
     Question question;
-    question.task = json.at("task").get<std::string>();
-    question.messages = json.at("messages").get<std::vector<std::string>>();
-    question.answer = json.at("answer").get<std::string>();
-    question.reasoning = json.value("reasoning", false);
+    read("task", question.task, "a text");
+    read("messages", question.messages, "a list of texts");
+    read("answer", question.answer, "a text");
+    if (json.contains("reasoning")) read("reasoning", question.reasoning, "true or false");
+    if (question.messages.empty()) throw Error(ErrorCode::kBadFile, where + ": 'messages' is empty");
     return question;
-  } catch (const Json::exception& error) {
-    throw Error(ErrorCode::kBadFile, where + ": " + error.what());
+  } catch (const Json::parse_error& error) {
+    throw Error(ErrorCode::kBadFile, where + ": is not JSON from byte " + std::to_string(error.byte) + " on");
   }
+}
+
+std::vector<Question> read_questions(const std::string& name) {
+  const std::filesystem::path path = path_from_utf8(name);
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) {
+    throw Error(ErrorCode::kIo, "'" + name + "' is a folder, not a file of questions");
+  }
+  std::ifstream file(path);
+  if (!file) {
+    throw Error(errno == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo,
+                "cannot open '" + name + "': " + std::strerror(errno));
+  }
+  std::vector<Question> questions;
+  std::string line;
+  for (int number = 1; std::getline(file, line); ++number) {
+    if (!line.empty()) questions.push_back(parse_question(line, name + ":" + std::to_string(number)));
+  }
+  if (file.bad()) throw Error(ErrorCode::kIo, "cannot read '" + name + "'");
+  if (questions.empty()) throw Error(ErrorCode::kBadFile, "'" + name + "' holds no questions");
+  return questions;
 }
 
 // The answer proper: what follows the thinking block, without white space around it.
@@ -70,22 +104,19 @@ struct EvalCommand {
     const std::string given = final_answer(result.text);
     if (given == question.answer) return true;
     if (show_errors) {
-      print_json({{"task", question.task}, {"messages", question.messages}, {"answer", question.answer}, {"given", given}});
+      print_json(
+          {{"task", question.task}, {"messages", question.messages}, {"answer", question.answer}, {"given", given}});
     }
     return false;
   }
 
   void run() const {
-    std::ifstream file(std::filesystem::path(std::u8string(data.begin(), data.end())));
-    if (!file) throw Error(ErrorCode::kNotFound, "cannot open '" + data + "'");
+    const std::vector<Question> questions = read_questions(data);
     const std::unique_ptr<LanguageModel> model = model_options.load();
     std::map<std::string, Score> tasks;
     Score all;
     ProgressLine progress;
-    std::string line;
-    for (int number = 1; std::getline(file, line); ++number) {
-      if (line.empty()) continue;
-      const Question question = parse_question(line, data + ":" + std::to_string(number));
+    for (const Question& question : questions) {
       const bool right = answer_is_right(*model, question);
       for (Score* score : {&tasks[question.task], &all}) {
         ++score->total;
@@ -94,7 +125,6 @@ struct EvalCommand {
       progress.show(std::to_string(all.total) + " questions, " + std::to_string(all.right) + " right");
     }
     progress.clear();
-    if (all.total == 0) throw Error(ErrorCode::kBadFile, "'" + data + "' holds no questions");
     report(tasks, all);
     bool good = all.share() >= min_accuracy;
     for (const auto& [task, score] : tasks) good = good && score.share() >= min_task_accuracy;
@@ -121,13 +151,16 @@ struct EvalCommand {
 
 void add_eval(CLI::App& app) {
   auto command = std::make_shared<EvalCommand>();
-  CLI::App* sub = app.add_subcommand("eval", "Measure exact-match accuracy, greedy, on conversations with known answers");
+  CLI::App* sub =
+      app.add_subcommand("eval", "Measure exact-match accuracy, greedy, on conversations with known answers");
   command->model_options.add_to(*sub);
   sub->add_option("data", command->data,
                   "Lines of JSON: {\"task\", \"messages\" (ends with the user's), \"answer\", \"reasoning\"}")
       ->required();
-  sub->add_option("--min-accuracy", command->min_accuracy, "Fail below this share of right answers, 0 to 1");
-  sub->add_option("--min-task-accuracy", command->min_task_accuracy, "Fail when a task is below this share, 0 to 1");
+  sub->add_option("--min-accuracy", command->min_accuracy, "Fail below this share of right answers, 0 to 1")
+      ->check(CLI::Range(0.0, 1.0, "SHARE"));
+  sub->add_option("--min-task-accuracy", command->min_task_accuracy, "Fail when a task is below this share, 0 to 1")
+      ->check(CLI::Range(0.0, 1.0, "SHARE"));
   sub->add_flag("--show-errors", command->show_errors, "Print each wrong answer as a line of JSON");
   sub->add_flag("--json", command->json, "Print a line of JSON");
   sub->callback([command] { command->run(); });

@@ -169,6 +169,28 @@ TEST(BadInput, TokensThatTheVocabularyLacksAreNotDecoded) {
   EXPECT_EQ(rwkv({"tokenize", "-m", kModel, "--decode", "0"}).out, "\n");
 }
 
+TEST(BadInput, QuestionsForEvalAreRefusedByLineAndField) {
+  const ScratchFolder scratch;
+  const auto path = scratch.path() / "questions.jsonl";
+  const std::string good = R"({"task": "t", "messages": ["Hi"], "answer": "Hello"})";
+  for (const auto& [line, problem] : std::vector<std::pair<std::string, std::string>>{
+           {R"({"task": "t", "messages": ["Hi"]})", ":3: 'answer' is missing"},
+           {R"({"task": "t", "messages": "Hi", "answer": "x"})", ":3: 'messages' is not a list of texts"},
+           {R"({"task": "t", "messages": [], "answer": "x"})", ":3: 'messages' is empty"},
+           {R"({"task": 1, "messages": ["Hi"], "answer": "x"})", ":3: 'task' is not a text"},
+           {R"({"task": "t", "messages": ["Hi"], "answer": "x", "reasoning": 1})",
+            ":3: 'reasoning' is not true or false"},
+           {R"({"task": )", ":3: is not JSON"},
+           {R"(["t"])", ":3: is not a JSON object"}}) {
+    write_file(path, good + "\n\n" + line + "\n");
+    expect_refused(rwkv({"eval", "-m", kModel, path}), kBadFile, "questions.jsonl" + problem);
+  }
+  expect_refused(rwkv({"eval", "-m", kModel, scratch.path()}), kBadFile, "folder");
+  expect_refused(rwkv({"eval", "-m", kModel, scratch.path() / "none"}), kBadFile, "No such file");
+  write_file(path, "\n");
+  expect_refused(rwkv({"eval", "-m", kModel, path}), kBadFile, "holds no questions");
+}
+
 TEST(BadInput, LogitsThatAreNoNumbersAreAFailure) {
   const ScratchFolder scratch;
   const auto path = scratch.path() / "nan.gguf";
