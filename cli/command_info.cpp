@@ -2,15 +2,35 @@
 #include <cstdio>
 #include <memory>
 
+#include "engine/backend.h"
 #include "options.h"
+#include "terminal.h"
 
 namespace rwkv::cli {
 namespace {
 
+// Where they do not fit into memory all at once, with one.
+std::unique_ptr<LanguageModel> load_with_all_sequences(const ModelOptions& options) {
+  try {
+    return options.load(kMostSequences);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kOutOfMemory) throw;
+    return options.load(1);
+  }
+}
+
 void run(const ModelOptions& options, bool json) {
-  const std::unique_ptr<LanguageModel> model = options.load();
+  const std::unique_ptr<LanguageModel> model = load_with_all_sequences(options);
   const ModelInfo& info = model->info();
-  const MemoryNeed& need = model->memory_need();
+  const auto need_of = [&](int sequences) {
+    LoadOptions load;
+    load.threads = options.threads;
+    load.gpu_layers = options.gpu_layers;
+    load.max_sequences = sequences;
+    return backend_by_name(info.backend).estimate(options.model, load);
+  };
+  const MemoryNeed need = need_of(1);
+  const std::uint64_t growth = (need_of(kMostSequences).owned - need.owned) / (kMostSequences - 1);
   if (json) {
     print_json({{"name", info.name},
                 {"architecture", info.architecture},
@@ -26,18 +46,20 @@ void run(const ModelOptions& options, bool json) {
                 {"stateBytes", info.state_bytes},
                 {"mappedBytes", need.mapped},
                 {"privateBytes", need.owned},
+                {"privateBytesPerFurtherSequence", growth},
                 {"batchSizes", info.batch_sizes},
                 {"threads", info.threads}});
     return;
   }
-  std::printf("name          %s\narchitecture  %s, %d layers, width %d, %d heads of %d\n", info.name.c_str(),
+  std::printf("name          %s\narchitecture  %s, %d layers, width %d, %d heads of %d\n", printable(info.name).c_str(),
               info.architecture.c_str(), info.layers, info.width, info.heads, info.head_size);
   std::printf("vocabulary    %d tokens\nparameters    %.2f million, mostly %s\n", info.vocabulary,
               static_cast<double>(info.parameters) / 1e6, info.weight_type.c_str());
   std::printf("file          %s\nstate         %s a sequence, whatever the length of the text\n",
               megabytes(info.file_bytes).c_str(), megabytes(info.state_bytes).c_str());
-  std::printf("memory        %s of weights, mapped; %s for states and buffers\n", megabytes(need.mapped).c_str(),
-              megabytes(need.owned).c_str());
+  std::printf(
+      "memory        %s of weights, mapped; %s for state and buffers of one sequence, %s for each further one\n",
+      megabytes(need.mapped).c_str(), megabytes(need.owned).c_str(), megabytes(growth).c_str());
   std::printf("runs on       %s, %d threads, up to %d sequences at once\n", info.backend.c_str(), info.threads,
               info.batch_sizes.empty() ? 1 : info.batch_sizes.back());
 }

@@ -96,6 +96,8 @@ TEST(Command, InfoSaysWhatTheModelIs) {
   EXPECT_EQ(info["architecture"], "rwkv7");
   EXPECT_EQ(info["headSize"], 64);
   EXPECT_EQ(info["fileBytes"], std::filesystem::file_size(kModel));
+  EXPECT_EQ(info["batchSizes"].back(), 16);  // as many as `serve` lets it write
+  EXPECT_GE(info["privateBytesPerFurtherSequence"], info["stateBytes"]);
 }
 
 TEST(Command, BackendsListsLlamaCppAsAvailable) {
