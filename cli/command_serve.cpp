@@ -18,7 +18,7 @@ struct ServeCommand {
   server::ServerOptions options;
   std::vector<std::string> paths;
   std::vector<std::string> names;
-  int sequences = 16;
+  int sequences = kMostSequences;
   int max_tokens = 2000;
 
   std::string name_of(std::size_t index) const {
@@ -77,10 +77,10 @@ void add_serve(CLI::App& app) {
       ->check(CLI::Range(1, 4096));
   sub->add_option("--sequences", command->sequences, "Answers a model writes at once")
       ->capture_default_str()
-      ->check(CLI::Range(1, 16));
+      ->check(CLI::Range(1, kMostSequences));
   sub->add_option("-n,--max-tokens", command->max_tokens, "Longest answer in tokens where a request does not say")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(at_least(1));
   command->sampling.add_to(*sub);
   sub->footer(
       "Example:\n  curl http://127.0.0.1:8000/v1/chat/completions -H 'Content-Type: application/json' \\\n"

@@ -17,6 +17,8 @@ int exit_code(const Error& error) noexcept {
     case ErrorCode::kBadFile: return kExitBadFile;
     case ErrorCode::kInvalidArgument: return kExitUsage;
     case ErrorCode::kCancelled: return kExitInterrupted;
+    // About a file, whose name then comes first, or about this build or machine.
+    case ErrorCode::kUnsupported: return error.what()[0] == '\'' ? kExitBadFile : kExitFailure;
     default: return kExitFailure;
   }
 }
@@ -66,9 +68,19 @@ void ModelOptions::add_to(CLI::App& app) {
 }
 
 void ModelOptions::add_loading_to(CLI::App& app) {
-  app.add_option("--backend", backend, "Backend to use instead of the one that recognises the file");
+  app.add_option("--backend", backend, "Backend to use instead of the one that recognises the file")
+      ->check([](const std::string& name) -> std::string {
+        try {
+          if (!name.empty()) backend_by_name(name);
+          return "";
+        } catch (const Error& error) {
+          return error.what();
+        }
+      });
   app.add_option("--vocab", vocabulary, "World vocabulary file to use instead of the model's own token list");
-  app.add_option("-t,--threads", threads, "Threads (0: chosen from the machine)")->check(CLI::Range(0, 1024));
+  app.add_option("-t,--threads", threads,
+                 "Threads, 1 to 64 or to what a larger machine has (0: chosen from the machine)")
+      ->check(at_least(0));
   app.add_option("--gpu-layers", gpu_layers, "Layers on the GPU (-1: the backend's default)")
       ->check(CLI::Range(-1, 100000));
 }
@@ -98,7 +110,18 @@ void SamplingOptions::add_to(CLI::App& app) {
   app.add_option("--frequency", penalties.frequency, "Penalty for each time a token occurred")->capture_default_str();
   app.add_option("--decay", penalties.decay, "How fast occurrences are forgotten, a factor a token")
       ->capture_default_str();
-  seed_option = app.add_option("--seed", seed, "The same seed gives the same text");
+  app.add_option_function<std::string>(
+         "--seed",
+         [this](const std::string& text) {
+           std::uint64_t number = 0;
+           const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+           if (error != std::errc() || rest != text.data() + text.size()) {
+             throw CLI::ValidationError("--seed", "'" + text + "' is not a number from 0 to 18446744073709551615");
+           }
+           seed = number;
+         },
+         "The same seed gives the same text")
+      ->type_name("UINT");
   app.add_flag("--greedy", greedy, "Always the most likely token, no penalties");
 }
 
@@ -111,7 +134,7 @@ void SamplingOptions::apply(GenerationOptions& options) const {
     options.sampler.top_k = 1;
     options.penalties = {0, 0, 0};
   }
-  if (seed_option && seed_option->count() > 0) options.seed = seed;
+  if (seed) options.seed = *seed;
 }
 
 }  // namespace rwkv::cli

@@ -59,15 +59,16 @@ struct ModelOptions {
 struct SamplingOptions {
   SamplerParams sampler;
   PenaltyParams penalties;
-  std::uint64_t seed = 0;
+  std::optional<std::uint64_t> seed;
   bool greedy = false;
-  CLI::Option* seed_option = nullptr;
 
+  /// The object must stay where it is while `app` parses.
   void add_to(CLI::App& app);
   void apply(GenerationOptions& options) const;
 };
 
-/// Each adds its command to `app`; the callbacks throw rwkv::Error and set the exit code through the returned reference.
+/// Each adds its command to `app`; the callbacks throw rwkv::Error and set the exit code through the returned
+/// reference.
 void add_info(CLI::App& app);
 void add_chat(CLI::App& app);
 void add_generate(CLI::App& app);

@@ -152,7 +152,20 @@ TEST(BadInput, TokensOutsideTheVocabularyAreRefused) {
 }
 
 TEST(BadInput, UnknownBackendNamesTheOnesThereAre) {
-  expect_refused(rwkv({"info", kModel, "--backend", "qnn"}), 1, "llama.cpp");
+  expect_refused(rwkv({"info", kModel, "--backend", "qnn"}), kUsage, "llama.cpp");
+  expect_refused(rwkv({"info", "/no/such/model.gguf", "--backend", "qnn"}), kUsage, "qnn");
+}
+
+TEST(BadInput, AModelOfAnotherArchitectureIsABadFile) {
+  const ScratchFolder scratch;
+  const auto path = scratch.path() / "llama.gguf";
+  std::string bytes = read_file(kModel);
+  const std::size_t at = bytes.find("general.architecture");
+  ASSERT_NE(at, std::string::npos);
+  bytes.replace(bytes.find("rwkv7", at), 5, "llama");
+  write_file(path, bytes);
+  expect_refused(rwkv({"info", path}), kBadFile, "llama");
+  expect_refused(rwkv({"tokenize", "-m", path, "Hi"}), kBadFile, "llama");
 }
 
 TEST(BadInput, TokenListsAreNumbersBetweenCommas) {
@@ -167,6 +180,23 @@ TEST(BadInput, TokensThatTheVocabularyLacksAreNotDecoded) {
   expect_refused(rwkv({"tokenize", "-m", kModel, "--decode", "34,999999"}), kUsage, "999999");
   expect_refused(rwkv({"tokenize", "-m", kModel, "--decode=-1"}), kUsage, "-1");
   EXPECT_EQ(rwkv({"tokenize", "-m", kModel, "--decode", "0"}).out, "\n");
+}
+
+TEST(BadInput, UsageErrorsNameTheWordAndTheRange) {
+  expect_refused(rwkv({"bogus"}), kUsage, "'bogus'");
+  expect_refused(rwkv({"chat", "--nope"}), kUsage, "'--nope'");
+  expect_refused(rwkv({"chat"}), kUsage, "--model is required");
+  for (const char* number : {"-1", "1e12", "2147483648"}) {
+    for (const char* command : {"chat", "generate"}) {
+      expect_refused(rwkv({command, "-m", kModel, "-p", "Hi", "--max-tokens", number}), kUsage,
+                     "range 0 to 2147483647");
+    }
+  }
+  for (const char* seed : {"18446744073709551616", "-1", "", "1x"}) {
+    expect_refused(rwkv({"generate", "-m", kModel, "-p", "Hi", "--seed", seed}), kUsage, "18446744073709551615");
+  }
+  EXPECT_EQ(rwkv({"generate", "-m", kModel, "-p", "Hi", "-n", "1", "--seed", "18446744073709551615"}).exit_code, 0);
+  expect_refused(rwkv({"eval", "-m", kModel, "questions", "--min-accuracy", "5"}), kUsage, "--min-accuracy");
 }
 
 TEST(BadInput, QuestionsForEvalAreRefusedByLineAndField) {
