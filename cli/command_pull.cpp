@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "base/utf8_path.h"
 #include "catalogue.h"
 #include "download.h"
 #include "options.h"
@@ -76,15 +77,14 @@ struct PullCommand {
   // The last part of the address is the name, in `output` if that is a folder.
   std::string destination(const std::string& url) const {
     namespace fs = std::filesystem;
-    const fs::path given(std::u8string(output.begin(), output.end()));
+    const fs::path given = path_from_utf8(output);
     if (!output.empty() && !fs::is_directory(given)) return output;
     std::string name = url.substr(0, url.find_first_of("?#"));
     name = name.substr(name.rfind('/') + 1);
     if (name.empty() || name == "." || name == ".." || name.find('\\') != std::string::npos) {
       throw Error(ErrorCode::kInvalidArgument, "'" + url + "' does not end in a file name; give one with -o");
     }
-    const std::u8string path = (given / fs::path(std::u8string(name.begin(), name.end()))).u8string();
-    return std::string(path.begin(), path.end());
+    return utf8_from_path(given / path_from_utf8(name));
   }
 
   void print_catalogue() const {

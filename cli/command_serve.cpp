@@ -1,10 +1,10 @@
 // rwkv serve: the HTTP API.
 #include <chrono>
 #include <cstdio>
-#include <filesystem>
 #include <memory>
 #include <thread>
 
+#include "base/utf8_path.h"
 #include "options.h"
 #include "server/http_server.h"
 #include "terminal.h"
@@ -22,7 +22,7 @@ struct ServeCommand {
   int max_tokens = 2000;
 
   std::string name_of(std::size_t index) const {
-    return index < names.size() ? names[index] : std::filesystem::path(paths[index]).stem().string();
+    return index < names.size() ? names[index] : utf8_from_path(path_from_utf8(paths[index]).stem());
   }
 
   void run() {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/utf8_path.h"
 #ifdef _WIN32
 #include <io.h>
 #include <share.h>
@@ -47,29 +48,25 @@ bool truncate(std::FILE* file) { return ftruncate(fileno(file), 0) == 0; }
 bool sync(std::FILE* file) { return fsync(fileno(file)) == 0; }
 #endif
 
-std::string text(const fs::path& path) {
-  const std::u8string utf8 = path.u8string();
-  return std::string(utf8.begin(), utf8.end());
-}
-
 fs::path with(fs::path path, const char* suffix) {
   path += suffix;
   return path;
 }
 
 [[noreturn]] void fail(const fs::path& path, const char* what, const std::string& why) {
-  throw Error(ErrorCode::kIo, std::string("cannot ") + what + " '" + text(path) + "': " + why);
+  throw Error(ErrorCode::kIo, std::string("cannot ") + what + " '" + utf8_from_path(path) + "': " + why);
 }
 
 }  // namespace
 
 PartFile::PartFile(const std::string& path)
-    : target_(std::u8string(path.begin(), path.end())),
+    : target_(path_from_utf8(path)),
       part_(with(target_, ".part")),
       etag_path_(with(part_, ".etag")),
       file_(open_alone(part_)) {
   if (!file_) {
-    if (is_taken()) throw Error(ErrorCode::kBusy, "'" + text(part_) + "' is being downloaded by another process");
+    if (is_taken())
+      throw Error(ErrorCode::kBusy, "'" + utf8_from_path(part_) + "' is being downloaded by another process");
     fail(part_, "write", std::strerror(errno));
   }
   std::error_code error;
