@@ -63,6 +63,24 @@ Future<void> main() async {
     equal([for (final m in await rwkv.models()) m.id], [model.id]);
   });
 
+  await test('giving up a load that has ended stops nothing', () async {
+    final late = Completer<void>();
+    final second = await rwkv.load(modelPath, cancelWhen: late.future);
+    final ends = <RwkvEnd>[];
+    await for (final event in second.complete('What', maxTokens: 200)) {
+      if (event is RwkvText && !late.isCompleted) {
+        late.complete();
+        await rwkv.models(); // a Stop would have been served before this
+      }
+      if (event is RwkvEnd) ends.add(event);
+    }
+    check(
+      ends.single.reason != GenerationEndReason.cancelled,
+      '${ends.single.reason}',
+    );
+    await second.release();
+  });
+
   await test('an error leads to where it was asked for', () async {
     try {
       await model.chat([]).drain<void>();

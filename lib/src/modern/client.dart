@@ -34,8 +34,8 @@ final class Rwkv {
   ///
   /// An empty [tokenizerPath] is the file's own token list. [gpuLayers] is how
   /// many layers llama.cpp gives to the GPU, where it has one. The load is given
-  /// up, with the code `cancelled`, when [cancelWhen] completes before it has
-  /// ended. Throws a [RwkvException] that says what is wrong with the file, and
+  /// up, with the code `cancelled`, when [cancelWhen] completes before the load
+  /// has ended; later it means nothing. Throws a [RwkvException] that says what is wrong with the file, and
   /// what [onProgress] throws.
   Future<RwkvModel> load(
     String path, {
@@ -52,8 +52,10 @@ final class Rwkv {
       llamaCppNGpuLayers: gpuLayers,
     );
     int? loadingID;
+    var ended = false;
     (Object, StackTrace)? givenUp;
     void giveUp(Object reason, StackTrace trace) {
+      if (ended) return; // the id may be that of a model at work
       givenUp ??= (reason, trace);
       if (loadingID case final id?) _session.tell(Stop(modelID: id)).ignore();
     }
@@ -70,10 +72,12 @@ final class Rwkv {
       if (answer is! LoadModelSteps) continue;
       switch (answer.status) {
         case LoadingStatus.loaded:
+          ended = true;
           final model = RwkvModel(_session, answer.modelID!, path, this);
           if (givenUp == null) return model;
           await model.release();
         case LoadingStatus.failedInLoading:
+          ended = true;
           if (givenUp != null) break;
           throw RwkvException(answer.code ?? 'internal', answer.info ?? path);
         default:
