@@ -95,6 +95,7 @@ TEST(Terminal, CtrlCStopsTheAnswerAndNotTheConversation) {
   ASSERT_TRUE(terminal.shows("> ")) << terminal.screen();
   terminal.type("/help\n");
   ASSERT_TRUE(terminal.shows("/quit")) << terminal.screen();
+  ASSERT_TRUE(terminal.shows("> ")) << terminal.screen();
   terminal.type("\x03");  // at the prompt it only says how to leave
   ASSERT_TRUE(terminal.shows("leaves")) << terminal.screen();
   terminal.type("/quit\n");
