@@ -141,7 +141,7 @@ struct ChatCommand {
         if (!came) return;
         continue;
       }
-      if (!typed) {
+      if (!typed || terminated()) {
         result_code() = kExitInterrupted;
         return;
       }

@@ -46,7 +46,8 @@ struct ServeCommand {
     flush_output();
     while (http.running() && !interrupt().cancelled()) std::this_thread::sleep_for(std::chrono::milliseconds(50));
     if (interrupt().cancelled()) {
-      result_code() = kExitInterrupted;
+      // SIGTERM is how service managers and containers end a service: it did as it was told.
+      result_code() = terminated() ? kExitOk : kExitInterrupted;
     } else {
       throw Error(ErrorCode::kIo, "the server cannot listen any more");
     }
@@ -57,7 +58,7 @@ struct ServeCommand {
 
 void add_serve(CLI::App& app) {
   auto command = std::make_shared<ServeCommand>();
-  CLI::App* sub = app.add_subcommand("serve", "Serve models over HTTP to OpenAI clients, until Ctrl-C");
+  CLI::App* sub = app.add_subcommand("serve", "Serve models over HTTP to OpenAI clients, until Ctrl-C or SIGTERM");
   sub->add_option("-m,--model", command->paths, "Model file (GGUF); several may be given")
       ->required()
       ->envname("RWKV_MODEL");

@@ -1,6 +1,7 @@
 #include "terminal.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -43,9 +44,28 @@ long read_bytes(char* buffer, unsigned size) {
 // The handler may touch nothing that is made on first use.
 const CancelToken* caught = nullptr;
 
+std::atomic<bool> told_to_end{false};
+
 extern "C" void on_interrupt(int signal) {
   if (caught->cancelled()) std::_Exit(128 + signal);
+  if (signal == SIGTERM) told_to_end = true;
   caught->cancel();
+}
+
+// What the starter ignores (a shell does so for Ctrl-C of what it starts in the background) stays ignored.
+void catch_signal(int signal) {
+#ifdef _WIN32
+  if (std::signal(signal, on_interrupt) == SIG_IGN) std::signal(signal, SIG_IGN);
+#else
+  struct sigaction before {};
+  sigaction(signal, nullptr, &before);
+  if (before.sa_handler == SIG_IGN) return;
+  struct sigaction action {};
+  action.sa_handler = on_interrupt;
+  sigemptyset(&action.sa_mask);
+  // Without SA_RESTART a read at the prompt returns, so that Ctrl-C is seen at once.
+  sigaction(signal, &action, nullptr);
+#endif
 }
 
 }  // namespace
@@ -115,18 +135,13 @@ CancelToken interrupt() {
   return token;
 }
 
+bool terminated() noexcept { return told_to_end; }
+
 void catch_interrupts() {
   static const CancelToken token = interrupt();
   caught = &token;
-#ifdef _WIN32
-  std::signal(SIGINT, on_interrupt);
-#else
-  struct sigaction action {};
-  action.sa_handler = on_interrupt;
-  sigemptyset(&action.sa_mask);
-  // Without SA_RESTART a read at the prompt returns, so that Ctrl-C is seen at once.
-  sigaction(SIGINT, &action, nullptr);
-#endif
+  catch_signal(SIGINT);
+  catch_signal(SIGTERM);
 }
 
 bool read_line(std::string& line, std::size_t max_bytes) {

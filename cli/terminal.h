@@ -24,9 +24,12 @@ std::string printable(std::string_view text);
 /// `rwkv: MESSAGE` on standard error, printable.
 void print_error(std::string_view message);
 
-/// Raised by Ctrl-C. A command that goes on afterwards clears it.
+/// Raised by Ctrl-C and SIGTERM. A command that goes on afterwards clears it.
 CancelToken interrupt();
-/// Makes Ctrl-C raise interrupt() instead of ending the program; a second one within the same work ends it.
+/// Whether it was SIGTERM, after which no command goes on.
+bool terminated() noexcept;
+/// Makes Ctrl-C and SIGTERM raise interrupt() instead of ending the program; a second one within the same work ends it.
+/// (As process 1 of a container a program gets only the signals that it catches.)
 void catch_interrupts();
 
 /// Reads one line from standard input without its line end. False at the end of input or on Ctrl-C (then interrupt() is

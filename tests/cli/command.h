@@ -34,6 +34,7 @@ inline CommandResult rwkv(const std::vector<std::string>& arguments, const std::
   const std::string program = (std::filesystem::path(RWKV_BINARY_DIR) / "bin" / "rwkv").string();
   const pid_t child = fork();
   if (child == 0) {
+    signal(SIGINT, SIG_DFL);  // ignored where the tests themselves run in the background of a script
     if (!freopen(in.c_str(), "r", stdin) || !freopen(out.c_str(), "w", stdout) || !freopen(err.c_str(), "w", stderr)) {
       _exit(127);
     }
