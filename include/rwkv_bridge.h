@@ -18,7 +18,19 @@
  *    should not wait for anything. After rwkv_bridge_close has returned no callback of that port begins, and none is
  *    running unless the closing call was made from within it.
  *
- * No function throws, aborts, exits or prints.
+ * Process
+ *  - main may be left while models load and generate, and so may exit() be called, in a callback too. From then on no
+ *    callback begins; one that runs is waited for, a second at most. A language whose callbacks die before that (Python:
+ *    an atexit function) closes its ports first.
+ *  - The child of a fork has none of the parent's ports: they are answered with RWKV_BRIDGE_CLOSED at once. What it opens
+ *    itself works. The parent is not disturbed.
+ *  - dlclose never unloads the library; what runs goes on.
+ *  - The library installs no signal handlers. A system call that a signal interrupts is made again. Where `ulimit -f` may
+ *    be reached, ignore SIGXFSZ: writing then fails with an error instead of ending the process.
+ *  - Model files are mapped: replace one by renaming another over it. Cutting or writing into one that is loaded ends in
+ *    SIGBUS or wrong answers. Several processes may share a folder of the state cache.
+ *
+ * No function throws, aborts, exits or prints; where the engine itself runs out of memory it may abort.
  */
 #ifndef RWKV_BRIDGE_H
 #define RWKV_BRIDGE_H
@@ -52,7 +64,8 @@ enum {
   RWKV_BRIDGE_BAD_ARGUMENT = -1, /* a null pointer, or options that are not what docs/PROTOCOL.md says */
   RWKV_BRIDGE_NO_MEMORY = -2,
   RWKV_BRIDGE_CLOSED = -3, /* no such port, or it is closed */
-  RWKV_BRIDGE_INTERNAL = -4
+  RWKV_BRIDGE_INTERNAL = -4,
+  RWKV_BRIDGE_BUSY = -5 /* not now: see the function */
 };
 
 /* Receives one message: `length` bytes of UTF-8, valid during the call, not NUL-terminated. */
@@ -76,7 +89,8 @@ RWKV_BRIDGE_API rwkv_bridge_port rwkv_bridge_open_dart(const char* name, const c
 RWKV_BRIDGE_API int32_t rwkv_bridge_send(rwkv_bridge_port port, const char* json, size_t length);
 
 /* Closes a port. If it was the runtime's last, the runtime ends in the background; with `wait` not 0 the call returns
- * when it has ended (not to be used in a callback). Returns 0 or RWKV_BRIDGE_CLOSED. */
+ * when it has ended. In a callback it would wait for itself: with `wait` the answer is RWKV_BRIDGE_BUSY there and the
+ * port stays open. Returns 0, RWKV_BRIDGE_CLOSED or RWKV_BRIDGE_BUSY. */
 RWKV_BRIDGE_API int32_t rwkv_bridge_close(rwkv_bridge_port port, int32_t wait);
 
 /* Memory for bindings that have no allocator of their own. Null when there is none; free(null) does nothing. */

@@ -9,6 +9,8 @@
 #include <mutex>
 #include <utility>
 
+#include "base/fork.h"
+
 namespace rwkv::log {
 namespace {
 
@@ -24,8 +26,16 @@ struct Ring {
 };
 
 // Never destroyed: threads of the host may still log while statics are torn down.
+Ring* instance = nullptr;
+
 Ring& ring() {
-  static auto* instance = new Ring;
+  static const bool made = [] {
+    instance = new Ring;
+    const auto unlock = [] { instance->mutex.unlock(); };
+    at_fork([] { instance->mutex.lock(); }, unlock, unlock);
+    return true;
+  }();
+  static_cast<void>(made);
   return *instance;
 }
 

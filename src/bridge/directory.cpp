@@ -6,6 +6,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/fork.h"
 #include "bridge/runtime.h"
 
 namespace rwkv::bridge {
@@ -26,8 +27,22 @@ struct Directory {
   std::condition_variable ended;
 };
 
+Directory* instance = nullptr;
+
 Directory& directory() {
-  static auto* instance = new Directory;
+  static const bool made = [] {
+    instance = new Directory;
+    // The child of a fork has none of the runtimes: their threads are the parent's. Its own get other numbers.
+    at_fork([] { instance->mutex.lock(); }, [] { instance->mutex.unlock(); },
+            [] {
+              const PortId next = instance->next_id;
+              instance = new Directory;
+              instance->next_id = next;
+              ModelHost::live = 0;
+            });
+    return true;
+  }();
+  static_cast<void>(made);
   return *instance;
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/error_of.h"
+#include "base/host_call.h"
 #include "base/log.h"
 #include "bridge/directory.h"
 #include "bridge/handlers.h"
@@ -174,6 +175,8 @@ void Runtime::reply(const Origin& origin, protocol::Response response) {
   if (it == clients_.end()) return;
   // A callback of the port may close it: it lives until that has returned.
   const std::shared_ptr<Client> client = it->second;
+  const HostCall host;
+  if (!host.allowed()) return;
   protocol::ResponseMessage message{origin.request_id, std::move(response)};
   if (client->port->post(protocol::to_text(protocol::encode(std::move(message))))) return;
   drop_client(origin.port);

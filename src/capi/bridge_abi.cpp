@@ -3,6 +3,7 @@
 #include <new>
 #include <string>
 
+#include "base/host_call.h"
 #include "base/log.h"
 #include "bridge/callback_port.h"
 #include "bridge/dart_port.h"
@@ -62,6 +63,7 @@ int32_t rwkv_bridge_send(rwkv_bridge_port port, const char* json, size_t length)
 }
 
 int32_t rwkv_bridge_close(rwkv_bridge_port port, int32_t wait) {
+  if (wait != 0 && rwkv::HostCall::inside()) return RWKV_BRIDGE_BUSY;
   return guarded([&]() -> int32_t {
     return rwkv::bridge::close_port(port, wait != 0) ? 0 : static_cast<int32_t>(RWKV_BRIDGE_CLOSED);
   });

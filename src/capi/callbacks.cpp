@@ -3,26 +3,17 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/host_call.h"
 
 namespace rwkv::capi {
 namespace {
 
 constexpr int kNoToken = -1;
 
-thread_local int callback_depth = 0;
-
-// Also when the client's function throws.
-struct InsideCallback {
-  InsideCallback() { ++callback_depth; }
-  InsideCallback(const InsideCallback&) = delete;
-  InsideCallback& operator=(const InsideCallback&) = delete;
-  ~InsideCallback() { --callback_depth; }
-};
-
 }  // namespace
 
 void refuse_inside_callback() {
-  if (callback_depth == 0) return;
+  if (!HostCall::inside()) return;
   throw Error(ErrorCode::kBusy, "a callback cannot release: the release would wait for it; release from elsewhere");
 }
 
@@ -61,7 +52,8 @@ void TokenTeller::tell(const CancelToken& cancel) {
 }
 
 void TokenTeller::call(const Piece& piece) {
-  const InsideCallback inside;
+  const HostCall host;
+  if (!host.allowed()) return;
   texts_[piece.slot] += piece.text;
   if (single_) {
     single_(texts_[piece.slot].c_str(), piece.token, piece.text.c_str());

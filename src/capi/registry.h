@@ -7,6 +7,9 @@
 #include <mutex>
 #include <utility>
 
+#include "base/fork.h"
+#include "capi/live_objects.h"
+
 namespace rwkv::capi {
 
 /// Safe from any thread. Numbers are never given out again.
@@ -37,6 +40,9 @@ class Registry {
   }
 
  private:
+  template <class Any>
+  friend Registry<Any>& registry();
+
   std::mutex mutex_;
   std::map<std::uintptr_t, std::shared_ptr<T>> objects_;
   std::uintptr_t last_ = 0;
@@ -45,7 +51,20 @@ class Registry {
 /// The process's only one for T. Never destroyed: threads of the host may still call while statics are torn down.
 template <class T>
 Registry<T>& registry() {
-  static auto* instance = new Registry<T>;
+  static Registry<T>* instance = nullptr;
+  static const bool made = [] {
+    instance = new Registry<T>;
+    // The child of a fork has none of the objects: their threads are the parent's.
+    at_fork([] { instance->mutex_.lock(); }, [] { instance->mutex_.unlock(); },
+            [] {
+              const std::uintptr_t last = instance->last_;
+              instance = new Registry<T>;
+              instance->last_ = last;
+              live_objects = 0;
+            });
+    return true;
+  }();
+  static_cast<void>(made);
   return *instance;
 }
 

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/fork.h"
 
 namespace rwkv {
 namespace {
@@ -21,7 +22,17 @@ constexpr double kMostWeight = 1000;
 
 CoreShare& CoreShare::of_this_machine() {
   // Never destroyed: models may outlive the statics of the host.
-  static auto* share = new CoreShare(static_cast<int>(std::max(1u, std::thread::hardware_concurrency())));
+  static CoreShare* share = nullptr;
+  static const auto make = [] {
+    share = new CoreShare(static_cast<int>(std::max(1u, std::thread::hardware_concurrency())));
+  };
+  static const bool made = [] {
+    make();
+    // Who computed in the parent never ends here.
+    at_fork([] { share->mutex_.lock(); }, [] { share->mutex_.unlock(); }, make);
+    return true;
+  }();
+  static_cast<void>(made);
   return *share;
 }
 

@@ -4,14 +4,21 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/fork.h"
 
 namespace rwkv {
 namespace {
 
 // One lock for all books: they change when models are loaded and released.
 std::mutex& books_mutex() {
-  static auto* mutex = new std::mutex;
-  return *mutex;
+  static std::mutex mutex;  // needs no memory, so that asking for a limit cannot fail
+  static const bool guarded = [] {
+    const auto unlock = [] { mutex.unlock(); };
+    at_fork([] { mutex.lock(); }, unlock, unlock);
+    return true;
+  }();
+  static_cast<void>(guarded);
+  return mutex;
 }
 
 MemoryBooks& books_of_the_process() {

@@ -17,6 +17,16 @@ target_compile_definitions(test_capi PRIVATE RWKV_SOURCE_DIR="${CMAKE_SOURCE_DIR
 target_link_libraries(test_capi PRIVATE rwkv_mobile rwkv_warnings cpp_httplib GTest::gtest GTest::gtest_main
                                         Threads::Threads m
                                         ${CMAKE_DL_LIBS})
+
+# Programs that leave while a model writes.
+add_executable(leave "${capi}/leave/leave.cpp")
+target_link_libraries(leave PRIVATE rwkv_mobile rwkv_warnings Threads::Threads)
+add_executable(unload "${capi}/leave/unload.c")
+target_link_libraries(unload PRIVATE ${CMAKE_DL_LIBS})
+add_dependencies(test_capi leave unload)
+target_compile_definitions(test_capi PRIVATE RWKV_LEAVE="$<TARGET_FILE:leave>" RWKV_UNLOAD="$<TARGET_FILE:unload>"
+                                             RWKV_LIBRARY="$<TARGET_FILE:rwkv_mobile>")
+
 gtest_discover_tests(test_capi DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 600 LABELS capi)
 
 # Beside another copy of ggml, and beside a library that has its names and does something else.

@@ -3,6 +3,7 @@
 #include <ggml.h>
 #include <llama.h>
 
+#include <algorithm>
 #include <mutex>
 #include <string_view>
 
@@ -11,14 +12,28 @@
 namespace rwkv::llama_cpp {
 namespace {
 
-constexpr std::size_t kMaxErrorBytes = 1000;  // of the lines kept for a message
+// The beginning of a text. Nothing of it has to be destroyed: it is written to after the thread's destructors have run
+// (a host's static may release a model then), and registering a destructor can end the process for want of memory.
+template <std::size_t kBytes>
+struct Text {
+  char bytes[kBytes];
+  std::size_t size;
 
-thread_local std::string line;
-thread_local std::string errors;
+  std::string_view view() const { return {bytes, size}; }
+  void append(std::string_view more) {
+    more = more.substr(0, kBytes - size);
+    std::copy(more.begin(), more.end(), bytes + size);
+    size += more.size();
+  }
+};
+
+thread_local Text<log::kMaxLineBytes> line;
+thread_local Text<1000> errors;
 
 void keep(ggml_log_level level, std::string_view whole) {
   if (level == GGML_LOG_LEVEL_ERROR) {
-    if (errors.size() < kMaxErrorBytes) errors.append(errors.empty() ? "" : "; ").append(whole);
+    if (errors.size > 0) errors.append("; ");
+    errors.append(whole);
     log::error("llama.cpp: " + std::string(whole));
   } else if (level == GGML_LOG_LEVEL_WARN) {
     log::warn("llama.cpp: " + std::string(whole));
@@ -29,15 +44,17 @@ void keep(ggml_log_level level, std::string_view whole) {
 
 // llama.cpp hands out pieces of lines; a line is kept when its newline comes. What it calls info is detail to us.
 void on_log(ggml_log_level level, const char* text, void*) noexcept {
+  const std::string_view piece = text;
+  const std::size_t end = piece.rfind('\n');
+  line.append(piece.substr(0, end));
+  if (end == std::string_view::npos) return;
   try {
-    line += text;
-    const std::size_t end = line.rfind('\n');
-    if (end == std::string::npos && line.size() < log::kMaxLineBytes) return;
-    keep(level, std::string_view(line).substr(0, end));
-    line.erase(0, end == std::string::npos ? end : end + 1);
+    keep(level, line.view());
   } catch (...) {
     // Out of memory; an exception must not pass through C, so the line is lost.
   }
+  line.size = 0;
+  line.append(piece.substr(end + 1));
 }
 
 // ggml ends the process after this; at least the reason is in the log of a host that writes it out.
@@ -55,8 +72,8 @@ void ensure_library() {
 }
 
 std::string take_errors() {
-  std::string taken;
-  taken.swap(errors);
+  std::string taken(errors.view());
+  errors.size = 0;
   return taken;
 }
 
