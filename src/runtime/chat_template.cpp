@@ -1,5 +1,7 @@
 #include "runtime/chat_template.h"
 
+#include "runtime/remembered_answer.h"
+
 namespace rwkv {
 namespace {
 
@@ -10,32 +12,47 @@ std::string_view role_text(const ChatFormat& format, const std::string& role) {
   return role;
 }
 
-// CR LF becomes LF, then from left to right each pair of newlines becomes one. The result is not scanned again: that is
-// what the models' clients count tokens by.
-std::string without_blank_lines(std::string_view content) {
-  std::string lines;
-  lines.reserve(content.size());
-  for (std::size_t i = 0; i < content.size(); ++i) {
-    if (content[i] == '\r' && i + 1 < content.size() && content[i + 1] == '\n') continue;
-    lines += content[i];
+bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\v' || c == '\f'; }
+bool is_space(char c) { return is_blank(c) || c == '\n' || c == '\r'; }
+
+// One byte more of a message. A line that is blank so far is dropped where the next one begins.
+void append_to_turn(char c, char line_break, std::string& text) {
+  if (text.empty() && is_space(c)) return;
+  if (c != '\n' && c != '\r') {
+    text += c;
+    return;
   }
-  std::string out;
-  out.reserve(lines.size());
-  for (std::size_t i = 0; i < lines.size(); ++i) {
-    out += lines[i];
-    if (lines[i] == '\n' && i + 1 < lines.size() && lines[i + 1] == '\n') ++i;
+  std::size_t end = text.size();
+  while (end > 0 && is_blank(text[end - 1])) --end;
+  if (end > 0 && text[end - 1] == '\n') {
+    text.resize(end);
+  } else {
+    text += line_break;
   }
-  return out;
+}
+
+// What somebody says, so that it stays one turn: no blank lines, no white space at its ends, nothing that begins or ends
+// turns in this format. One pass, and what has been kept never breaks these rules, so nothing new can come of what is
+// taken out.
+std::string within_turn(const ChatFormat& format, std::string_view content) {
+  const std::string_view marks[] = {format.eos, format.bos};
+  const char line_break = format.eos == "\n" || format.bos == "\n" ? ' ' : '\n';
+  std::string text;
+  text.reserve(content.size());
+  for (const char c : content) {
+    append_to_turn(c, line_break, text);
+    for (const std::string_view mark : marks) {
+      if (!mark.empty() && text.ends_with(mark)) text.resize(text.size() - mark.size());
+    }
+  }
+  while (!text.empty() && is_space(text.back())) text.pop_back();
+  return text;
 }
 
 // Up to where the content or the reply begins; `first` of the text's messages.
 void begin_turn(const ChatFormat& format, std::string_view role, bool first, std::string& text) {
   if (format.flower && !first) text += '\n';
   text.append(format.bos).append(role).append(format.flower ? format.eos : ":");
-}
-
-bool gives_instructions(const std::string& role) {
-  return role == "user" || role == "system" || role == "User" || role == "System";
 }
 
 }  // namespace
@@ -64,10 +81,11 @@ ChatText format_chat(const ChatFormat& format, std::span<const ChatMessage> mess
     if (!role.empty()) begin_turn(format, role, i == 0, text);
     chat.reply_offset = text.size();
     if (!role.empty() && !format.flower) text += pad;
-    if (gives_instructions(messages[i].role)) {
-      text += without_blank_lines(messages[i].content);
+    const bool is_open = i + 1 == messages.size() && !generation_prompt;
+    if (messages[i].role != "assistant") {
+      text += within_turn(format, messages[i].content);
     } else {
-      text += messages[i].content;
+      text += is_open ? std::string_view(messages[i].content) : remembered_answer(messages[i].content);
     }
     if (i + 1 == messages.size()) continue;
     text += format.eos;
@@ -82,15 +100,13 @@ ChatText format_chat(const ChatFormat& format, std::span<const ChatMessage> mess
   text += format.eos;
   chat.turn_ends.push_back(text.size());
   const std::string_view last = role_text(format, messages.back().role);
-  if (last == format.user_role) {
-    begin_turn(format, format.response_role, false, text);
-    chat.reply_offset = text.size();
-    if (reasoning && !format.thinking_token.empty()) text.append(pad).append(format.thinking_token);
-  } else if (last == format.response_role) {
+  if (last == format.response_role && last != format.user_role) {
     begin_turn(format, format.user_role, false, text);
     chat.reply_offset = text.size();
   } else {
+    begin_turn(format, format.response_role, false, text);
     chat.reply_offset = text.size();
+    if (reasoning && !format.thinking_token.empty()) text.append(pad).append(format.thinking_token);
   }
   return chat;
 }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "runtime/remembered_answer.h"
 
 namespace rwkv {
 
@@ -68,7 +69,7 @@ class GenerationJob final : public SequenceTask {
     text.resize(text.size() - prompt.reply.size());
     const std::string raw = prompt.reply + tokenizer_.decode(generation_.tokens());
     if (raw.starts_with(' ')) text += ' ';
-    text += generation_.text();
+    text += remembered_answer(generation_.text());
     if (generation_.reason() == EndReason::kEos || generation_.reason() == EndReason::kStop) {
       if (!prompt.stops.empty()) text += prompt.stops.front();
     }

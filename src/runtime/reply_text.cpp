@@ -102,7 +102,7 @@ void ReplyText::finish() {
   release(give);
   held_.clear();
   searched_ = 0;
-  utf8_.finish(text_);
+  utf8_ = Utf8Stream();  // an answer that ends inside a character ends before it
 }
 
 }  // namespace rwkv

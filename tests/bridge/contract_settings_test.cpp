@@ -68,11 +68,13 @@ TEST(Contract, S48_AnEvenListGoesOnWithTheAssistantsMessage) {
   EXPECT_EQ(client.text(model), "one two");
 }
 
+// Further than the existing engine: there three newlines become two, which end a turn, and those at the ends stay, so that
+// what somebody pastes becomes turns of a conversation.
 TEST(Contract, S49_NewlinesOfUserMessagesAreNormalisedAndOthersAreNot) {
   Client client;
   const auto model = client.load_reply("x");
-  EXPECT_EQ(evaluated(client, chat(model, {"a\r\n\r\nb\n\n\nc", "d\r\n\n\ne", "f"})),
-            "User: a\nb\n\nc\n\nAssistant: d\r\n\n\ne\n\nUser: f\n\nAssistant:");
+  EXPECT_EQ(evaluated(client, chat(model, {"\na\r\n\r\nb\n\n\nc\n", "d\r\n\n\ne", "f"})),
+            "User: a\nb\nc\n\nAssistant: d\r\n\n\ne\n\nUser: f\n\nAssistant:");
 }
 
 TEST(Contract, S50_SettersChangeTheirModelOnly) {

@@ -125,8 +125,8 @@ TEST(ReplyText, CharactersAreWholeWhereverTheyAreCut) {
   EXPECT_EQ(run_every_way("né 你好 😀 ok", "", {}).text, "né 你好 😀 ok");
 }
 
-TEST(ReplyText, AnUnfinishedCharacterAtTheEndBecomesAReplacement) {
-  EXPECT_EQ(run_every_way("ab\xE4\xBD", "", {}).text, "ab\xEF\xBF\xBD");
+TEST(ReplyText, AnUnfinishedCharacterAtTheEndIsLeftOut) {
+  EXPECT_EQ(run_every_way("ab\xE4\xBD", "", {}).text, "ab");
 }
 
 TEST(ReplyText, InvalidBytesNeverLeak) {
