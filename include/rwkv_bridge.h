@@ -84,8 +84,8 @@ RWKV_BRIDGE_API rwkv_bridge_port rwkv_bridge_open(const char* name, const char* 
 RWKV_BRIDGE_API rwkv_bridge_port rwkv_bridge_open_dart(const char* name, const char* options, int64_t native_port,
                                                        void* post_cobject);
 
-/* Queues one request: a JSON object of `length` bytes. What is wrong with its content is answered by a message. Returns 0
- * or an error above. */
+/* Queues one request: a JSON object of `length` bytes. One of more than 64 MiB is a bad
+ * argument; what is wrong with the content of others is answered by a message. Returns 0 or an error above. */
 RWKV_BRIDGE_API int32_t rwkv_bridge_send(rwkv_bridge_port port, const char* json, size_t length);
 
 /* Closes a port. If it was the runtime's last, the runtime ends in the background; with `wait` not 0 the call returns

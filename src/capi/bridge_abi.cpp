@@ -56,7 +56,7 @@ rwkv_bridge_port rwkv_bridge_open_dart(const char* name, const char* options, in
 }
 
 int32_t rwkv_bridge_send(rwkv_bridge_port port, const char* json, size_t length) {
-  if (json == nullptr) return RWKV_BRIDGE_BAD_ARGUMENT;
+  if (json == nullptr || length > rwkv::protocol::kMaxMessageBytes) return RWKV_BRIDGE_BAD_ARGUMENT;
   return guarded([&]() -> int32_t {
     return rwkv::bridge::send(port, std::string(json, length)) ? 0 : static_cast<int32_t>(RWKV_BRIDGE_CLOSED);
   });

@@ -1,6 +1,8 @@
 #include "protocol/codec.h"
 
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "protocol/json_reader.h"
 #include "protocol/json_writer.h"
@@ -93,14 +95,70 @@ std::string mend_surrogates(std::string_view text) {
   return out;
 }
 
-Json parse_bounded(std::string_view text) {
-  return Json::parse(text, [](int depth, Json::parse_event_t event, Json&) {
-    const bool opens = event == Json::parse_event_t::object_start || event == Json::parse_event_t::array_start;
-    if (opens && depth >= kMaxMessageDepth) {
+constexpr std::size_t kMaxMessageValues = 1'000'000;  // of all levels
+
+// nlohmann's parser with a callback walks the whole list at the end of each object in it, n objects cost n². This builds
+// the value from the parser's events, each at constant cost, and counts them.
+class BoundedBuilder {
+ public:
+  bool null() { return put(nullptr) != nullptr; }
+  bool boolean(bool value) { return put(value) != nullptr; }
+  bool number_integer(Json::number_integer_t value) { return put(value) != nullptr; }
+  bool number_unsigned(Json::number_unsigned_t value) { return put(value) != nullptr; }
+  bool number_float(Json::number_float_t value, const std::string&) { return put(value) != nullptr; }
+  bool string(std::string& value) { return put(std::move(value)) != nullptr; }
+  bool binary(Json::binary_t&) { return false; }
+  bool key(std::string& value) {
+    member_ = &(*open_.back())[std::move(value)];
+    return true;
+  }
+  bool start_object(std::size_t) { return open(Json::object()); }
+  bool start_array(std::size_t) { return open(Json::array()); }
+  bool end_object() { return close(); }
+  bool end_array() { return close(); }
+  bool parse_error(std::size_t byte, const std::string&, const Json::exception& error) {
+    if (dynamic_cast<const Json::parse_error*>(&error) == nullptr) fail("The message holds a number that is too large");
+    bad_byte = byte;
+    return false;
+  }
+
+  Json root;
+  std::optional<std::size_t> bad_byte;
+
+ private:
+  Json* put(Json value) {
+    if (++count_ > kMaxMessageValues) {
+      fail("The message has more than " + std::to_string(kMaxMessageValues) + " values");
+    }
+    if (open_.empty()) return &(root = std::move(value));
+    Json& parent = *open_.back();
+    if (parent.is_object()) return &(*member_ = std::move(value));
+    parent.push_back(std::move(value));
+    return &parent.back();
+  }
+  bool open(Json empty) {
+    if (open_.size() >= static_cast<std::size_t>(kMaxMessageDepth)) {
       fail("The message is nested deeper than " + std::to_string(kMaxMessageDepth) + " levels");
     }
+    open_.push_back(put(std::move(empty)));
     return true;
-  });
+  }
+  bool close() {
+    open_.pop_back();
+    return true;
+  }
+
+  std::vector<Json*> open_;
+  Json* member_ = nullptr;
+  std::size_t count_ = 0;
+};
+
+// Nothing, and where it is wrong, for what is not JSON.
+std::optional<Json> parse_bounded(std::string_view text, std::size_t& bad_byte) {
+  BoundedBuilder builder;
+  if (Json::sax_parse(text, &builder)) return std::move(builder.root);
+  bad_byte = builder.bad_byte.value_or(0);
+  return std::nullopt;
 }
 
 }  // namespace
@@ -114,17 +172,11 @@ Json parse_message(std::string_view text) {
   if (const std::size_t at = text.find('\0'); at != std::string_view::npos) {
     fail("The message is not valid JSON at byte " + std::to_string(at + 1));
   }
-  try {
-    try {
-      return parse_bounded(text);
-    } catch (const Json::parse_error&) {
-      return parse_bounded(mend_surrogates(text));
-    }
-  } catch (const Json::parse_error& error) {
-    fail("The message is not valid JSON at byte " + std::to_string(error.byte));
-  } catch (const Json::exception&) {
-    fail("The message holds a number that is too large");
-  }
+  std::size_t bad_byte = 0;
+  std::optional<Json> json = parse_bounded(text, bad_byte);
+  if (!json) json = parse_bounded(mend_surrogates(text), bad_byte);
+  if (!json) fail("The message is not valid JSON at byte " + std::to_string(bad_byte));
+  return std::move(*json);
 }
 
 std::string to_text(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }

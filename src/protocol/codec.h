@@ -33,7 +33,7 @@ struct ResponseMessage {
 };
 
 /// Reads the text of a message. Of repeated keys the last counts; a surrogate escaped alone becomes U+FFFD. Throws
-/// Error(kInvalidArgument) when it is too long, too deep or not JSON; the error does not repeat the text.
+/// Error(kInvalidArgument) for one that is too long, too deep, of over 1,000,000 values or not JSON, without its text.
 Json parse_message(std::string_view text);
 /// One line of valid UTF-8 without the line break; bytes that are not UTF-8 become U+FFFD.
 std::string to_text(const Json& json);

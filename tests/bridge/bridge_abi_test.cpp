@@ -89,6 +89,8 @@ TEST(BridgeAbi, RefusesWhatIsNoArgument) {
   EXPECT_EQ(rwkv_bridge_close(-1, 1), RWKV_BRIDGE_CLOSED);
   const auto port = rwkv_bridge_open("x", nullptr, Inbox::receive, &inbox);
   EXPECT_EQ(rwkv_bridge_send(port, nullptr, 0), RWKV_BRIDGE_BAD_ARGUMENT);
+  // Seen by its length alone: these bytes are not there.
+  EXPECT_EQ(rwkv_bridge_send(port, "{}", (std::size_t{64} << 20) + 1), RWKV_BRIDGE_BAD_ARGUMENT);
   EXPECT_EQ(rwkv_bridge_close(port, 1), 0);
 }
 

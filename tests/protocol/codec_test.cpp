@@ -222,6 +222,21 @@ TEST(Codec, NumbersThatAreNotFiniteAreNeitherTakenNorSent) {
   EXPECT_EQ(error_of([&] { decode_request(request); }), "SetSamplerParams.topP must be a finite number");
 }
 
+TEST(Codec, AMessageOfTooManyValuesIsRefused) {
+  constexpr int kMost = 1000000;
+  std::string many = "[0";
+  for (int i = 2; i < kMost; ++i) many += ",0";
+  EXPECT_EQ(parse_message(many + "]").size(), std::size_t{kMost - 1});
+  EXPECT_EQ(error_of([&] { parse_message(many + ",0]"); }), "The message has more than 1000000 values");
+}
+
+// Quadratic parsing of lists of objects would take minutes here.
+TEST(Codec, AListOfManyObjectsIsReadAtConstantCostEach) {
+  std::string text = R"({"type":"GetModels","x":[)";
+  for (int i = 0; i < 400000; ++i) text += "{},";
+  EXPECT_EQ(json((text + R"({"a":[1,{"b":null}],"a":2}]})").c_str())["x"].back(), Json({{"a", 2}}));
+}
+
 TEST(Codec, TheIdOfABadMessageIsFound) {
   EXPECT_EQ(request_id_of(json(R"({"type":"None","requestId":9})")), 9);
   EXPECT_EQ(request_id_of(json(R"({"requestId":"9"})")), std::nullopt);
