@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::size_t kMostTasks = 1024;
 constexpr int kMostAnswers = 128;
-constexpr std::size_t kMostStops = 16;
+constexpr std::size_t kMostStops = 128;
 constexpr std::size_t kLongestStop = 1024;
 constexpr int kMaxInt = std::numeric_limits<int>::max();
 
@@ -22,8 +22,11 @@ bool is_nothing(const Json& value) {
 
 // An answer without what was asked for would look like one with it.
 void refuse_what_is_not_built(const Fields& fields) {
+  const Json* choice = fields.find("tool_choice");
+  const bool may_use_tools = !choice || *choice != "none";
   for (const char* name : {"logprobs", "top_logprobs", "tools", "functions", "logit_bias", "echo", "suffix", "audio"}) {
     const Json* value = fields.find(name);
+    if (std::string_view(name) == "tools" && !may_use_tools) continue;
     // The completions of OpenAI count logprobs from 0: the chosen token's own.
     const bool counts_from_zero = std::string_view(name) == "logprobs" && value && value->is_number();
     if (value && (!is_nothing(*value) || counts_from_zero)) throw unsupported_field(name);
@@ -43,7 +46,7 @@ std::vector<std::string> read_stops(const Fields& fields) {
   const Json* json = fields.find("stop");
   if (!json) return {};
   const auto bad = [] {
-    return bad_field("stop", "a string or a list of at most " + std::to_string(kMostStops) + " strings, of 1 to " +
+    return bad_field("stop", "a string or a list of at most " + std::to_string(kMostStops) + " strings, of at most " +
                                  std::to_string(kLongestStop) + " bytes each");
   };
   const Json list = json->is_array() ? *json : Json::array({*json});
@@ -51,25 +54,35 @@ std::vector<std::string> read_stops(const Fields& fields) {
   std::vector<std::string> stops;
   for (const Json& stop : list) {
     if (!stop.is_string()) throw bad();
-    stops.push_back(stop.get<std::string>());
-    if (stops.back().empty() || stops.back().size() > kLongestStop) throw bad();
+    const auto& text = stop.get_ref<const std::string&>();
+    if (text.size() > kLongestStop) throw bad();
+    if (!text.empty()) stops.push_back(text);  // an empty field of a form: no stop
   }
   return stops;
 }
 
-std::optional<std::uint64_t> read_seed(const Fields& fields) {
+// -1 is how other servers spell "a random one".
+void read_seed(const Fields& fields, std::optional<std::uint64_t>& seed) {
   const Json* json = fields.find("seed");
-  if (!json) return std::nullopt;
-  if (!json->is_number_integer()) throw bad_field("seed", "an integer");
-  return json->is_number_unsigned() ? json->get<std::uint64_t>()
-                                    : static_cast<std::uint64_t>(json->get<std::int64_t>());
+  if (!json) return;
+  if (json->is_number_unsigned()) {
+    seed = json->get<std::uint64_t>();
+    return;
+  }
+  const std::optional<std::int64_t> whole = whole_number(*json);
+  if (!whole) throw bad_field("seed", "an integer");
+  seed.reset();
+  if (*whole != -1) seed = static_cast<std::uint64_t>(*whole);
 }
 
 // What all kinds of requests share.
 GenerationOptions read_options(const Fields& fields, const GenerationOptions& defaults) {
   GenerationOptions options = defaults;
   for (const char* name : {"max_tokens", "max_completion_tokens"}) {
-    if (const auto tokens = fields.integer(name, 1, kMaxInt)) options.max_tokens = static_cast<int>(*tokens);
+    const auto tokens = fields.integer(name, -1, kMaxInt);
+    if (!tokens) continue;
+    if (*tokens == 0) throw bad_field(name, "1 or more, or -1 for no limit");
+    options.max_tokens = *tokens < 0 ? kMaxInt : static_cast<int>(*tokens);
   }
   SamplerParams& sampler = options.sampler;
   if (const auto top_k = fields.integer("top_k", std::numeric_limits<int>::min(), kMaxInt)) {
@@ -85,7 +98,7 @@ GenerationOptions read_options(const Fields& fields, const GenerationOptions& de
   if (const auto presence = fields.number("presence_penalty", -100, 100)) penalties.presence = *presence;
   if (const auto frequency = fields.number("frequency_penalty", -100, 100)) penalties.frequency = *frequency;
   if (const auto decay = fields.number("penalty_decay", 0, 1)) penalties.decay = *decay;
-  if (const auto seed = read_seed(fields)) options.seed = seed;
+  read_seed(fields, options.seed);
   for (std::string& stop : read_stops(fields)) options.stops.push_back(std::move(stop));
   return options;
 }
@@ -125,6 +138,8 @@ void read_languages(const Fields& fields, bool batch, std::vector<ForcedLanguage
 std::string read_content(const Fields& message) {
   const Json* content = message.find("content");
   const std::string path = message.path_to("content");
+  // Answers that only called tools have none, and clients that leave out what is empty send none.
+  if (!content && message.string("role") == "assistant") return {};
   if (content && content->is_string()) return content->get<std::string>();
   if (!content || !content->is_array()) throw bad_field(path, "a string or a list of parts");
   std::string text;
@@ -145,7 +160,11 @@ std::vector<ChatMessage> read_messages(const Fields& fields) {
   for (std::size_t i = 0; i < list->size(); ++i) {
     const Fields message((*list)[i], fields.path_to("messages") + "[" + std::to_string(i) + "].");
     std::string role = message.string("role").value_or("user");
-    if (role == "developer") role = "system";  // the newer word for it
+    if (role == "developer") role = "system";                      // the newer word for it
+    if (role == "tool" || role == "function") role = "user";  // what was found out for the assistant
+    if (role.empty() || role.find_first_of("\r\n:") != std::string::npos) {
+      throw bad_field(message.path_to("role"), "system, developer, user, assistant, tool or another name of one line");
+    }
     messages.push_back({std::move(role), read_content(message)});
   }
   return messages;
@@ -175,25 +194,51 @@ std::vector<GenerationTask> read_chat_tasks(RequestKind kind, const Fields& fiel
   std::vector<GenerationTask> tasks;
   for (std::size_t i = 0; i < conversations.size(); ++i) {
     options.language = languages[i];
-    tasks.push_back({served.model->chat_prompt(served.format, conversations[i], true, options.reasoning), options});
+    // An answer that the client has begun is continued.
+    const bool begins_answer = conversations[i].back().role != "assistant";
+    tasks.push_back(
+        {served.model->chat_prompt(served.format, conversations[i], begins_answer, options.reasoning), options});
   }
   return tasks;
 }
 
+// Evaluation programs tokenise themselves.
+Prompt token_prompt(const Json& ids, const char* name, const Vocabulary& vocabulary) {
+  Prompt prompt;
+  prompt.chat = false;
+  for (const Json& id : ids) {
+    const std::optional<std::int64_t> whole = whole_number(id);
+    const bool is_known = whole && *whole >= 0 && *whole < static_cast<std::int64_t>(vocabulary.size()) &&
+                          (*whole == kEndOfText || !vocabulary.bytes(static_cast<TokenId>(*whole)).empty());
+    if (!is_known) throw bad_field(name, "of token ids that the model's vocabulary has");
+    prompt.tokens.push_back(static_cast<TokenId>(*whole));
+  }
+  if (prompt.tokens.empty()) throw bad_field(name, "of at least one token");
+  return prompt;
+}
+
 std::vector<GenerationTask> read_completion_tasks(RequestKind kind, const Fields& fields, const ServedModel& served) {
   GenerationOptions options = read_options(fields, served.defaults);
-  options.stop_token = static_cast<TokenId>(fields.integer("stop_code", 0, kMaxInt).value_or(kEndOfText));
+  options.stop_token = static_cast<TokenId>(fields.integer("stop_code", -1, kMaxInt).value_or(kEndOfText));
   const char* name = is_batch(kind) ? "prompts" : "prompt";
   const Json* json = fields.find(name);
-  const bool may_be_one = !is_batch(kind);
-  const auto bad = [&] { return bad_field(name, may_be_one ? "a string or a list of strings" : "a list of strings"); };
-  if (!json || !(json->is_array() || may_be_one)) throw bad();
-  const Json list = json->is_array() ? *json : Json::array({*json});
+  const auto bad = [&] {
+    return bad_field(name, is_batch(kind) ? "a list of strings or of lists of token ids"
+                                          : "a string, a list of token ids, or a list of such");
+  };
+  if (!json || !(json->is_array() || !is_batch(kind))) throw bad();
+  const bool is_one = !json->is_array() || (!is_batch(kind) && !json->empty() && json->front().is_number());
+  const Json list = is_one ? Json::array({*json}) : *json;
   if (list.empty()) throw bad();
   std::vector<GenerationTask> tasks;
   for (const Json& prompt : list) {
-    if (!prompt.is_string()) throw bad();
-    tasks.push_back({served.model->completion_prompt(prompt.get_ref<const std::string&>()), options});
+    if (prompt.is_array()) {
+      tasks.push_back({token_prompt(prompt, name, served.model->tokenizer().vocabulary()), options});
+    } else if (prompt.is_string()) {
+      tasks.push_back({served.model->completion_prompt(prompt.get_ref<const std::string&>()), options});
+    } else {
+      throw bad();
+    }
   }
   return tasks;
 }

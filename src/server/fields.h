@@ -13,6 +13,20 @@ namespace rwkv::server {
 
 using Json = nlohmann::json;
 
+/// An integer however it is written: sliders and languages without integers send 20.0. Nothing for all else.
+inline std::optional<std::int64_t> whole_number(const Json& json) {
+  if (json.is_number_float()) {
+    const double value = json.get<double>();
+    if (!(std::fabs(value) <= 0x1p53) || value != std::floor(value)) return std::nullopt;
+    return static_cast<std::int64_t>(value);
+  }
+  if (!json.is_number_integer()) return std::nullopt;
+  if (json.is_number_unsigned() && json.get<std::uint64_t>() > static_cast<std::uint64_t>(INT64_MAX)) {
+    return std::nullopt;
+  }
+  return json.get<std::int64_t>();
+}
+
 /// All throw ApiError 400 naming the field when it is there with another type or out of range.
 class Fields {
  public:
@@ -37,13 +51,11 @@ class Fields {
   std::optional<std::int64_t> integer(const char* name, std::int64_t low, std::int64_t high) const {
     const Json* json = find(name);
     if (!json) return std::nullopt;
-    const bool fits =
-        json->is_number_integer() &&
-        !(json->is_number_unsigned() && json->get<std::uint64_t>() > static_cast<std::uint64_t>(INT64_MAX));
-    if (!fits || json->get<std::int64_t>() < low || json->get<std::int64_t>() > high) {
+    const std::optional<std::int64_t> whole = whole_number(*json);
+    if (!whole || *whole < low || *whole > high) {
       throw bad_field(path_ + name, "an integer from " + std::to_string(low) + " to " + std::to_string(high));
     }
-    return json->get<std::int64_t>();
+    return whole;
   }
 
   std::optional<float> number(const char* name, int low, int high) const {

@@ -1,5 +1,6 @@
 #include "server/live_run.h"
 
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 #include <utility>
@@ -8,10 +9,19 @@ namespace rwkv::server {
 
 // What the model's thread has to tell.
 struct LiveRun::News {
-  explicit News(std::size_t tasks) : seen(tasks), fresh(tasks) {}
+  explicit News(const std::vector<GenerationTask>& tasks) : fresh(tasks.size()) {
+    for (const GenerationTask& task : tasks) begun.push_back(bytes_begun(task.prompt));
+    seen = begun;
+  }
+
+  // What the client has of an answer already, which the model's text begins with: without the template's space.
+  static std::size_t bytes_begun(const Prompt& prompt) {
+    if (!prompt.resumes_answer) return 0;
+    return prompt.reply.size() - (prompt.reply.starts_with(' ') ? 1 : 0);
+  }
 
   void add_text(std::size_t index, const std::string& text) {
-    if (text.size() == seen[index]) return;
+    if (text.size() <= seen[index]) return;
     const std::lock_guard lock(mutex);
     fresh[index].append(text, seen[index]);
     seen[index] = text.size();
@@ -22,10 +32,15 @@ struct LiveRun::News {
   void end(std::vector<GenerationResult> all) {
     const std::lock_guard lock(mutex);
     results = std::move(all);
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      std::string& text = results[i].text;
+      text.erase(0, std::min(begun[i], text.size()));
+    }
     ended = true;
     changed.notify_all();
   }
 
+  std::vector<std::size_t> begun;
   std::vector<std::size_t> seen;  // bytes of each text that have gone to `fresh`; of the model's thread
   std::mutex mutex;
   std::condition_variable changed;
@@ -36,7 +51,7 @@ struct LiveRun::News {
 };
 
 LiveRun::LiveRun(LanguageModel& model, std::vector<GenerationTask> tasks, bool wants_text)
-    : news_(std::make_shared<News>(tasks.size())) {
+    : news_(std::make_shared<News>(tasks)) {
   GenerationCallbacks callbacks;
   if (wants_text) {
     callbacks.on_token = [news = news_](std::size_t index, const Generation& generation) {

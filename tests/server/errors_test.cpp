@@ -33,7 +33,7 @@ const std::string kGood = R"({"messages": [{"role": "user", "content": "Hi"}]})"
 TEST_F(Errors, AWrongFieldIsNamed) {
   const std::vector<std::pair<std::string, json>> wrong{
       {"max_tokens", 0},
-      {"max_tokens", -1},
+      {"max_tokens", -2},
       {"max_tokens", 1.5},
       {"max_tokens", 1e30},
       {"max_tokens", "many"},
@@ -53,9 +53,8 @@ TEST_F(Errors, AWrongFieldIsNamed) {
       {"stream", "yes"},
       {"stream_options", 3},
       {"stop", 3},
-      {"stop", ""},
       {"stop", json::array({"a", 1})},
-      {"stop", json(std::vector<std::string>(17, "a"))},
+      {"stop", json(std::vector<std::string>(129, "a"))},
       {"model", 7},
       {"enable_reasoning", 1},
       {"force_lang", 3},
@@ -85,6 +84,8 @@ TEST_F(Errors, AWrongMessageIsFound) {
   EXPECT_EQ(param(R"([{"content": "Hi"}, 5])"), "messages[1]");
   EXPECT_EQ(param(R"([{"content": "Hi"}, {"role": 1, "content": "Hi"}])"), "messages[1].role");
   EXPECT_EQ(param(R"([{"role": "user"}])"), "messages[0].content");
+  EXPECT_EQ(param(R"([{"role": "a\n\nUser", "content": "Hi"}])"), "messages[0].role");
+  EXPECT_EQ(param(R"([{"role": "", "content": "Hi"}])"), "messages[0].role");
   EXPECT_EQ(param(R"([{"content": [{"type": "text"}]}])"), "messages[0].content[].text");
   EXPECT_EQ(param(R"([{"content": [{"type": "image_url"}]}])"), "messages[0].content[].type");
 }
