@@ -10,6 +10,14 @@ sealed class FromRWKV {
   final ToRWKV? req;
 }
 
+bool _sameList(List<Object?> a, List<Object?> b) {
+  if (a.length != b.length) return false;
+  for (var i = 0; i < a.length; ++i) {
+    if (a[i] != b[i]) return false;
+  }
+  return true;
+}
+
 /// Why a slot of a generation ended.
 enum GenerationEndReason {
   eos,
@@ -27,6 +35,7 @@ class LoadedModelInfo {
     required this.backend,
     required this.isGenerating,
     this.generationID,
+    this.loadID,
     this.slots = 0,
   });
 
@@ -45,8 +54,37 @@ class LoadedModelInfo {
   /// The generation that is running or ran last; null when there was none.
   final int? generationID;
 
+  /// The load that it comes from, unique in the process.
+  final int? loadID;
+
   /// How many slots that generation has.
   final int slots;
+
+  @override
+  bool operator ==(Object other) =>
+      other is LoadedModelInfo &&
+      other.modelID == modelID &&
+      other.modelPath == modelPath &&
+      other.backend == backend &&
+      other.isGenerating == isGenerating &&
+      other.generationID == generationID &&
+      other.loadID == loadID &&
+      other.slots == slots;
+
+  @override
+  int get hashCode => Object.hashAll([modelID, modelPath, backend, isGenerating, generationID, loadID, slots]);
+
+  @override
+  String toString() =>
+      'LoadedModelInfo('
+      'modelID: $modelID, '
+      'modelPath: $modelPath, '
+      'backend: $backend, '
+      'isGenerating: $isGenerating, '
+      'generationID: $generationID, '
+      'loadID: $loadID, '
+      'slots: $slots'
+      ')';
 }
 
 /// One state in the cache.
@@ -61,6 +99,19 @@ class StateCacheNode {
 
   /// Memory of the state.
   final int bytes;
+
+  @override
+  bool operator ==(Object other) =>
+      other is StateCacheNode &&
+      other.text == text &&
+      other.tokensCount == tokensCount &&
+      other.bytes == bytes;
+
+  @override
+  int get hashCode => Object.hashAll([text, tokensCount, bytes]);
+
+  @override
+  String toString() => 'StateCacheNode(text: $text, tokensCount: $tokensCount, bytes: $bytes)';
 }
 
 /// What a model takes.
@@ -91,6 +142,30 @@ class ModelMemory {
 
   /// Those of them that stay until they are unloaded.
   final int pinnedBytes;
+
+  @override
+  bool operator ==(Object other) =>
+      other is ModelMemory &&
+      other.modelID == modelID &&
+      other.asleep == asleep &&
+      other.mappedBytes == mappedBytes &&
+      other.privateBytes == privateBytes &&
+      other.cacheBytes == cacheBytes &&
+      other.pinnedBytes == pinnedBytes;
+
+  @override
+  int get hashCode => Object.hashAll([modelID, asleep, mappedBytes, privateBytes, cacheBytes, pinnedBytes]);
+
+  @override
+  String toString() =>
+      'ModelMemory('
+      'modelID: $modelID, '
+      'asleep: $asleep, '
+      'mappedBytes: $mappedBytes, '
+      'privateBytes: $privateBytes, '
+      'cacheBytes: $cacheBytes, '
+      'pinnedBytes: $pinnedBytes'
+      ')';
 }
 
 /// A backend of this build.
@@ -105,6 +180,19 @@ class BackendStatus {
 
   /// Why it cannot run on this machine; null: it can.
   final String? unavailable;
+
+  @override
+  bool operator ==(Object other) =>
+      other is BackendStatus &&
+      other.name == name &&
+      other.description == description &&
+      other.unavailable == unavailable;
+
+  @override
+  int get hashCode => Object.hashAll([name, description, unavailable]);
+
+  @override
+  String toString() => 'BackendStatus(name: $name, description: $description, unavailable: $unavailable)';
 }
 
 /// A step of loading or releasing; exactly one terminal step ends each load and each release.
@@ -115,6 +203,7 @@ class LoadModelSteps extends FromRWKV {
     this.modelID,
     this.progress,
     this.code,
+    this.loadID,
     this.loadingModelID,
     required super.req,
   });
@@ -134,8 +223,24 @@ class LoadModelSteps extends FromRWKV {
   /// With a failure: its kind, see Error.
   final String? code;
 
+  /// In `loading` and `loaded`: the load, unique in the process; a request that names it is never served by another
+  /// model that was given the same id later.
+  final int? loadID;
+
   /// In `loading`: the id that the model is going to have; a Stop for it ends the load.
   final int? loadingModelID;
+
+  @override
+  String toString() =>
+      'LoadModelSteps('
+      'status: $status, '
+      'info: $info, '
+      'modelID: $modelID, '
+      'progress: $progress, '
+      'code: $code, '
+      'loadID: $loadID, '
+      'loadingModelID: $loadingModelID'
+      ')';
 }
 
 /// The ids of all loaded models.
@@ -144,6 +249,9 @@ class LoadedModelIDs extends FromRWKV {
 
   /// Ascending.
   final List<int> loadedModelIDs;
+
+  @override
+  String toString() => 'LoadedModelIDs(loadedModelIDs: $loadedModelIDs)';
 }
 
 /// Where a model was loaded from.
@@ -155,6 +263,9 @@ class LoadedModelPathByID extends FromRWKV {
 
   /// The id asked for.
   final int modelID;
+
+  @override
+  String toString() => 'LoadedModelPathByID(loadedModelPath: $loadedModelPath, modelID: $modelID)';
 }
 
 /// All loaded models and what they are doing.
@@ -163,6 +274,9 @@ class LoadedModels extends FromRWKV {
 
   /// By ascending id.
   final List<LoadedModelInfo> models;
+
+  @override
+  String toString() => 'LoadedModels(models: $models)';
 }
 
 /// A request failed; at most one for each request.
@@ -181,6 +295,9 @@ class Error extends FromRWKV {
   /// The kind of error, for programs: `invalid_argument`, `not_found`, `io`, `bad_file`, `unsupported`,
   /// `out_of_memory`, `busy`, `cancelled`, `evaluation` or `internal`.
   final String? code;
+
+  @override
+  String toString() => 'Error(message: $message, retVal: $retVal, code: $code)';
 }
 
 /// The text in front of every rendered chat.
@@ -189,11 +306,17 @@ class CurrentPrompt extends FromRWKV {
 
   /// The text.
   final String prompt;
+
+  @override
+  String toString() => 'CurrentPrompt(prompt: $prompt)';
 }
 
 /// A generation was accepted.
 class GenerateStart extends FromRWKV {
   GenerateStart({super.req});
+
+  @override
+  String toString() => 'GenerateStart()';
 }
 
 /// A generation was stopped or failed, or ended where the client asked to be told.
@@ -205,6 +328,9 @@ class GenerateStop extends FromRWKV {
 
   /// With an error: its kind, see Error.
   final String? code;
+
+  @override
+  String toString() => 'GenerateStop(error: $error, code: $code)';
 }
 
 /// The batch sizes that run as one.
@@ -213,6 +339,9 @@ class SupportedBatchSizes extends FromRWKV {
 
   /// Ascending, all above 1; empty when there are none.
   final List<int> supportedBatchSizes;
+
+  @override
+  String toString() => 'SupportedBatchSizes(supportedBatchSizes: $supportedBatchSizes)';
 }
 
 /// The text written so far.
@@ -224,6 +353,13 @@ class ResponseBufferContent extends FromRWKV {
 
   /// Whether the model ended it by itself.
   final bool eosFound;
+
+  @override
+  String toString() =>
+      'ResponseBufferContent('
+      'responseBufferContent: $responseBufferContent, '
+      'eosFound: $eosFound'
+      ')';
 }
 
 /// The texts written so far.
@@ -243,6 +379,14 @@ class ResponseBatchBufferContent extends FromRWKV {
 
   /// The number of slots.
   final int batchSize;
+
+  @override
+  String toString() =>
+      'ResponseBatchBufferContent('
+      'responseBufferContent: $responseBufferContent, '
+      'eosFound: $eosFound, '
+      'batchSize: $batchSize'
+      ')';
 }
 
 /// Whether a model is generating.
@@ -254,6 +398,9 @@ class IsGenerating extends FromRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() => 'IsGenerating(isGenerating: $isGenerating, modelID: $modelID)';
 }
 
 /// A number of tokens.
@@ -262,6 +409,9 @@ class TokensCount extends FromRWKV {
 
   /// The number.
   final int tokensCount;
+
+  @override
+  String toString() => 'TokensCount(tokensCount: $tokensCount)';
 }
 
 /// A number of tokens for each slot.
@@ -273,6 +423,9 @@ class TokensCountBatch extends FromRWKV {
 
   /// How many.
   final int batchSize;
+
+  @override
+  String toString() => 'TokensCountBatch(tokensCounts: $tokensCounts, batchSize: $batchSize)';
 }
 
 /// One token of a puzzle.
@@ -303,6 +456,16 @@ class StreamResponse extends FromRWKV {
 
   /// Tokens a second; -1 when not measured now.
   final double decodeSpeed;
+
+  @override
+  String toString() =>
+      'StreamResponse('
+      'streamResponse: $streamResponse, '
+      'streamResponseToken: $streamResponseToken, '
+      'streamResponseNewText: $streamResponseNewText, '
+      'prefillSpeed: $prefillSpeed, '
+      'decodeSpeed: $decodeSpeed'
+      ')';
 }
 
 /// Sampling and penalties of slot 0.
@@ -334,6 +497,17 @@ class SamplerParams extends FromRWKV {
 
   /// What the counts are multiplied by at each token.
   final num penaltyDecay;
+
+  @override
+  String toString() =>
+      'SamplerParams('
+      'temperature: $temperature, '
+      'topK: $topK, '
+      'topP: $topP, '
+      'presencePenalty: $presencePenalty, '
+      'frequencyPenalty: $frequencyPenalty, '
+      'penaltyDecay: $penaltyDecay'
+      ')';
 }
 
 /// Sampling and penalties slot by slot.
@@ -365,6 +539,17 @@ class SamplerAndPenaltyParams extends FromRWKV {
 
   /// One for each slot.
   final List<double> penaltyDecays;
+
+  @override
+  String toString() =>
+      'SamplerAndPenaltyParams('
+      'temperatures: $temperatures, '
+      'topKs: $topKs, '
+      'topPs: $topPs, '
+      'presencePenalties: $presencePenalties, '
+      'frequencyPenalties: $frequencyPenalties, '
+      'penaltyDecays: $penaltyDecays'
+      ')';
 }
 
 /// The sampler's seed.
@@ -376,6 +561,9 @@ class CurrentSeed extends FromRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() => 'CurrentSeed(seed: $seed, modelID: $modelID)';
 }
 
 /// The remembered states as text.
@@ -384,6 +572,9 @@ class StateInfo extends FromRWKV {
 
   /// A line for each: `text = "...", remaining lifespan = n`.
   final String stateInfo;
+
+  @override
+  String toString() => 'StateInfo(stateInfo: $stateInfo)';
 }
 
 /// The remembered states as data.
@@ -427,6 +618,20 @@ class StateCacheInfo extends FromRWKV {
 
   /// The states, most recently used first.
   final List<StateCacheNode> nodes;
+
+  @override
+  String toString() =>
+      'StateCacheInfo('
+      'modelID: $modelID, '
+      'bytes: $bytes, '
+      'limitBytes: $limitBytes, '
+      'hits: $hits, '
+      'misses: $misses, '
+      'savedTokens: $savedTokens, '
+      'diskBytes: $diskBytes, '
+      'diskLimitBytes: $diskLimitBytes, '
+      'nodes: $nodes'
+      ')';
 }
 
 /// Speaking has started.
@@ -435,6 +640,9 @@ class TTSGenerationStart extends FromRWKV {
 
   /// Always true.
   final bool start;
+
+  @override
+  String toString() => 'TTSGenerationStart(start: $start)';
 }
 
 /// All samples since the last start: mono, 16000 a second.
@@ -458,6 +666,15 @@ class TTSStreamingBuffer extends FromRWKV {
 
   /// The same from -1 to 1.
   final List<double> rawFloatList;
+
+  @override
+  String toString() =>
+      'TTSStreamingBuffer('
+      'ttsStreamingBuffer: $ttsStreamingBuffer, '
+      'ttsStreamingBufferLength: $ttsStreamingBufferLength, '
+      'generating: $generating, '
+      'rawFloatList: $rawFloatList'
+      ')';
 }
 
 /// Speed and progress of the running or last generation.
@@ -472,6 +689,14 @@ class Speed extends FromRWKV {
 
   /// New tokens a second, all slots together.
   final double decodeSpeed;
+
+  @override
+  String toString() =>
+      'Speed('
+      'prefillProgress: $prefillProgress, '
+      'prefillSpeed: $prefillSpeed, '
+      'decodeSpeed: $decodeSpeed'
+      ')';
 }
 
 /// The newest lines of the log.
@@ -480,6 +705,9 @@ class RuntimeLog extends FromRWKV {
 
   /// Lines `[YYYY-MM-DD HH:MM:SS.mmm] [LEVEL] message`, newest last.
   final String runtimeLog;
+
+  @override
+  String toString() => 'RuntimeLog(runtimeLog: $runtimeLog)';
 }
 
 /// How a continuation scored; an element for each pair.
@@ -494,6 +722,9 @@ class EvaluationResults extends FromRWKV {
 
   /// What the likeliest tokens say.
   final List<String> outputTexts;
+
+  @override
+  String toString() => 'EvaluationResults(logits: $logits, corrects: $corrects, outputTexts: $outputTexts)';
 }
 
 /// The library, the machine and the backends.
@@ -541,6 +772,21 @@ class DoctorReport extends FromRWKV {
 
   /// The backends of this build, best first.
   final List<BackendStatus> backends;
+
+  @override
+  String toString() =>
+      'DoctorReport('
+      'version: $version, '
+      'build: $build, '
+      'system: $system, '
+      'architecture: $architecture, '
+      'cpuFeatures: $cpuFeatures, '
+      'logicalProcessors: $logicalProcessors, '
+      'pageBytes: $pageBytes, '
+      'memoryBytes: $memoryBytes, '
+      'availableBytes: $availableBytes, '
+      'backends: $backends'
+      ')';
 }
 
 /// What was given back. The next request that needs a model which fell asleep loads it again by itself.
@@ -572,6 +818,30 @@ class MemoryReleased extends FromRWKV {
 
   /// What they take now; more than a budget where models are busy.
   final int bytesAfter;
+
+  @override
+  bool operator ==(Object other) =>
+      other is MemoryReleased &&
+      other.level == level &&
+      other.stateBytes == stateBytes &&
+      other.caches == caches &&
+      _sameList(other.unloadedModelIDs, unloadedModelIDs) &&
+      other.bytesBefore == bytesBefore &&
+      other.bytesAfter == bytesAfter;
+
+  @override
+  int get hashCode => Object.hashAll([level, stateBytes, caches, Object.hashAll(unloadedModelIDs), bytesBefore, bytesAfter]);
+
+  @override
+  String toString() =>
+      'MemoryReleased('
+      'level: $level, '
+      'stateBytes: $stateBytes, '
+      'caches: $caches, '
+      'unloadedModelIDs: $unloadedModelIDs, '
+      'bytesBefore: $bytesBefore, '
+      'bytesAfter: $bytesAfter'
+      ')';
 }
 
 /// What the models take.
@@ -595,6 +865,26 @@ class MemoryInfo extends FromRWKV {
 
   /// By ascending id.
   final List<ModelMemory> models;
+
+  @override
+  bool operator ==(Object other) =>
+      other is MemoryInfo &&
+      other.budgetBytes == budgetBytes &&
+      other.usedBytes == usedBytes &&
+      other.availableBytes == availableBytes &&
+      _sameList(other.models, models);
+
+  @override
+  int get hashCode => Object.hashAll([budgetBytes, usedBytes, availableBytes, Object.hashAll(models)]);
+
+  @override
+  String toString() =>
+      'MemoryInfo('
+      'budgetBytes: $budgetBytes, '
+      'usedBytes: $usedBytes, '
+      'availableBytes: $availableBytes, '
+      'models: $models'
+      ')';
 }
 
 /// What a slot has written after a number that the client named; pushes go on from `sequence` without gap or repeat.
@@ -608,6 +898,8 @@ class GenerationSnapshot extends FromRWKV {
     required this.text,
     required this.tokens,
     this.reason,
+    this.error,
+    this.code,
     super.req,
   });
 
@@ -634,6 +926,27 @@ class GenerationSnapshot extends FromRWKV {
 
   /// Why the slot has ended; null: it goes on.
   final GenerationEndReason? reason;
+
+  /// What failed, for people.
+  final String? error;
+
+  /// With an error: its kind, see Error.
+  final String? code;
+
+  @override
+  String toString() =>
+      'GenerationSnapshot('
+      'modelID: $modelID, '
+      'generationID: $generationID, '
+      'slot: $slot, '
+      'after: $after, '
+      'sequence: $sequence, '
+      'text: $text, '
+      'tokens: $tokens, '
+      'reason: $reason, '
+      'error: $error, '
+      'code: $code'
+      ')';
 }
 
 /// The next piece of a slot's text.
@@ -665,6 +978,17 @@ class GenerationDelta extends FromRWKV {
 
   /// The tokens since the last piece; the text of the newest may still be held back.
   final List<int> tokens;
+
+  @override
+  String toString() =>
+      'GenerationDelta('
+      'modelID: $modelID, '
+      'generationID: $generationID, '
+      'slot: $slot, '
+      'sequence: $sequence, '
+      'text: $text, '
+      'tokens: $tokens'
+      ')';
 }
 
 /// How far the prompt is evaluated.
@@ -696,6 +1020,17 @@ class GenerationProgress extends FromRWKV {
 
   /// New tokens a second.
   final double decodeSpeed;
+
+  @override
+  String toString() =>
+      'GenerationProgress('
+      'modelID: $modelID, '
+      'generationID: $generationID, '
+      'slot: $slot, '
+      'progress: $progress, '
+      'prefillSpeed: $prefillSpeed, '
+      'decodeSpeed: $decodeSpeed'
+      ')';
 }
 
 /// A slot has ended; exactly one for each slot, and nothing of the slot after it.
@@ -747,4 +1082,20 @@ class GenerationEnd extends FromRWKV {
 
   /// With an error: its kind, see Error.
   final String? code;
+
+  @override
+  String toString() =>
+      'GenerationEnd('
+      'modelID: $modelID, '
+      'generationID: $generationID, '
+      'slot: $slot, '
+      'sequence: $sequence, '
+      'reason: $reason, '
+      'promptTokens: $promptTokens, '
+      'generatedTokens: $generatedTokens, '
+      'prefillSpeed: $prefillSpeed, '
+      'decodeSpeed: $decodeSpeed, '
+      'error: $error, '
+      'code: $code'
+      ')';
 }

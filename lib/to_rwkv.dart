@@ -26,6 +26,14 @@ sealed class ToRWKV {
   int get hashCode => requestId.hashCode;
 }
 
+bool _sameList(List<Object?> a, List<Object?> b) {
+  if (a.length != b.length) return false;
+  for (var i = 0; i < a.length; ++i) {
+    if (a[i] != b[i]) return false;
+  }
+  return true;
+}
+
 /// How short of memory the system is: `moderate` halves the remembered states of idle models, `low` forgets the states
 /// of all models that are not pinned, `critical` puts idle models to sleep as well.
 enum MemoryPressure {
@@ -58,6 +66,28 @@ class ChatBatchSlotConfig {
 
   /// Whether a new turn is opened; null: when the user spoke last.
   final bool? addGenerationPrompt;
+
+  @override
+  bool operator ==(Object other) =>
+      other is ChatBatchSlotConfig &&
+      _sameList(other.messages, messages) &&
+      other.enableReasoning == enableReasoning &&
+      other.forceReasoning == forceReasoning &&
+      other.forceLang == forceLang &&
+      other.addGenerationPrompt == addGenerationPrompt;
+
+  @override
+  int get hashCode => Object.hashAll([Object.hashAll(messages), enableReasoning, forceReasoning, forceLang, addGenerationPrompt]);
+
+  @override
+  String toString() =>
+      'ChatBatchSlotConfig('
+      'messages: $messages, '
+      'enableReasoning: $enableReasoning, '
+      'forceReasoning: $forceReasoning, '
+      'forceLang: $forceLang, '
+      'addGenerationPrompt: $addGenerationPrompt'
+      ')';
 }
 
 /// Loads a model; other models and running generations are not disturbed.
@@ -87,6 +117,16 @@ class LoadRWKVModel extends ToRWKV {
 
   /// Anything of the app's; comes back in `req` of every step.
   final dynamic extra;
+
+  @override
+  String toString() =>
+      'LoadRWKVModel('
+      'modelPath: $modelPath, '
+      'backend: $backend, '
+      'tokenizerPath: $tokenizerPath, '
+      'llamaCppNGpuLayers: $llamaCppNGpuLayers, '
+      'extra: $extra'
+      ')';
 }
 
 /// Releases a model after stopping what it generates.
@@ -101,6 +141,9 @@ class ReleaseRWKVModel extends ToRWKV {
 
   /// Anything of the app's; comes back in `req` of every step.
   final dynamic extra;
+
+  @override
+  String toString() => 'ReleaseRWKVModel(modelID: $modelID, extra: $extra)';
 }
 
 /// Loads a speech model together with its codecs; without the codecs the model is released again.
@@ -136,6 +179,17 @@ class AddTTSModel extends ToRWKV {
 
   /// The codec from tokens to audio.
   final String bicodecDetokenizerPath;
+
+  @override
+  String toString() =>
+      'AddTTSModel('
+      'modelPath: $modelPath, '
+      'backend: $backend, '
+      'tokenizerPath: $tokenizerPath, '
+      'wav2vec2Path: $wav2vec2Path, '
+      'bicodecTokenizerPath: $bicodecTokenizerPath, '
+      'bicodecDetokenizerPath: $bicodecDetokenizerPath'
+      ')';
 }
 
 /// Asks for the ids of all loaded models.
@@ -144,6 +198,9 @@ class GetLoadedModelIDs extends ToRWKV {
 
   /// What answers it.
   static const Type responseType = LoadedModelIDs;
+
+  @override
+  String toString() => 'GetLoadedModelIDs()';
 }
 
 /// Asks for the path that a model was loaded from.
@@ -155,6 +212,9 @@ class GetLoadedModelPathByID extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() => 'GetLoadedModelPathByID(modelID: $modelID)';
 }
 
 /// Asks for all loaded models and what they are doing, so that a client that attaches anew can go on.
@@ -163,6 +223,9 @@ class GetModels extends ToRWKV {
 
   /// What answers it.
   static const Type responseType = LoadedModels;
+
+  @override
+  String toString() => 'GetModels()';
 }
 
 /// Sets the text in front of every rendered chat and evaluates it ahead.
@@ -174,6 +237,9 @@ class SetPrompt extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() => 'SetPrompt(prompt: $prompt, modelID: $modelID)';
 }
 
 /// Asks for the text in front of every rendered chat.
@@ -185,6 +251,9 @@ class GetPrompt extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() => 'GetPrompt(modelID: $modelID)';
 }
 
 /// Writes or goes on with one turn of a conversation.
@@ -222,6 +291,19 @@ class ChatAsync extends ToRWKV {
 
   /// Whether what is written is pushed (GenerationDelta, GenerationProgress, GenerationEnd).
   final bool push;
+
+  @override
+  String toString() =>
+      'ChatAsync('
+      'messages: $messages, '
+      'enableReasoning: $enableReasoning, '
+      'forceReasoning: $forceReasoning, '
+      'addGenerationPrompt: $addGenerationPrompt, '
+      'modelID: $modelID, '
+      'maxLength: $maxLength, '
+      'forceLang: $forceLang, '
+      'push: $push'
+      ')';
 }
 
 /// Writes one turn in each of several conversations at once.
@@ -280,6 +362,21 @@ class ChatBatchAsync extends ToRWKV {
 
   /// Conversations and flags of the slots; where given, they count and not the fields above.
   final List<ChatBatchSlotConfig>? slotConfigs;
+
+  @override
+  String toString() =>
+      'ChatBatchAsync('
+      'messages: $messages, '
+      'enableReasoning: $enableReasoning, '
+      'forceReasoning: $forceReasoning, '
+      'addGenerationPrompt: $addGenerationPrompt, '
+      'batchSize: $batchSize, '
+      'modelID: $modelID, '
+      'maxLength: $maxLength, '
+      'forceLang: $forceLang, '
+      'push: $push, '
+      'slotConfigs: $slotConfigs'
+      ')';
 }
 
 /// Goes on with a text as it is, without a chat template.
@@ -313,6 +410,18 @@ class GenerateAsync extends ToRWKV {
 
   /// Whether what is written is pushed (GenerationDelta, GenerationProgress, GenerationEnd).
   final bool push;
+
+  @override
+  String toString() =>
+      'GenerateAsync('
+      'prompt: $prompt, '
+      'modelID: $modelID, '
+      'batch: $batch, '
+      'maxLength: $maxLength, '
+      'stopToken: $stopToken, '
+      'disableCache: $disableCache, '
+      'push: $push'
+      ')';
 }
 
 /// Goes on with a puzzle's text and tells every token.
@@ -337,6 +446,15 @@ class SudokuOthelloGenerate extends ToRWKV {
 
   /// Whether a map with the same content goes before each StreamResponse.
   final bool wantRawJSON;
+
+  @override
+  String toString() =>
+      'SudokuOthelloGenerate('
+      'prompt: $prompt, '
+      'modelID: $modelID, '
+      'decodeStream: $decodeStream, '
+      'wantRawJSON: $wantRawJSON'
+      ')';
 }
 
 /// Stops what a model generates, evaluation of the prompt included. It waits for no other work of the model: a
@@ -349,6 +467,9 @@ class Stop extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() => 'Stop(modelID: $modelID)';
 }
 
 /// Sets the most new tokens of generations that say nothing of their own.
@@ -360,6 +481,9 @@ class SetMaxLength extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() => 'SetMaxLength(maxLength: $maxLength, modelID: $modelID)';
 }
 
 /// Sets the token that ends completions and puzzles that say nothing of their own.
@@ -371,6 +495,9 @@ class SetGenerationStopToken extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() => 'SetGenerationStopToken(stopToken: $stopToken, modelID: $modelID)';
 }
 
 /// Asks for the batch sizes that run as one.
@@ -382,6 +509,9 @@ class GetSupportedBatchSizes extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() => 'GetSupportedBatchSizes(modelID: $modelID)';
 }
 
 /// Asks for the text written so far.
@@ -396,6 +526,9 @@ class GetResponseBufferContent extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() => 'GetResponseBufferContent(messages: $messages, modelID: $modelID)';
 }
 
 /// Asks for the texts of all slots written so far.
@@ -410,6 +543,9 @@ class GetBatchResponseBufferContent extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() => 'GetBatchResponseBufferContent(messages: $messages, modelID: $modelID)';
 }
 
 /// Asks whether a model is generating.
@@ -421,6 +557,9 @@ class GetIsGenerating extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() => 'GetIsGenerating(modelID: $modelID)';
 }
 
 /// Asks for the tokens written so far, those of a completion's prompt included.
@@ -429,6 +568,9 @@ class GetResponseBufferIds extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() => 'GetResponseBufferIds(modelID: $modelID)';
 }
 
 /// Asks how many tokens have been written.
@@ -440,6 +582,9 @@ class GetResponseBufferTokensCount extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() => 'GetResponseBufferTokensCount(modelID: $modelID)';
 }
 
 /// Asks how many tokens have been written in each slot.
@@ -451,6 +596,9 @@ class GetResponseBufferTokensCountBatch extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() => 'GetResponseBufferTokensCountBatch(modelID: $modelID)';
 }
 
 /// Sets the name in front of the user's turns.
@@ -462,6 +610,9 @@ class SetUserRole extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() => 'SetUserRole(userRole: $userRole, modelID: $modelID)';
 }
 
 /// Sets the name in front of the assistant's turns.
@@ -473,6 +624,9 @@ class SetResponseRole extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() => 'SetResponseRole(responseRole: $responseRole, modelID: $modelID)';
 }
 
 /// Sets the text in front of each turn's name.
@@ -484,6 +638,9 @@ class SetBosToken extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() => 'SetBosToken(bosToken: $bosToken, modelID: $modelID)';
 }
 
 /// Sets the text after each turn, which also ends an answer.
@@ -495,6 +652,9 @@ class SetEosToken extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() => 'SetEosToken(eosToken: $eosToken, modelID: $modelID)';
 }
 
 /// Sets what a reply with reasoning opens with.
@@ -506,6 +666,9 @@ class SetThinkingToken extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() => 'SetThinkingToken(thinkingToken: $thinkingToken, modelID: $modelID)';
 }
 
 /// Sets whether a space follows the colon of a name.
@@ -517,6 +680,9 @@ class SetSpaceAfterRoles extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() => 'SetSpaceAfterRoles(spaceAfterRoles: $spaceAfterRoles, modelID: $modelID)';
 }
 
 /// Sets the tokens that are never chosen.
@@ -528,6 +694,9 @@ class SetTokenBanned extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() => 'SetTokenBanned(tokenBanned: $tokenBanned, modelID: $modelID)';
 }
 
 /// Asks how many tokens a text has.
@@ -542,6 +711,9 @@ class CalculateTokensCountRaw extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() => 'CalculateTokensCountRaw(text: $text, modelID: $modelID)';
 }
 
 /// Asks how many tokens a rendered conversation has.
@@ -556,6 +728,9 @@ class CalculateTokensCountFromMessages extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() => 'CalculateTokensCountFromMessages(messages: $messages, modelID: $modelID)';
 }
 
 /// Sets sampling and penalties of all slots.
@@ -590,6 +765,69 @@ class SetSamplerParams extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() =>
+      'SetSamplerParams('
+      'temperature: $temperature, '
+      'topK: $topK, '
+      'topP: $topP, '
+      'presencePenalty: $presencePenalty, '
+      'frequencyPenalty: $frequencyPenalty, '
+      'penaltyDecay: $penaltyDecay, '
+      'modelID: $modelID'
+      ')';
+}
+
+/// Sets what is given of sampling, penalties and seed, for all slots; what is null stays as it is in each.
+class UpdateSampling extends ToRWKV {
+  UpdateSampling({
+    this.temperature,
+    this.topK,
+    this.topP,
+    this.presencePenalty,
+    this.frequencyPenalty,
+    this.penaltyDecay,
+    this.seed,
+    required this.modelID,
+  });
+
+  /// Divides the logits.
+  final num? temperature;
+
+  /// How many of the likeliest tokens take part.
+  final num? topK;
+
+  /// The share of probability that takes part.
+  final num? topP;
+
+  /// Taken from the logit of each token already written.
+  final num? presencePenalty;
+
+  /// Taken once for every time it was written.
+  final num? frequencyPenalty;
+
+  /// What the counts are multiplied by at each token.
+  final num? penaltyDecay;
+
+  /// As in SetSeed.
+  final int? seed;
+
+  /// The loaded model.
+  final int modelID;
+
+  @override
+  String toString() =>
+      'UpdateSampling('
+      'temperature: $temperature, '
+      'topK: $topK, '
+      'topP: $topP, '
+      'presencePenalty: $presencePenalty, '
+      'frequencyPenalty: $frequencyPenalty, '
+      'penaltyDecay: $penaltyDecay, '
+      'seed: $seed, '
+      'modelID: $modelID'
+      ')';
 }
 
 /// Asks for sampling and penalties of slot 0.
@@ -601,6 +839,9 @@ class GetSamplerParams extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() => 'GetSamplerParams(modelID: $modelID)';
 }
 
 /// Sets sampling and penalties slot by slot; all lists have one length.
@@ -635,6 +876,18 @@ class SetSamplerAndPenaltyParams extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() =>
+      'SetSamplerAndPenaltyParams('
+      'temperatures: $temperatures, '
+      'topKs: $topKs, '
+      'topPs: $topPs, '
+      'presencePenalties: $presencePenalties, '
+      'frequencyPenalties: $frequencyPenalties, '
+      'penaltyDecays: $penaltyDecays, '
+      'modelID: $modelID'
+      ')';
 }
 
 /// Asks for sampling and penalties of the first slots.
@@ -649,6 +902,9 @@ class GetSamplerAndPenaltyParams extends ToRWKV {
 
   /// How many slots.
   final int batchSize;
+
+  @override
+  String toString() => 'GetSamplerAndPenaltyParams(modelID: $modelID, batchSize: $batchSize)';
 }
 
 /// Seeds the sampler: the same seed and request give the same text.
@@ -660,6 +916,9 @@ class SetSeed extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() => 'SetSeed(seed: $seed, modelID: $modelID)';
 }
 
 /// Asks for the sampler's seed.
@@ -671,6 +930,9 @@ class GetSeed extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() => 'GetSeed(modelID: $modelID)';
 }
 
 /// Goes back to the empty state; texts, prompt and settings stay.
@@ -679,6 +941,9 @@ class ClearStates extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() => 'ClearStates(modelID: $modelID)';
 }
 
 /// Loads a tuned state for prompts that begin with `<state src="PATH">`.
@@ -690,6 +955,9 @@ class LoadInitialStates extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() => 'LoadInitialStates(statePath: $statePath, modelID: $modelID)';
 }
 
 /// Forgets a tuned state.
@@ -701,6 +969,9 @@ class UnloadInitialStates extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() => 'UnloadInitialStates(statePath: $statePath, modelID: $modelID)';
 }
 
 /// Writes the state after a conversation to a file.
@@ -723,6 +994,15 @@ class SaveRuntimeStateByHistory extends ToRWKV {
 
   /// Whether numbers are rounded to f16, which halves the file; otherwise the conversation goes on exactly.
   final bool halfPrecision;
+
+  @override
+  String toString() =>
+      'SaveRuntimeStateByHistory('
+      'messages: $messages, '
+      'stateSavePath: $stateSavePath, '
+      'modelID: $modelID, '
+      'halfPrecision: $halfPrecision'
+      ')';
 }
 
 /// Reads a saved state, so that a conversation that begins alike need not be evaluated.
@@ -734,6 +1014,9 @@ class LoadRuntimeStateToMemory extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() => 'LoadRuntimeStateToMemory(stateLoadPath: $stateLoadPath, modelID: $modelID)';
 }
 
 /// Asks for the remembered states as text for people.
@@ -745,6 +1028,9 @@ class DumpStateInfo extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() => 'DumpStateInfo(modelID: $modelID)';
 }
 
 /// Asks for the remembered states as data.
@@ -756,6 +1042,9 @@ class GetStateCacheInfo extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() => 'GetStateCacheInfo(modelID: $modelID)';
 }
 
 /// Sets what is remembered of conversations, and whether it outlives the app. Null: as it is.
@@ -765,7 +1054,8 @@ class SetStateCache extends ToRWKV {
   /// The loaded model.
   final int modelID;
 
-  /// Memory of all states; the least recently used go first.
+  /// Memory of all states; the least recently used go first. Unless set, a sixteenth of the machine's memory, 32 MiB to
+  /// 1 GiB, for each model.
   final int? limitBytes;
 
   /// Where states are kept as files, for the next start of the app too; empty: nowhere (the default).
@@ -773,6 +1063,15 @@ class SetStateCache extends ToRWKV {
 
   /// Size of those files; null: 1 GiB when a folder is given.
   final int? folderLimitBytes;
+
+  @override
+  String toString() =>
+      'SetStateCache('
+      'modelID: $modelID, '
+      'limitBytes: $limitBytes, '
+      'folder: $folder, '
+      'folderLimitBytes: $folderLimitBytes'
+      ')';
 }
 
 /// Gives a model eyes; replaces an encoder it has.
@@ -786,6 +1085,9 @@ class LoadVisionEncoder extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() => 'LoadVisionEncoder(encoderPath: $encoderPath, modelID: $modelID)';
 }
 
 /// Gives a model eyes with an adapter in a file of its own.
@@ -802,6 +1104,14 @@ class LoadVisionEncoderAndAdapter extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() =>
+      'LoadVisionEncoderAndAdapter('
+      'encoderPath: $encoderPath, '
+      'adapterPath: $adapterPath, '
+      'modelID: $modelID'
+      ')';
 }
 
 /// Releases the encoder of a model.
@@ -812,6 +1122,9 @@ class ReleaseVisionEncoder extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() => 'ReleaseVisionEncoder(modelID: $modelID)';
 }
 
 /// Sets the tag that holds a picture's path in a message, for all models.
@@ -820,6 +1133,9 @@ class SetImageUniqueIdentifier extends ToRWKV {
 
   /// The tag's name, as `image` in `<image>/path.jpg</image>`.
   final String uniqueIdentifier;
+
+  @override
+  String toString() => 'SetImageUniqueIdentifier(uniqueIdentifier: $uniqueIdentifier)';
 }
 
 /// Obsolete: always answered with Error; put the picture's path into a message.
@@ -833,6 +1149,9 @@ class SetVisionPrompt extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() => 'SetVisionPrompt(imagePathPtr: $imagePathPtr, modelID: $modelID)';
 }
 
 /// Gives a model ears; replaces an encoder it has.
@@ -846,6 +1165,9 @@ class LoadWhisperEncoder extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() => 'LoadWhisperEncoder(encoderPath: $encoderPath, modelID: $modelID)';
 }
 
 /// Releases the encoder of a model.
@@ -856,6 +1178,9 @@ class ReleaseWhisperEncoder extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() => 'ReleaseWhisperEncoder(modelID: $modelID)';
 }
 
 /// Makes a sound file the prompt that the next chat asks about.
@@ -869,6 +1194,9 @@ class SetAudioPrompt extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() => 'SetAudioPrompt(audioPathPtr: $audioPathPtr, modelID: $modelID)';
 }
 
 /// Loads the speech codecs, for all models.
@@ -889,6 +1217,14 @@ class LoadSparkTTSModels extends ToRWKV {
 
   /// The codec from tokens to audio.
   final String bicodecDetokenizerPath;
+
+  @override
+  String toString() =>
+      'LoadSparkTTSModels('
+      'wav2vec2Path: $wav2vec2Path, '
+      'bicodecTokenizerPath: $bicodecTokenizerPath, '
+      'bicodecDetokenizerPath: $bicodecDetokenizerPath'
+      ')';
 }
 
 /// Appends a grammar that writes out dates, numbers and the like.
@@ -899,11 +1235,17 @@ class LoadTTSTextNormalizer extends ToRWKV {
 
   /// The grammar's file.
   final String fstPath;
+
+  @override
+  String toString() => 'LoadTTSTextNormalizer(fstPath: $fstPath)';
 }
 
 /// Releases codecs and grammars; does nothing when there are none.
 class ReleaseTTSModels extends ToRWKV {
   ReleaseTTSModels();
+
+  @override
+  String toString() => 'ReleaseTTSModels()';
 }
 
 /// Speaks a text with the voice of a recording.
@@ -939,6 +1281,17 @@ class StartTTS extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() =>
+      'StartTTS('
+      'ttsText: $ttsText, '
+      'instructionText: $instructionText, '
+      'promptWavPath: $promptWavPath, '
+      'outputWavPath: $outputWavPath, '
+      'promptSpeechText: $promptSpeechText, '
+      'modelID: $modelID'
+      ')';
 }
 
 /// Speaks a text with the voice that global tokens describe.
@@ -966,6 +1319,15 @@ class StartTTSWithGlobalTokens extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() =>
+      'StartTTSWithGlobalTokens('
+      'ttsText: $ttsText, '
+      'outputWavPath: $outputWavPath, '
+      'globalTokens: $globalTokens, '
+      'modelID: $modelID'
+      ')';
 }
 
 /// Speaks a text with a voice of given properties.
@@ -1009,6 +1371,19 @@ class StartTTSWithProperties extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() =>
+      'StartTTSWithProperties('
+      'ttsText: $ttsText, '
+      'outputWavPath: $outputWavPath, '
+      'age: $age, '
+      'gender: $gender, '
+      'emotion: $emotion, '
+      'speed: $speed, '
+      'pitch: $pitch, '
+      'modelID: $modelID'
+      ')';
 }
 
 /// Asks for all samples since the last start; silence when nothing was spoken.
@@ -1020,11 +1395,17 @@ class GetTTSStreamingBuffer extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() => 'GetTTSStreamingBuffer(modelID: $modelID)';
 }
 
 /// Asks for the global tokens of the last voice.
 class GetCurrentTTSGlobalTokens extends ToRWKV {
   GetCurrentTTSGlobalTokens();
+
+  @override
+  String toString() => 'GetCurrentTTSGlobalTokens()';
 }
 
 /// Asks for speed and progress.
@@ -1036,6 +1417,9 @@ class GetPrefillAndDecodeSpeed extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() => 'GetPrefillAndDecodeSpeed(modelID: $modelID)';
 }
 
 /// Asks for the newest lines of the log.
@@ -1044,6 +1428,9 @@ class DumpLog extends ToRWKV {
 
   /// What answers it.
   static const Type responseType = RuntimeLog;
+
+  @override
+  String toString() => 'DumpLog()';
 }
 
 /// Asks what runs here and on what, to find out why something does not.
@@ -1052,6 +1439,9 @@ class Doctor extends ToRWKV {
 
   /// What answers it.
   static const Type responseType = DoctorReport;
+
+  @override
+  String toString() => 'Doctor()';
 }
 
 /// Scores a text as the continuation of another.
@@ -1069,6 +1459,9 @@ class RunEvaluation extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() => 'RunEvaluation(sourceText: $sourceText, targetText: $targetText, modelID: $modelID)';
 }
 
 /// Bounds the memory of all models together: weights, states and caches. Where they have more, caches shrink first, and
@@ -1081,6 +1474,9 @@ class SetMemoryBudget extends ToRWKV {
 
   /// The bound; 0: the machine's memory alone, as without this request.
   final int bytes;
+
+  @override
+  String toString() => 'SetMemoryBudget(bytes: $bytes)';
 }
 
 /// Gives memory back because the system is short of it.
@@ -1092,6 +1488,9 @@ class ReleaseMemory extends ToRWKV {
 
   /// How much.
   final MemoryPressure level;
+
+  @override
+  String toString() => 'ReleaseMemory(level: $level)';
 }
 
 /// Asks what the models take.
@@ -1100,6 +1499,9 @@ class GetMemoryInfo extends ToRWKV {
 
   /// What answers it.
   static const Type responseType = MemoryInfo;
+
+  @override
+  String toString() => 'GetMemoryInfo()';
 }
 
 /// Sets a model's share of the processors while other models compute as well.
@@ -1111,6 +1513,9 @@ class SetModelWeight extends ToRWKV {
 
   /// The loaded model.
   final int modelID;
+
+  @override
+  String toString() => 'SetModelWeight(weight: $weight, modelID: $modelID)';
 }
 
 /// Asks for what a model's last generation has written in a slot, and for what the slot writes from now on.
@@ -1131,4 +1536,13 @@ class SubscribeGeneration extends ToRWKV {
 
   /// The generation that `after` counts in; if the model's last is another one, its text is told from the start.
   final int? generationID;
+
+  @override
+  String toString() =>
+      'SubscribeGeneration('
+      'modelID: $modelID, '
+      'slot: $slot, '
+      'after: $after, '
+      'generationID: $generationID'
+      ')';
 }

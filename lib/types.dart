@@ -13,7 +13,8 @@ enum Backend {
   coreml('coreml'),
   mlx('mlx'),
   mtkNeuropilot7('mtk_np7'),
-  mtkNeuropilot9('mtk_np9');
+  mtkNeuropilot9('mtk_np9'),
+  scripted('scripted');
 
   const Backend(this.asArgument);
 
@@ -32,6 +33,7 @@ enum Backend {
     if (text.contains('mlx')) return Backend.mlx;
     if (text.contains('mtk_np7')) return Backend.mtkNeuropilot7;
     if (text.contains('mtk_np9')) return Backend.mtkNeuropilot9;
+    if (text.contains('scripted')) return Backend.scripted;
     throw Exception('Unknown backend: $value');
   }
 }
@@ -156,6 +158,8 @@ class StartOptions {
     required this.rootIsolateToken,
     this.push = false,
     this.notifyGenerationEnd = false,
+    this.onlyNew = false,
+    this.keepLoads = false,
     this.stopOnDeath = false,
     this.runtimeName = 'default',
     this.libraryPath,
@@ -172,6 +176,14 @@ class StartOptions {
 
   /// GenerateStop is sent at the natural end of a chat or completion too.
   final bool notifyGenerationEnd;
+
+  /// GenerationDelta and GenerationSnapshot leave out what the request gave itself: a completion's prompt, the
+  /// beginning of an answer that goes on.
+  final bool onlyNew;
+
+  /// A model stays that ends loading after the port was closed or found dead; otherwise it is released, because nobody
+  /// was told of it.
+  final bool keepLoads;
 
   /// Generations started through this port are stopped when it is closed or found dead.
   final bool stopOnDeath;

@@ -33,6 +33,16 @@ sealed class ToRWKV {
 }
 """
 
+SAME_LIST = """
+bool _sameList(List<Object?> a, List<Object?> b) {
+  if (a.length != b.length) return false;
+  for (var i = 0; i < a.length; ++i) {
+    if (a[i] != b[i]) return false;
+  }
+  return true;
+}
+"""
+
 FROM_RWKV = """
 /// What the runtime sends: an answer, or a push that was asked for.
 sealed class FromRWKV {
@@ -56,6 +66,9 @@ ERROR = """
 {retVal}  final int? retVal;
 
 {code}  final String? code;
+
+  @override
+  String toString() => 'Error(message: $message, retVal: $retVal, code: $code)';
 }}
 """
 
@@ -149,6 +162,26 @@ def fields_of(m):
     return out
 
 
+def to_string(m):
+    """A toString that shows all fields."""
+    fields = ", ".join(f"{f.name}: ${f.name}" for f in m.dart_fields)
+    line = f"  String toString() => '{m.name}({fields})';\n"
+    if len(line) > 110:
+        parts = ",\n".join(f"      '{f.name}: ${f.name}'" for f in m.dart_fields).replace("',\n", ", '\n")
+        line = f"  String toString() =>\n      '{m.name}('\n{parts}\n      ')';\n"
+    return "\n  @override\n" + line
+
+
+def equality(m):
+    """Two are equal when their fields are."""
+    tests = [f"_sameList(other.{f.name}, {f.name})" if f.type.item else f"other.{f.name} == {f.name}"
+             for f in m.dart_fields]
+    hashes = ", ".join(f"Object.hashAll({f.name})" if f.type.item else f.name for f in m.dart_fields)
+    out = f"\n  @override\n  bool operator ==(Object other) =>\n      other is {m.name} &&\n      "
+    out += " &&\n      ".join(tests) + ";\n"
+    return out + f"\n  @override\n  int get hashCode => Object.hashAll([{hashes}]);\n"
+
+
 def request_class(m):
     out = "\n" + comment(m.doc, "")
     if m.unsupported_until:
@@ -159,7 +192,7 @@ def request_class(m):
         out += "\n" + m.dart_members
     if m.response_type:
         out += f"\n  /// What answers it.\n  static const Type responseType = {m.response_type};\n"
-    out += fields_of(m)
+    out += fields_of(m) + to_string(m)
     return out + "}\n"
 
 
@@ -171,12 +204,12 @@ def response_class(m):
     out += f"  {m.name}{constructor(m, ['required super.req' if m.req_required else 'super.req'])};\n"
     if m.dart_members:
         out += "\n" + m.dart_members
-    return out + fields_of(m) + "}\n"
+    return out + fields_of(m) + (equality(m) if m.dart_equality else "") + to_string(m) + "}\n"
 
 
 def value_class(m):
     out = "\n" + comment(m.doc, "")
-    return out + f"class {m.name} {{\n  const {m.name}{constructor(m)};\n" + fields_of(m) + "}\n"
+    return out + f"class {m.name} {{\n  const {m.name}{constructor(m)};\n" + fields_of(m) + equality(m) + to_string(m) + "}\n"
 
 
 def library_parts(schema, library):
@@ -185,12 +218,12 @@ def library_parts(schema, library):
 
 
 def to_rwkv(schema):
-    out = BANNER + "import 'from_rwkv.dart';\nimport 'types.dart';\n" + TO_RWKV + library_parts(schema, "to_rwkv")
+    out = BANNER + "import 'from_rwkv.dart';\nimport 'types.dart';\n" + TO_RWKV + SAME_LIST + library_parts(schema, "to_rwkv")
     return out + "".join(request_class(m) for m in schema.requests)
 
 
 def from_rwkv(schema):
-    out = BANNER + "import 'to_rwkv.dart';\nimport 'types.dart';\n" + FROM_RWKV + library_parts(schema, "from_rwkv")
+    out = BANNER + "import 'to_rwkv.dart';\nimport 'types.dart';\n" + FROM_RWKV + SAME_LIST + library_parts(schema, "from_rwkv")
     return out + "".join(response_class(m) for m in schema.responses if not m.wire_only)
 
 

@@ -32,6 +32,11 @@ bridge` the same messages are JSON objects:
 - `type` is the name of the class, fields have their Dart names. Enum values are their argument strings where they
   have them (`"llama.cpp"`) and their Dart names where not (`"loaded"`); both are understood.
 - `requestId` is an integer of the client's choice; answers carry it. A request without one is answered without one.
+- `modelID` is the first free number, so that a later load gets the number of a released model. A request with a model
+  may carry `loadID` beside `requestId`, as `LoadModelSteps` and `GetModels` tell it: where the model with that id comes
+  from another load, or there is none, the request fails with `not_found` and nothing happens.
+- A load belongs to the port that asked for it until the port has been told that it has ended: if that is closed or
+  found dead before, the load ends and its model is released. The port option `keepLoads` keeps it.
 - A field that may be null or has a default may be left out. Unknown fields are ignored. An unknown type, a missing
   field or one of the wrong type is answered by `Error` with code `invalid_argument` and the field's name.
 - A message has at most 64 MiB and 64 levels, and is valid UTF-8. Numbers are finite.

@@ -74,6 +74,7 @@ class Message:
     raw_fields: list[str] = field(default_factory=list)
     req_required: bool = False
     dart_members: str = ""
+    dart_equality: bool = False  # responses that are equal by their fields; value classes always are
     dart_skip: list[str] = field(default_factory=list)  # fields that the main constructor does not take
 
     response_type: str = ""  # requests: the class that answers it; where there is one reply, that

@@ -39,6 +39,7 @@ final Map<String, ToRWKV Function(Draw)> requestMakers = {
   'CalculateTokensCountRaw': (draw) => CalculateTokensCountRaw(draw.text(), modelID: draw.int32()),
   'CalculateTokensCountFromMessages': (draw) => CalculateTokensCountFromMessages(draw.list(draw.text)(), modelID: draw.int32()),
   'SetSamplerParams': (draw) => SetSamplerParams(temperature: draw.number(), topK: draw.number(), topP: draw.number(), presencePenalty: draw.number(), frequencyPenalty: draw.number(), penaltyDecay: draw.number(), modelID: draw.int32()),
+  'UpdateSampling': (draw) => UpdateSampling(temperature: draw.maybe(draw.number)(), topK: draw.maybe(draw.number)(), topP: draw.maybe(draw.number)(), presencePenalty: draw.maybe(draw.number)(), frequencyPenalty: draw.maybe(draw.number)(), penaltyDecay: draw.maybe(draw.number)(), seed: draw.maybe(draw.int64)(), modelID: draw.int32()),
   'GetSamplerParams': (draw) => GetSamplerParams(modelID: draw.int32()),
   'SetSamplerAndPenaltyParams': (draw) => SetSamplerAndPenaltyParams(temperatures: draw.list(draw.real)(), topKs: draw.list(draw.real)(), topPs: draw.list(draw.real)(), presencePenalties: draw.list(draw.real)(), frequencyPenalties: draw.list(draw.real)(), penaltyDecays: draw.list(draw.real)(), modelID: draw.int32()),
   'GetSamplerAndPenaltyParams': (draw) => GetSamplerAndPenaltyParams(modelID: draw.int32(), batchSize: draw.int32()),
@@ -81,7 +82,7 @@ final Map<String, ToRWKV Function(Draw)> requestMakers = {
 
 /// Makes a random response of each class.
 final Map<String, FromRWKV Function(Draw)> responseMakers = {
-  'LoadModelSteps': (draw) => LoadModelSteps(status: draw.oneOf(LoadingStatus.values)(), info: draw.maybe(draw.text)(), modelID: draw.maybe(draw.int32)(), progress: draw.maybe(draw.real)(), code: draw.maybe(draw.text)(), loadingModelID: draw.maybe(draw.int32)(), req: null),
+  'LoadModelSteps': (draw) => LoadModelSteps(status: draw.oneOf(LoadingStatus.values)(), info: draw.maybe(draw.text)(), modelID: draw.maybe(draw.int32)(), progress: draw.maybe(draw.real)(), code: draw.maybe(draw.text)(), loadID: draw.maybe(draw.int64)(), loadingModelID: draw.maybe(draw.int32)(), req: null),
   'LoadedModelIDs': (draw) => LoadedModelIDs(loadedModelIDs: draw.list(draw.int32)()),
   'LoadedModelPathByID': (draw) => LoadedModelPathByID(loadedModelPath: draw.text(), modelID: draw.int32()),
   'LoadedModels': (draw) => LoadedModels(models: draw.list((() => drawLoadedModelInfo(draw)))()),
@@ -109,7 +110,7 @@ final Map<String, FromRWKV Function(Draw)> responseMakers = {
   'DoctorReport': (draw) => DoctorReport(version: draw.text(), build: draw.text(), system: draw.text(), architecture: draw.text(), cpuFeatures: draw.list(draw.text)(), logicalProcessors: draw.int32(), pageBytes: draw.int64(), memoryBytes: draw.int64(), availableBytes: draw.int64(), backends: draw.list((() => drawBackendStatus(draw)))()),
   'MemoryReleased': (draw) => MemoryReleased(level: draw.maybe(draw.oneOf(MemoryPressure.values))(), stateBytes: draw.int64(), caches: draw.int32(), unloadedModelIDs: draw.list(draw.int32)(), bytesBefore: draw.int64(), bytesAfter: draw.int64()),
   'MemoryInfo': (draw) => MemoryInfo(budgetBytes: draw.int64(), usedBytes: draw.int64(), availableBytes: draw.int64(), models: draw.list((() => drawModelMemory(draw)))()),
-  'GenerationSnapshot': (draw) => GenerationSnapshot(modelID: draw.int32(), generationID: draw.maybe(draw.int64)(), slot: draw.int32(), after: draw.int64(), sequence: draw.int64(), text: draw.text(), tokens: draw.list(draw.int32)(), reason: draw.maybe(draw.oneOf(GenerationEndReason.values))()),
+  'GenerationSnapshot': (draw) => GenerationSnapshot(modelID: draw.int32(), generationID: draw.maybe(draw.int64)(), slot: draw.int32(), after: draw.int64(), sequence: draw.int64(), text: draw.text(), tokens: draw.list(draw.int32)(), reason: draw.maybe(draw.oneOf(GenerationEndReason.values))(), error: draw.maybe(draw.text)(), code: draw.maybe(draw.text)()),
   'GenerationDelta': (draw) => GenerationDelta(modelID: draw.int32(), generationID: draw.int64(), slot: draw.int32(), sequence: draw.int64(), text: draw.text(), tokens: draw.list(draw.int32)()),
   'GenerationProgress': (draw) => GenerationProgress(modelID: draw.int32(), generationID: draw.int64(), slot: draw.int32(), progress: draw.real(), prefillSpeed: draw.real(), decodeSpeed: draw.real()),
   'GenerationEnd': (draw) => GenerationEnd(modelID: draw.int32(), generationID: draw.int64(), slot: draw.int32(), sequence: draw.int64(), reason: draw.oneOf(GenerationEndReason.values)(), promptTokens: draw.int64(), generatedTokens: draw.int64(), prefillSpeed: draw.real(), decodeSpeed: draw.real(), error: draw.maybe(draw.text)(), code: draw.maybe(draw.text)()),
@@ -117,7 +118,7 @@ final Map<String, FromRWKV Function(Draw)> responseMakers = {
 
 ChatBatchSlotConfig drawChatBatchSlotConfig(Draw draw) => ChatBatchSlotConfig(messages: draw.list(draw.text)(), enableReasoning: draw.boolean(), forceReasoning: draw.boolean(), forceLang: draw.maybe(draw.int32)(), addGenerationPrompt: draw.maybe(draw.boolean)());
 
-LoadedModelInfo drawLoadedModelInfo(Draw draw) => LoadedModelInfo(modelID: draw.int32(), modelPath: draw.text(), backend: draw.text(), isGenerating: draw.boolean(), generationID: draw.maybe(draw.int64)(), slots: draw.int32());
+LoadedModelInfo drawLoadedModelInfo(Draw draw) => LoadedModelInfo(modelID: draw.int32(), modelPath: draw.text(), backend: draw.text(), isGenerating: draw.boolean(), generationID: draw.maybe(draw.int64)(), loadID: draw.maybe(draw.int64)(), slots: draw.int32());
 
 StateCacheNode drawStateCacheNode(Draw draw) => StateCacheNode(text: draw.text(), tokensCount: draw.int64(), bytes: draw.int64());
 
@@ -159,6 +160,7 @@ Map<String, Object?>? fieldsOf(Object? message) => switch (message) {
   CalculateTokensCountRaw() => {'text': message.text, 'modelID': message.modelID},
   CalculateTokensCountFromMessages() => {'messages': message.messages, 'modelID': message.modelID},
   SetSamplerParams() => {'temperature': message.temperature, 'topK': message.topK, 'topP': message.topP, 'presencePenalty': message.presencePenalty, 'frequencyPenalty': message.frequencyPenalty, 'penaltyDecay': message.penaltyDecay, 'modelID': message.modelID},
+  UpdateSampling() => {'temperature': message.temperature, 'topK': message.topK, 'topP': message.topP, 'presencePenalty': message.presencePenalty, 'frequencyPenalty': message.frequencyPenalty, 'penaltyDecay': message.penaltyDecay, 'seed': message.seed, 'modelID': message.modelID},
   GetSamplerParams() => {'modelID': message.modelID},
   SetSamplerAndPenaltyParams() => {'temperatures': message.temperatures, 'topKs': message.topKs, 'topPs': message.topPs, 'presencePenalties': message.presencePenalties, 'frequencyPenalties': message.frequencyPenalties, 'penaltyDecays': message.penaltyDecays, 'modelID': message.modelID},
   GetSamplerAndPenaltyParams() => {'modelID': message.modelID, 'batchSize': message.batchSize},
@@ -197,7 +199,7 @@ Map<String, Object?>? fieldsOf(Object? message) => switch (message) {
   GetMemoryInfo() => {},
   SetModelWeight() => {'weight': message.weight, 'modelID': message.modelID},
   SubscribeGeneration() => {'modelID': message.modelID, 'slot': message.slot, 'after': message.after, 'generationID': message.generationID},
-  LoadModelSteps() => {'status': message.status, 'info': message.info, 'modelID': message.modelID, 'progress': message.progress, 'code': message.code, 'loadingModelID': message.loadingModelID},
+  LoadModelSteps() => {'status': message.status, 'info': message.info, 'modelID': message.modelID, 'progress': message.progress, 'code': message.code, 'loadID': message.loadID, 'loadingModelID': message.loadingModelID},
   LoadedModelIDs() => {'loadedModelIDs': message.loadedModelIDs},
   LoadedModelPathByID() => {'loadedModelPath': message.loadedModelPath, 'modelID': message.modelID},
   LoadedModels() => {'models': message.models},
@@ -225,12 +227,12 @@ Map<String, Object?>? fieldsOf(Object? message) => switch (message) {
   DoctorReport() => {'version': message.version, 'build': message.build, 'system': message.system, 'architecture': message.architecture, 'cpuFeatures': message.cpuFeatures, 'logicalProcessors': message.logicalProcessors, 'pageBytes': message.pageBytes, 'memoryBytes': message.memoryBytes, 'availableBytes': message.availableBytes, 'backends': message.backends},
   MemoryReleased() => {'level': message.level, 'stateBytes': message.stateBytes, 'caches': message.caches, 'unloadedModelIDs': message.unloadedModelIDs, 'bytesBefore': message.bytesBefore, 'bytesAfter': message.bytesAfter},
   MemoryInfo() => {'budgetBytes': message.budgetBytes, 'usedBytes': message.usedBytes, 'availableBytes': message.availableBytes, 'models': message.models},
-  GenerationSnapshot() => {'modelID': message.modelID, 'generationID': message.generationID, 'slot': message.slot, 'after': message.after, 'sequence': message.sequence, 'text': message.text, 'tokens': message.tokens, 'reason': message.reason},
+  GenerationSnapshot() => {'modelID': message.modelID, 'generationID': message.generationID, 'slot': message.slot, 'after': message.after, 'sequence': message.sequence, 'text': message.text, 'tokens': message.tokens, 'reason': message.reason, 'error': message.error, 'code': message.code},
   GenerationDelta() => {'modelID': message.modelID, 'generationID': message.generationID, 'slot': message.slot, 'sequence': message.sequence, 'text': message.text, 'tokens': message.tokens},
   GenerationProgress() => {'modelID': message.modelID, 'generationID': message.generationID, 'slot': message.slot, 'progress': message.progress, 'prefillSpeed': message.prefillSpeed, 'decodeSpeed': message.decodeSpeed},
   GenerationEnd() => {'modelID': message.modelID, 'generationID': message.generationID, 'slot': message.slot, 'sequence': message.sequence, 'reason': message.reason, 'promptTokens': message.promptTokens, 'generatedTokens': message.generatedTokens, 'prefillSpeed': message.prefillSpeed, 'decodeSpeed': message.decodeSpeed, 'error': message.error, 'code': message.code},
   ChatBatchSlotConfig() => {'messages': message.messages, 'enableReasoning': message.enableReasoning, 'forceReasoning': message.forceReasoning, 'forceLang': message.forceLang, 'addGenerationPrompt': message.addGenerationPrompt},
-  LoadedModelInfo() => {'modelID': message.modelID, 'modelPath': message.modelPath, 'backend': message.backend, 'isGenerating': message.isGenerating, 'generationID': message.generationID, 'slots': message.slots},
+  LoadedModelInfo() => {'modelID': message.modelID, 'modelPath': message.modelPath, 'backend': message.backend, 'isGenerating': message.isGenerating, 'generationID': message.generationID, 'loadID': message.loadID, 'slots': message.slots},
   StateCacheNode() => {'text': message.text, 'tokensCount': message.tokensCount, 'bytes': message.bytes},
   ModelMemory() => {'modelID': message.modelID, 'asleep': message.asleep, 'mappedBytes': message.mappedBytes, 'privateBytes': message.privateBytes, 'cacheBytes': message.cacheBytes, 'pinnedBytes': message.pinnedBytes},
   BackendStatus() => {'name': message.name, 'description': message.description, 'unavailable': message.unavailable},

@@ -31,6 +31,7 @@ LoadedModelInfo _decodeLoadedModelInfo(Object? value) {
     backend: _string(json['backend']),
     isGenerating: _bool(json['isGenerating']),
     generationID: _maybe(json['generationID'], _int),
+    loadID: _maybe(json['loadID'], _int),
     slots: _int(json['slots']),
   );
 }
@@ -69,6 +70,8 @@ BackendStatus _decodeBackendStatus(Object? value) {
 Map<String, Object?> encodePortOptions(StartOptions options) => {
   'push': options.push,
   'notifyGenerationEnd': options.notifyGenerationEnd,
+  'onlyNew': options.onlyNew,
+  'keepLoads': options.keepLoads,
   'stopOnDeath': options.stopOnDeath,
   'acknowledge': true,
 };
@@ -114,6 +117,7 @@ String typeOf(ToRWKV request) => switch (request) {
   CalculateTokensCountRaw() => 'CalculateTokensCountRaw',
   CalculateTokensCountFromMessages() => 'CalculateTokensCountFromMessages',
   SetSamplerParams() => 'SetSamplerParams',
+  UpdateSampling() => 'UpdateSampling',
   GetSamplerParams() => 'GetSamplerParams',
   SetSamplerAndPenaltyParams() => 'SetSamplerAndPenaltyParams',
   GetSamplerAndPenaltyParams() => 'GetSamplerAndPenaltyParams',
@@ -297,6 +301,16 @@ Map<String, Object?> _fieldsOf(ToRWKV request) => switch (request) {
     'penaltyDecay': request.penaltyDecay,
     'modelID': request.modelID,
   },
+  UpdateSampling() => {
+    if (request.temperature case final it?) 'temperature': it,
+    if (request.topK case final it?) 'topK': it,
+    if (request.topP case final it?) 'topP': it,
+    if (request.presencePenalty case final it?) 'presencePenalty': it,
+    if (request.frequencyPenalty case final it?) 'frequencyPenalty': it,
+    if (request.penaltyDecay case final it?) 'penaltyDecay': it,
+    if (request.seed case final it?) 'seed': it,
+    'modelID': request.modelID,
+  },
   GetSamplerParams() => {
     'modelID': request.modelID,
   },
@@ -460,6 +474,7 @@ List<Object> decodeResponse(Map<String, Object?> json, ToRWKV? req) => switch (j
       modelID: _maybe(json['modelID'], _int),
       progress: _maybe(json['progress'], _double),
       code: _maybe(json['code'], _string),
+      loadID: _maybe(json['loadID'], _int),
       loadingModelID: _maybe(json['loadingModelID'], _int),
       req: req,
     ),
@@ -643,6 +658,8 @@ List<Object> decodeResponse(Map<String, Object?> json, ToRWKV? req) => switch (j
       text: _string(json['text']),
       tokens: _list(json['tokens'], _int),
       reason: _maybe(json['reason'], _decodeGenerationEndReason),
+      error: _maybe(json['error'], _string),
+      code: _maybe(json['code'], _string),
       req: req,
     ),
   ],

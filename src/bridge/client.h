@@ -18,10 +18,12 @@ struct Client {
   protocol::PortOptions options;
 };
 
-/// Which request a response belongs to.
+/// Which request something belongs to.
 struct Origin {
   PortId port = 0;
   std::optional<std::int64_t> request_id;
+  /// The load that the request's model must come from, where it names one.
+  std::optional<std::int64_t> load_id = {};
 };
 
 }  // namespace rwkv::bridge

@@ -11,8 +11,23 @@ constexpr std::size_t kMostEvents = 4096;
 
 }  // namespace
 
-void GenerationStream::start(std::size_t slot, std::string text, Tokens tokens) {
+void GenerationStream::Part::leave_out_given() {
+  text.erase(0, std::exchange(given_text, 0));
+  tokens.erase(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(std::exchange(given_tokens, 0)));
+}
+
+GenerationStream::Part GenerationStream::part(const Slot& slot, Mark begin, Mark end, std::int64_t sequence) {
+  const auto given = [](std::size_t all, std::size_t from, std::size_t to) { return std::clamp(all, from, to) - from; };
+  return {sequence, slot.text.substr(begin.text, end.text - begin.text),
+          Tokens(slot.tokens.begin() + static_cast<std::ptrdiff_t>(begin.tokens),
+                 slot.tokens.begin() + static_cast<std::ptrdiff_t>(end.tokens)),
+          given(slot.given.text, begin.text, end.text), given(slot.given.tokens, begin.tokens, end.tokens)};
+}
+
+void GenerationStream::start(std::size_t slot, std::string text, Tokens tokens, std::size_t given_reply) {
   const std::lock_guard lock(mutex_);
+  const std::size_t given = text.size() + given_reply;
+  slots_[slot].given = {given, given > 0 ? tokens.size() : 0};
   slots_[slot].start_bytes = text.size();
   slots_[slot].text = std::move(text);
   slots_[slot].tokens = std::move(tokens);
@@ -96,8 +111,7 @@ std::optional<GenerationStream::Delta> GenerationStream::take_delta(std::size_t 
   const Mark last = from.mark(static_cast<std::int64_t>(from.marks.size()));
   if (from.text.size() == last.text && from.tokens.size() == last.tokens) return std::nullopt;
   from.marks.push_back({from.text.size(), from.tokens.size()});
-  return Delta{static_cast<std::int64_t>(from.marks.size()), from.text.substr(last.text),
-               Tokens(from.tokens.begin() + static_cast<std::ptrdiff_t>(last.tokens), from.tokens.end())};
+  return part(from, last, from.marks.back(), static_cast<std::int64_t>(from.marks.size()));
 }
 
 GenerationStream::Snapshot GenerationStream::snapshot(std::size_t slot, std::int64_t after) const {
@@ -105,11 +119,7 @@ GenerationStream::Snapshot GenerationStream::snapshot(std::size_t slot, std::int
   if (slot >= slots_.size()) return {};
   const Slot& from = slots_[slot];
   const auto sequence = static_cast<std::int64_t>(from.marks.size());
-  const Mark begin = from.mark(after);
-  const Mark end = from.mark(sequence);
-  return {sequence, from.text.substr(begin.text, end.text - begin.text),
-          Tokens(from.tokens.begin() + static_cast<std::ptrdiff_t>(begin.tokens),
-                 from.tokens.begin() + static_cast<std::ptrdiff_t>(end.tokens))};
+  return part(from, from.mark(after), from.mark(sequence), sequence);
 }
 
 std::int64_t GenerationStream::last_sequence(std::size_t slot) const {

@@ -19,16 +19,20 @@ namespace rwkv::bridge {
 /// tell that it has everything.
 class GenerationStream {
  public:
-  struct Delta {
-    std::int64_t sequence = 0;
-    std::string text;  // what came since the previous number
-    Tokens tokens;
-  };
-  struct Snapshot {
+  /// A part of a slot's text and tokens.
+  struct Part {
     std::int64_t sequence = 0;  // up to and including this number
     std::string text;
     Tokens tokens;
+    /// How much at the beginning repeats what the request gave (a prompt, an answer that goes on).
+    std::size_t given_text = 0;
+    std::size_t given_tokens = 0;
+
+    /// What is new stays.
+    void leave_out_given();
   };
+  using Delta = Part;     // what came since the previous number
+  using Snapshot = Part;  // what came since a number that a client named
   /// A token with the part of text() that it brought.
   struct TokenEvent {
     TokenId token = 0;
@@ -54,8 +58,9 @@ class GenerationStream {
 
   std::size_t slots() const noexcept { return slots_.size(); }
 
-  /// The text a slot begins with, before anything is generated (a prompt, a partial answer), and its tokens.
-  void start(std::size_t slot, std::string text, Tokens tokens);
+  /// The text a slot begins with, before anything is generated (a completion's prompt), and its tokens. Of what is
+  /// generated the first `given_reply` bytes repeat an answer that the request gave, and `tokens` are its tokens.
+  void start(std::size_t slot, std::string text, Tokens tokens, std::size_t given_reply = 0);
   /// Takes over what `generation` has written since the last call, and its end. With kept events it waits while
   /// thousands of them have not been taken, so that a fast model does not fill the memory; `cancel` ends that.
   void append(std::size_t slot, const Generation& generation, const CancelToken& cancel);
@@ -100,6 +105,7 @@ class GenerationStream {
     std::string text;
     std::size_t start_bytes = 0;
     Tokens tokens;
+    Mark given{0, 0};
     std::size_t taken_text = 0;    // bytes of the generation's own text that are in `text`
     std::size_t taken_tokens = 0;  // the same for tokens
     std::vector<Mark> marks;       // [i]: the end of delta i + 1
@@ -111,6 +117,8 @@ class GenerationStream {
       return marks[static_cast<std::size_t>(sequence - 1)];
     }
   };
+
+  static Part part(const Slot& slot, Mark begin, Mark end, std::int64_t sequence);
 
   mutable std::mutex mutex_;
   std::vector<Slot> slots_;

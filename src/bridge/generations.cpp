@@ -152,9 +152,17 @@ void Runtime::push(ModelHost& host, Run& run) {
     // the next run at once, so that one waits until the model is free.
     const auto end = run.stream.take_end(slot, host.generating);
     if (auto delta = run.stream.take_delta(slot)) {
-      push_to(listeners, run,
-              protocol::GenerationDelta{host.id, run.id, index, delta->sequence, std::move(delta->text),
-                                        std::move(delta->tokens)});
+      const auto message = [&] {
+        return protocol::GenerationDelta{host.id, run.id, index, delta->sequence, delta->text, delta->tokens};
+      };
+      std::set<PortId> whole = listeners;
+      std::set<PortId> only_new;
+      for (const PortId port : listeners) {
+        if (wants_only_new(port)) only_new.insert(whole.extract(port));
+      }
+      if (!whole.empty()) push_to(whole, run, message());
+      delta->leave_out_given();
+      if (!only_new.empty()) push_to(only_new, run, message());
     }
     if (!end) continue;
     protocol::GenerationEnd message;
@@ -179,6 +187,11 @@ void Runtime::push_to(const std::set<PortId>& listeners, const Run& run, const p
   for (const PortId port : listeners) {
     reply({port, port == run.origin.port ? run.origin.request_id : std::nullopt}, response);
   }
+}
+
+bool Runtime::wants_only_new(PortId port) const {
+  const Client* client = find_client(port);
+  return client && client->options.only_new;
 }
 
 void Runtime::tell_puzzle_tokens(ModelHost& host, Run& run) {

@@ -55,6 +55,7 @@ class Handlers {
   void handle(const protocol::GetSamplerParams& request);
   void handle(const protocol::SetSamplerAndPenaltyParams& request);
   void handle(const protocol::GetSamplerAndPenaltyParams& request);
+  void handle(const protocol::UpdateSampling& request);
   void handle(const protocol::SetSeed& request);
   void handle(const protocol::GetSeed& request);
   void handle(const protocol::SetImageUniqueIdentifier& request);
@@ -104,8 +105,8 @@ class Handlers {
   void reply(protocol::Response response) { runtime_.reply(origin_, std::move(response)); }
   /// Throws Error(kNotFound) naming the id.
   std::shared_ptr<ModelHost> model(std::int64_t id) const;
-  /// Null for an unknown id.
-  std::shared_ptr<ModelHost> find(std::int64_t id) const { return runtime_.find_model(id); }
+  /// Null for an unknown id. Throws Error(kNotFound) where the request names a load and the id's model is of another.
+  std::shared_ptr<ModelHost> find(std::int64_t id) const;
 
   // handlers_reading.cpp
   /// The port has read the text.

@@ -74,10 +74,13 @@ void Handlers::chat(const protocol::Request& request, std::int64_t model_id, std
                     bool push, std::optional<std::int32_t> max_length) {
   check_slots(conversations.size());
   if (max_length) check_length(*max_length);
-  for (const Conversation& conversation : conversations) {
-    if (conversation.messages.empty()) throw Error(ErrorCode::kInvalidArgument, "a conversation has no messages");
-  }
   const std::size_t slots = conversations.size();
+  for (std::size_t i = 0; i < slots; ++i) {
+    if (!conversations[i].messages.empty()) continue;
+    throw Error(ErrorCode::kInvalidArgument,
+                slots == 1 ? "the conversation has no messages"
+                           : "conversation " + std::to_string(i) + " of the batch (counted from 0) has no messages");
+  }
   const auto host = find(model_id);
   const int length = max_length.value_or(host ? host->settings.max_length : 0);
   generate(request, model_id, Run::Kind::kChat, slots, push, max_length ? *max_length : -1,
@@ -148,17 +151,21 @@ void Handlers::handle(const protocol::SudokuOthelloGenerate& request) {
 }
 
 void Handlers::handle(const protocol::Stop& request) {
-  const auto host = find(request.model_id);
-  if (host && host->generating) {
-    later_ = true;
-    host->stop = origin_;
-    runtime_.drain(host);
-    return;
-  }
   // A Stop for the id that a model being loaded is to get ends the load.
   for (const auto& loading : runtime_.busy_hosts_) {
-    if (loading->id == request.model_id && loading->load_number == 0) loading->jobs_cancel.cancel();
+    if (loading->id != request.model_id || loading->load_number != 0) continue;
+    if (!origin_.load_id || *origin_.load_id == loading->load_id) {
+      loading->jobs_cancel.cancel();
+      return;
+    }
   }
+  const auto host = find(request.model_id);
+  if (!host || !host->generating) return;
+  const Origin& from = host->run->origin;
+  if (request.started_by && (from.port != origin_.port || from.request_id != request.started_by)) return;
+  later_ = true;
+  host->stop = origin_;
+  runtime_.drain(host);
 }
 
 void Handlers::handle(const protocol::SubscribeGeneration& request) {
@@ -198,12 +205,19 @@ protocol::GenerationSnapshot Handlers::snapshot(ModelHost& host, std::int32_t nu
   answer.generation_id = run.id;
   answer.after = after > 0 && after <= run.stream.last_sequence(slot) ? after : 0;
   GenerationStream::Snapshot part = run.stream.snapshot(slot, answer.after);
+  if (runtime_.wants_only_new(origin_.port)) part.leave_out_given();
   answer.sequence = part.sequence;
   answer.text = std::move(part.text);
   answer.tokens = std::move(part.tokens);
   // An end that others have been told already does not come again.
   if (!host.generating || run.stream.end_taken(slot)) {
-    if (const auto end = run.stream.end(slot)) answer.reason = to_protocol(end->reason);
+    if (const auto end = run.stream.end(slot)) {
+      answer.reason = to_protocol(end->reason);
+      if (end->error) {
+        answer.error = end->error->what();
+        answer.code = to_string(end->error->code());
+      }
+    }
   }
   return answer;
 }

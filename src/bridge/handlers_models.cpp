@@ -1,12 +1,20 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/error_of.h"
 #include "bridge/handlers.h"
 
 namespace rwkv::bridge {
 
+std::shared_ptr<ModelHost> Handlers::find(std::int64_t id) const {
+  auto host = runtime_.find_model(id);
+  if (!origin_.load_id || (host && host->load_id == *origin_.load_id)) return host;
+  throw Error(ErrorCode::kNotFound,
+              "the model with the id " + std::to_string(id) + " that was meant here was released; load it again");
+}
+
 std::shared_ptr<ModelHost> Handlers::model(std::int64_t id) const {
-  if (auto host = runtime_.find_model(id)) return host;
+  if (auto host = find(id)) return host;
   throw Error(ErrorCode::kNotFound, "no model with the id " + std::to_string(id) + " is loaded; load one first");
 }
 
@@ -25,11 +33,11 @@ void Handlers::handle(const protocol::ReleaseRWKVModel& request) {
   steps.status = protocol::LoadingStatus::kReleasing;
   steps.model_id = request.model_id;
   reply(steps);
-  const auto host = find(request.model_id);
-  if (!host) {
+  std::shared_ptr<ModelHost> host;
+  if (const auto error = error_of([&] { host = model(request.model_id); })) {
     steps.status = protocol::LoadingStatus::kFailedInReleasing;
-    steps.info = "no model with the id " + std::to_string(request.model_id) + " is loaded";
-    steps.code = to_string(ErrorCode::kNotFound);
+    steps.info = error->what();
+    steps.code = to_string(error->code());
     reply(steps);
     return;
   }
@@ -73,6 +81,7 @@ void Handlers::handle(const protocol::GetModels&) {
     info.model_path = host->request.model_path;
     info.backend = host->model->info().backend;
     info.is_generating = host->generating;
+    info.load_id = host->load_id;
     if (host->run) {
       info.generation_id = host->run->id;
       info.slots = static_cast<std::int32_t>(host->run->stream.slots());

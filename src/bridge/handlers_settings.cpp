@@ -92,6 +92,19 @@ void Handlers::handle(const protocol::SetSamplerParams& request) {
                                            request.frequency_penalty, request.penalty_decay));
 }
 
+void Handlers::handle(const protocol::UpdateSampling& request) {
+  ModelSettings& settings = model(request.model_id)->settings;
+  settings.slots.change([&](const SlotSettings::Values& now) {
+    return slot_values(request.temperature.value_or(static_cast<double>(now.sampler.temperature)),
+                       request.top_k.value_or(now.sampler.top_k),
+                       request.top_p.value_or(static_cast<double>(now.sampler.top_p)),
+                       request.presence_penalty.value_or(static_cast<double>(now.penalties.presence)),
+                       request.frequency_penalty.value_or(static_cast<double>(now.penalties.frequency)),
+                       request.penalty_decay.value_or(static_cast<double>(now.penalties.decay)));
+  });
+  if (request.seed) settings.seeds.set(*request.seed);
+}
+
 void Handlers::handle(const protocol::GetSamplerParams& request) {
   const SlotSettings::Values values = model(request.model_id)->settings.slots.slot(0);
   reply(protocol::SamplerParams{

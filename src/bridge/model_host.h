@@ -19,7 +19,7 @@ namespace rwkv::bridge {
 
 /// Belongs to the runtime's thread, except `model`, which the worker's jobs use.
 struct ModelHost {
-  explicit ModelHost(int model_id) : id(model_id) { live.fetch_add(1, std::memory_order_relaxed); }
+  ModelHost(int model_id, std::int64_t load) : id(model_id), load_id(load) { live.fetch_add(1, std::memory_order_relaxed); }
   ModelHost(const ModelHost&) = delete;
   ModelHost& operator=(const ModelHost&) = delete;
   ~ModelHost() { live.fetch_sub(1, std::memory_order_relaxed); }
@@ -28,6 +28,11 @@ struct ModelHost {
   static inline std::atomic<std::int64_t> live{0};
 
   const int id;
+  /// Unique in the process, where ids are given again.
+  const std::int64_t load_id;
+  /// Who loads it. While nobody has been told of the load's end, the model goes with its port, unless that keeps loads.
+  PortId loader = 0;
+  bool kept_without_loader = false;
   ModelRequest request;  // what was loaded
   std::unique_ptr<LanguageModel> model;
   /// Counts loads in the process: the model loaded last has the highest.

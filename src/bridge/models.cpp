@@ -10,8 +10,14 @@ namespace {
 
 constexpr std::chrono::milliseconds kProgressInterval{50};
 
+// The threads of all runtimes come here.
 std::int64_t next_load_number() {
-  static std::atomic<std::int64_t> last{0};  // the threads of all runtimes come here
+  static std::atomic<std::int64_t> last{0};
+  return ++last;
+}
+
+std::int64_t next_load_id() {
+  static std::atomic<std::int64_t> last{0};
   return ++last;
 }
 
@@ -21,30 +27,45 @@ protocol::LoadModelSteps step(protocol::LoadingStatus status) {
   return steps;
 }
 
-protocol::LoadModelSteps loading_step(int id) {
+protocol::LoadModelSteps loading_step(int id, std::int64_t load_id) {
   protocol::LoadModelSteps steps = step(protocol::LoadingStatus::kLoading);
   steps.loading_model_id = id;
+  steps.load_id = load_id;
   return steps;
+}
+
+// What failed, and what was to be loaded where the error does not say it itself.
+std::string described(const Error& error, const ModelRequest& request) {
+  const std::string what = error.what();
+  const auto says = [&](const std::string& text) { return text.empty() || what.find(text) != std::string::npos; };
+  std::string rest;
+  if (!says(request.model_path)) rest += "model '" + request.model_path + "'";
+  if (!says(request.tokenizer_path)) rest += (rest.empty() ? "" : ", ") + ("vocabulary '" + request.tokenizer_path + "'");
+  return rest.empty() ? what : what + " (" + rest + ")";
 }
 
 }  // namespace
 
 void Runtime::load_model(const Origin& origin, const ModelRequest& request) {
-  const auto host = std::make_shared<ModelHost>(free_model_id());
+  const auto host = std::make_shared<ModelHost>(free_model_id(), next_load_id());
   host->request = request;
   host->request.budget = budget_;
+  host->loader = origin.port;
+  const Client* client = find_client(origin.port);
+  host->kept_without_loader = client && client->options.keep_loads;
   busy_hosts_.insert(host);
   ++loads_[origin.port].running;
-  reply(origin, loading_step(host->id));
+  reply(origin, loading_step(host->id, host->load_id));
 
   ModelRequest with_progress = host->request;
   with_progress.options.cancel = host->jobs_cancel;
-  with_progress.options.progress = [this, origin, id = host->id, told = std::chrono::steady_clock::time_point()](float part) mutable {
+  with_progress.options.progress = [this, origin, id = host->id, load_id = host->load_id,
+                                    told = std::chrono::steady_clock::time_point()](float part) mutable {
     const auto now = std::chrono::steady_clock::now();
     if (now - told < kProgressInterval) return;
     told = now;
-    mailbox_.post([this, origin, id, part] {
-      protocol::LoadModelSteps steps = loading_step(id);
+    mailbox_.post([this, origin, id, load_id, part] {
+      protocol::LoadModelSteps steps = loading_step(id, load_id);
       steps.progress = static_cast<double>(part);
       reply(origin, steps);
     });
@@ -61,9 +82,7 @@ void Runtime::load_ended(const Origin& origin, const std::shared_ptr<ModelHost>&
   busy_hosts_.erase(host);
   if (error) {
     protocol::LoadModelSteps steps = step(protocol::LoadingStatus::kFailedInLoading);
-    steps.info = std::string(error->what()) + " (" + std::string(to_string(error->code())) + "; model '" +
-                 host->request.model_path + "', backend '" + host->request.backend + "', tokenizer '" +
-                 host->request.tokenizer_path + "')";
+    steps.info = described(*error, host->request);
     steps.code = to_string(error->code());
     reply(origin, steps);
   } else {
@@ -73,7 +92,9 @@ void Runtime::load_ended(const Origin& origin, const std::shared_ptr<ModelHost>&
     models_[host->id] = host;
     protocol::LoadModelSteps steps = step(protocol::LoadingStatus::kLoaded);
     steps.model_id = host->id;
-    reply(origin, steps);
+    steps.load_id = host->load_id;
+    // Nobody knows of a model whose loader is gone, so nobody would ever release it.
+    if (!reply(origin, steps) && !host->kept_without_loader) release_model(origin, host);
   }
   done(origin);
 

@@ -109,7 +109,9 @@ void Runtime::serve(PortId id, const std::string& json) {
   const auto error = error_of([&] {
     const protocol::Json message = protocol::parse_message(json);
     origin.request_id = protocol::request_id_of(message);
-    request = protocol::decode_request(message).body;
+    protocol::RequestMessage decoded = protocol::decode_request(message);
+    origin.load_id = decoded.load_id;
+    request = std::move(decoded.body);
   });
   if (error) {
     reply_error(origin, *error);
@@ -163,6 +165,9 @@ void Runtime::drop_client(PortId id) {
   const bool stop = it->second->options.stop_on_death;
   clients_.erase(it);
   loads_.erase(id);
+  for (const auto& host : busy_hosts_) {
+    if (host->loader == id && host->load_number == 0 && !host->kept_without_loader) host->jobs_cancel.cancel();
+  }
   for (const auto& [model_id, host] : models_) {
     if (!host->run) continue;
     host->run->unsubscribe(id);
@@ -170,17 +175,18 @@ void Runtime::drop_client(PortId id) {
   }
 }
 
-void Runtime::reply(const Origin& origin, protocol::Response response) {
+bool Runtime::reply(const Origin& origin, protocol::Response response) {
   const auto it = clients_.find(origin.port);
-  if (it == clients_.end()) return;
+  if (it == clients_.end()) return false;
   // A callback of the port may close it: it lives until that has returned.
   const std::shared_ptr<Client> client = it->second;
   const HostCall host;
   if (!host.allowed()) return;
   protocol::ResponseMessage message{origin.request_id, std::move(response)};
-  if (client->port->post(protocol::to_text(protocol::encode(std::move(message))))) return;
+  if (client->port->post(protocol::to_text(protocol::encode(std::move(message))))) return true;
   drop_client(origin.port);
   forget_dead_port(origin.port);
+  return false;
 }
 
 void Runtime::reply_error(const Origin& origin, const Error& error) {

@@ -54,7 +54,8 @@ class Runtime {
   void drop_client(PortId id);
   const Client* find_client(PortId id) const;
 
-  void reply(const Origin& origin, protocol::Response response);
+  /// False: nobody is there any more.
+  bool reply(const Origin& origin, protocol::Response response);
   void reply_error(const Origin& origin, const Error& error);
   /// Nothing more follows for the request.
   void done(const Origin& origin);
@@ -102,6 +103,7 @@ class Runtime {
   void ask_for_flush(const std::weak_ptr<ModelHost>& host, const std::shared_ptr<Run>& run);
   void push(ModelHost& host, Run& run);
   void push_to(const std::set<PortId>& listeners, const Run& run, const protocol::Response& response);
+  bool wants_only_new(PortId port) const;
   void tell_puzzle_tokens(ModelHost& host, Run& run);
 
   Mailbox mailbox_;

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <utility>
 #include <vector>
 
@@ -25,6 +26,15 @@ class SlotSettings {
   void set_all(const Values& values) {
     common_ = values;
     own_.clear();
+  }
+  /// Each slot's values become what `changed` makes of them; all or, where it throws, none.
+  void change(const std::function<Values(const Values&)>& changed) {
+    const Values common = changed(common_);
+    std::vector<Values> own;
+    own.reserve(own_.size());
+    for (const Values& values : own_) own.push_back(changed(values));
+    common_ = common;
+    own_ = std::move(own);
   }
   /// Slots from own.size() on keep the common values.
   void set_each(std::vector<Values> own) { own_ = std::move(own); }

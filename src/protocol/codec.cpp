@@ -16,13 +16,15 @@ void expect_object(const Json& json) {
   if (!json.is_object()) fail("A message must be a JSON object");
 }
 
-std::optional<std::int64_t> read_request_id(const Json& json) {
-  const auto found = json.find("requestId");
+std::optional<std::int64_t> read_id(const Json& json, const std::string& name) {
+  const auto found = json.find(name);
   if (found == json.end() || found->is_null()) return std::nullopt;
   std::int64_t id = 0;
-  if (!read(*found, id, "requestId")) fail("requestId must be a 64-bit integer");
+  if (!read(*found, id, name)) fail(name + " must be a 64-bit integer");
   return id;
 }
+
+std::optional<std::int64_t> read_request_id(const Json& json) { return read_id(json, "requestId"); }
 
 // The alternative of `Variant` that calls itself `type`.
 template <class Variant, std::size_t index = 0>
@@ -42,7 +44,9 @@ Message decode(const Json& json) {
   expect_object(json);
   const auto type = json.find("type");
   if (type == json.end() || !type->is_string()) fail("A message must have a \"type\", the name of its class");
-  return {read_request_id(json), decode_body<decltype(Message::body)>(type->get_ref<const std::string&>(), json)};
+  Message message{read_request_id(json), decode_body<decltype(Message::body)>(type->get_ref<const std::string&>(), json)};
+  if constexpr (requires { message.load_id; }) message.load_id = read_id(json, "loadID");
+  return message;
 }
 
 template <class Message>
@@ -52,6 +56,9 @@ Json encode_message(Message& message) {
         Json json = write_object(body);
         json["type"] = body.kType;
         if (message.request_id) json["requestId"] = *message.request_id;
+        if constexpr (requires { message.load_id; }) {
+          if (message.load_id) json["loadID"] = *message.load_id;
+        }
         return json;
       },
       message.body);

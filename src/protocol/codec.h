@@ -26,6 +26,8 @@ inline constexpr int kMaxMessageDepth = 64;
 struct RequestMessage {
   std::optional<std::int64_t> request_id;
   Request body;
+  /// The load that the request's model must come from; nothing: whatever has the id.
+  std::optional<std::int64_t> load_id = {};
 };
 struct ResponseMessage {
   std::optional<std::int64_t> request_id;

@@ -178,11 +178,15 @@ struct Stop {
 
   /// The loaded model.
   std::int32_t model_id = 0;
+  /// The `requestId` of a generation request of this port: nothing is stopped but what that started. Null: whatever the
+  /// model generates.
+  std::optional<std::int64_t> started_by{};
 
   bool operator==(const Stop&) const = default;
   template <class Self, class Visitor>
   static void each_field(Self& self, Visitor&& visit) {
     visit.required("modelID", self.model_id);
+    visit.optional("startedBy", self.started_by);
   }
 };
 

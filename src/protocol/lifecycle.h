@@ -126,6 +126,9 @@ struct LoadModelSteps {
   std::optional<double> progress{};
   /// With a failure: its kind, see Error.
   std::optional<std::string> code{};
+  /// In `loading` and `loaded`: the load, unique in the process; a request that names it is never served by another
+  /// model that was given the same id later.
+  std::optional<std::int64_t> load_id{};
   /// In `loading`: the id that the model is going to have; a Stop for it ends the load.
   std::optional<std::int32_t> loading_model_id{};
 
@@ -137,6 +140,7 @@ struct LoadModelSteps {
     visit.optional("modelID", self.model_id);
     visit.optional("progress", self.progress);
     visit.optional("code", self.code);
+    visit.optional("loadID", self.load_id);
     visit.optional("loadingModelID", self.loading_model_id);
   }
 };

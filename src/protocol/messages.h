@@ -25,7 +25,7 @@ using Request = std::variant<
     SetGenerationStopToken, GetSupportedBatchSizes, GetResponseBufferContent, GetBatchResponseBufferContent,
     GetIsGenerating, GetResponseBufferIds, GetResponseBufferTokensCount, GetResponseBufferTokensCountBatch, SetUserRole,
     SetResponseRole, SetBosToken, SetEosToken, SetThinkingToken, SetSpaceAfterRoles, SetTokenBanned,
-    CalculateTokensCountRaw, CalculateTokensCountFromMessages, SetSamplerParams, GetSamplerParams,
+    CalculateTokensCountRaw, CalculateTokensCountFromMessages, SetSamplerParams, UpdateSampling, GetSamplerParams,
     SetSamplerAndPenaltyParams, GetSamplerAndPenaltyParams, SetSeed, GetSeed, ClearStates, LoadInitialStates,
     UnloadInitialStates, SaveRuntimeStateByHistory, LoadRuntimeStateToMemory, DumpStateInfo, GetStateCacheInfo,
     SetStateCache, LoadVisionEncoder, LoadVisionEncoderAndAdapter, ReleaseVisionEncoder, SetImageUniqueIdentifier,

@@ -55,6 +55,10 @@ struct GenerationSnapshot {
   std::vector<std::int32_t> tokens;
   /// Why the slot has ended; null: it goes on.
   std::optional<GenerationEndReason> reason{};
+  /// What failed, for people.
+  std::optional<std::string> error{};
+  /// With an error: its kind, see Error.
+  std::optional<std::string> code{};
 
   bool operator==(const GenerationSnapshot&) const = default;
   template <class Self, class Visitor>
@@ -67,6 +71,8 @@ struct GenerationSnapshot {
     visit.required("text", self.text);
     visit.required("tokens", self.tokens);
     visit.optional("reason", self.reason);
+    visit.optional("error", self.error);
+    visit.optional("code", self.code);
   }
 };
 

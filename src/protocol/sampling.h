@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -36,6 +37,41 @@ struct SetSamplerParams {
     visit.required("presencePenalty", self.presence_penalty);
     visit.required("frequencyPenalty", self.frequency_penalty);
     visit.required("penaltyDecay", self.penalty_decay);
+    visit.required("modelID", self.model_id);
+  }
+};
+
+/// Sets what is given of sampling, penalties and seed, for all slots; what is null stays as it is in each.
+struct UpdateSampling {
+  static constexpr std::string_view kType = "UpdateSampling";
+
+  /// Divides the logits.
+  std::optional<double> temperature{};
+  /// How many of the likeliest tokens take part.
+  std::optional<double> top_k{};
+  /// The share of probability that takes part.
+  std::optional<double> top_p{};
+  /// Taken from the logit of each token already written.
+  std::optional<double> presence_penalty{};
+  /// Taken once for every time it was written.
+  std::optional<double> frequency_penalty{};
+  /// What the counts are multiplied by at each token.
+  std::optional<double> penalty_decay{};
+  /// As in SetSeed.
+  std::optional<std::int64_t> seed{};
+  /// The loaded model.
+  std::int32_t model_id = 0;
+
+  bool operator==(const UpdateSampling&) const = default;
+  template <class Self, class Visitor>
+  static void each_field(Self& self, Visitor&& visit) {
+    visit.optional("temperature", self.temperature);
+    visit.optional("topK", self.top_k);
+    visit.optional("topP", self.top_p);
+    visit.optional("presencePenalty", self.presence_penalty);
+    visit.optional("frequencyPenalty", self.frequency_penalty);
+    visit.optional("penaltyDecay", self.penalty_decay);
+    visit.optional("seed", self.seed);
     visit.required("modelID", self.model_id);
   }
 };

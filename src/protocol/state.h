@@ -134,7 +134,8 @@ struct SetStateCache {
 
   /// The loaded model.
   std::int32_t model_id = 0;
-  /// Memory of all states; the least recently used go first.
+  /// Memory of all states; the least recently used go first. Unless set, a sixteenth of the machine's memory, 32 MiB to
+  /// 1 GiB, for each model.
   std::optional<std::int64_t> limit_bytes{};
   /// Where states are kept as files, for the next start of the app too; empty: nowhere (the default).
   std::optional<std::string> folder{};

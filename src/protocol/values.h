@@ -50,6 +50,8 @@ struct LoadedModelInfo {
   bool is_generating = false;
   /// The generation that is running or ran last; null when there was none.
   std::optional<std::int64_t> generation_id{};
+  /// The load that it comes from, unique in the process.
+  std::optional<std::int64_t> load_id{};
   /// How many slots that generation has.
   std::int32_t slots = 0;
 
@@ -61,6 +63,7 @@ struct LoadedModelInfo {
     visit.required("backend", self.backend);
     visit.required("isGenerating", self.is_generating);
     visit.optional("generationID", self.generation_id);
+    visit.optional("loadID", self.load_id);
     visit.optional("slots", self.slots);
   }
 };
@@ -142,6 +145,12 @@ struct PortOptions {
   bool push = false;
   /// GenerateStop is sent at the natural end of a chat or completion too.
   bool notify_generation_end = false;
+  /// GenerationDelta and GenerationSnapshot leave out what the request gave itself: a completion's prompt, the
+  /// beginning of an answer that goes on.
+  bool only_new = false;
+  /// A model stays that ends loading after the port was closed or found dead; otherwise it is released, because nobody
+  /// was told of it.
+  bool keep_loads = false;
   /// Generations started through this port are stopped when it is closed or found dead.
   bool stop_on_death = false;
   /// RequestDone follows the last answer to each request.
@@ -152,6 +161,8 @@ struct PortOptions {
   static void each_field(Self& self, Visitor&& visit) {
     visit.optional("push", self.push);
     visit.optional("notifyGenerationEnd", self.notify_generation_end);
+    visit.optional("onlyNew", self.only_new);
+    visit.optional("keepLoads", self.keep_loads);
     visit.optional("stopOnDeath", self.stop_on_death);
     visit.optional("acknowledge", self.acknowledge);
   }
