@@ -4,6 +4,6 @@
 library;
 
 export 'rwkv_mobile_ffi.dart';
-export 'rwkv_mobile_flutter.dart';
+export 'rwkv_mobile_flutter.dart' show RWKVMobile;
 export 'to_rwkv.dart';
 export 'types.dart';

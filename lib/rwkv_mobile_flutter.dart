@@ -1,5 +1,6 @@
-/// Starts and ends the isolate that serves requests, and tells what the library
-/// knows without one.
+/// The client for new code (`rwkv_client.dart`), and [RWKVMobile]: it starts and
+/// ends the isolate that serves requests, and tells what the library knows
+/// without one.
 library;
 
 import 'dart:async';
@@ -8,6 +9,8 @@ import 'dart:isolate';
 import 'src/chip.dart';
 import 'src/runtime_isolate.dart';
 import 'types.dart';
+
+export 'rwkv_client.dart';
 
 /// The isolate that serves an app's requests.
 class RWKVMobile {

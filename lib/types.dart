@@ -3,6 +3,8 @@ import 'dart:isolate';
 
 import 'src/root_isolate_token.dart';
 
+export 'src/root_isolate_token.dart';
+
 /// What runs a model.
 enum Backend {
   ncnn('ncnn'),

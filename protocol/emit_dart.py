@@ -254,7 +254,7 @@ def types_dart(schema):
     options = schema.value("PortOptions").dart_fields
     arguments = "\n".join(f"    this.{f.name} = {literal(f.default)}," for f in options)
     fields = "".join("\n" + comment(f.doc, "  ") + f"  final {dart_type(f.type)} {f.name};\n" for f in options)
-    out = BANNER + "import 'dart:isolate';\n\nimport 'src/root_isolate_token.dart';\n"
+    out = BANNER + "import 'dart:isolate';\n\nimport 'src/root_isolate_token.dart';\n\nexport 'src/root_isolate_token.dart';\n"
     out += "".join(enum(e) for e in schema.enums if e.library == "types")
     return out + START_OPTIONS.format(arguments=arguments, fields=fields)
 

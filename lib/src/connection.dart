@@ -87,12 +87,24 @@ final class RuntimeConnection {
   /// Whether the isolate stays alive for what may be received.
   set keepsIsolateAlive(bool value) => _messages.keepIsolateAlive = value;
 
-  /// Queues [request]. Throws a [NativeLibraryException] when the runtime does
-  /// not take it, something else when it cannot be a message: a number that is
-  /// not finite, or too much text.
-  void send(ToRWKV request) {
+  /// Queues [request], for a model that comes from the load [loadID] where one
+  /// is given; a [Stop] of what the request [startedBy] started. Throws a
+  /// [NativeLibraryException] when the runtime does not take it, something else
+  /// when it cannot be a message: a number that is not finite, or too much text.
+  void send(ToRWKV request, {int? loadID, ToRWKV? startedBy}) {
     final id = ++_lastId;
-    final json = {...encodeRequest(request), 'requestId': id};
+    final json = {
+      ...encodeRequest(request),
+      'requestId': id,
+      if (loadID != null) 'loadID': loadID,
+    };
+    if (startedBy != null) {
+      for (final MapEntry(:key, value: (other, _)) in _waiting.entries) {
+        if (other == startedBy) json['startedBy'] = key;
+      }
+      // It has ended: an id that nothing has stops nothing.
+      json['startedBy'] ??= 0;
+    }
     final known = _polls.name(request, json);
     final bytes = utf8.encode(jsonEncode(json));
     if (bytes.length > _mostBytes) {

@@ -82,12 +82,12 @@ List<String?> platformLibraries(String system, Abi abi) => switch (system) {
   'windows' => switch (abi) {
     Abi.windowsX64 => ['rwkv_mobile.dll'],
     Abi.windowsArm64 => ['rwkv_mobile-arm64.dll', 'rwkv_mobile.dll'],
-    _ => throw NativeLibraryException('unsupported', 'Unsupported ABI: $abi'),
+    _ => throw _noLibraryFor(abi),
   },
   'linux' => switch (abi) {
     Abi.linuxX64 => ['librwkv_mobile-linux-x86_64.so', 'librwkv_mobile.so'],
     Abi.linuxArm64 => ['librwkv_mobile-linux-aarch64.so', 'librwkv_mobile.so'],
-    _ => throw NativeLibraryException('unsupported', 'Unsupported ABI: $abi'),
+    _ => throw _noLibraryFor(abi),
   },
   _ =>
     throw NativeLibraryException(
@@ -96,12 +96,25 @@ List<String?> platformLibraries(String system, Abi abi) => switch (system) {
     ),
 };
 
+NativeLibraryException _noLibraryFor(Abi abi) => NativeLibraryException(
+  'unsupported',
+  'Unsupported ABI: $abi. Build the library for it and say where it is in the '
+      'environment variable $_variable.',
+);
+
+const _variable = 'RWKV_MOBILE_LIBRARY';
+
 NativeLibrary _openAndCheck(String? path) {
-  final override = path ?? Platform.environment['RWKV_MOBILE_LIBRARY'] ?? '';
+  final variable = Platform.environment[_variable] ?? '';
+  if (path == null && variable.isNotEmpty) {
+    return openFirst([
+      variable,
+    ], advice: 'Correct or unset the environment variable $_variable.');
+  }
   return openFirst(
-    override.isEmpty
+    path == null || path.isEmpty
         ? platformLibraries(Platform.operatingSystem, Abi.current())
-        : [override],
+        : [path],
   );
 }
 
@@ -110,7 +123,12 @@ const _abiVersion = 'rwkv_bridge_abi_version';
 
 /// The first of [names] that can be opened, as [platformLibraries] gives them.
 /// Throws a [NativeLibraryException] when there is none, or it is not ours.
-NativeLibrary openFirst(List<String?> names) {
+NativeLibrary openFirst(
+  List<String?> names, {
+  String advice =
+      'Ship it with the app, or say where it is in the environment variable '
+      '$_variable.',
+}) {
   final problems = <Object>[];
   for (final name in names) {
     final DynamicLibrary library;
@@ -119,6 +137,13 @@ NativeLibrary openFirst(List<String?> names) {
           name == null ? DynamicLibrary.process() : DynamicLibrary.open(name);
     } on ArgumentError catch (e) {
       problems.add(e.message ?? e);
+      // There, but not to be loaded: the loader's words do not say what to do.
+      if (name != null && File(name).existsSync()) {
+        problems.add(
+          'the file is there, so it is cut off, made for another '
+          'processor than ${Abi.current()}, or not to be read by this user',
+        );
+      }
       continue;
     }
     // Linked in or not, the process itself is always there.
@@ -131,8 +156,7 @@ NativeLibrary openFirst(List<String?> names) {
   throw NativeLibraryException(
     'not_found',
     'The native library ${names.map((n) => n ?? _itself).join(' or ')} cannot be opened: '
-        '${problems.join('; ')}. Ship it with the app, or say where it is in '
-        'the environment variable RWKV_MOBILE_LIBRARY.',
+        '${problems.join('; ')}. $advice',
   );
 }
 

@@ -181,7 +181,7 @@ bool Runtime::reply(const Origin& origin, protocol::Response response) {
   // A callback of the port may close it: it lives until that has returned.
   const std::shared_ptr<Client> client = it->second;
   const HostCall host;
-  if (!host.allowed()) return;
+  if (!host.allowed()) return false;
   protocol::ResponseMessage message{origin.request_id, std::move(response)};
   if (client->port->post(protocol::to_text(protocol::encode(std::move(message))))) return true;
   drop_client(origin.port);

@@ -1,6 +1,7 @@
 import '../../from_rwkv.dart';
 import '../../to_rwkv.dart';
 import '../../types.dart';
+import 'arguments.dart';
 import 'exception.dart';
 import 'model.dart';
 import 'session.dart';
@@ -12,6 +13,7 @@ import 'session.dart';
 /// writing (`RwkvModel.attach`).
 final class Rwkv {
   Rwkv._(this._session) {
+    _session.owner = this;
     _forgotten.attach(this, _session, detach: this);
   }
 
@@ -30,7 +32,9 @@ final class Rwkv {
     String runtimeName = 'default',
   }) async => Rwkv._(Session.open(libraryPath, runtimeName));
 
-  /// Loads the model file [path]; [onProgress] is told 0 to 1.
+  /// Loads the model file [path]; [onProgress] is told 0 to 1, at the end 1.
+  ///
+  /// After a hot restart models may be there already: look at [models] first.
   ///
   /// An empty [tokenizerPath] is the file's own token list. [gpuLayers] is how
   /// many layers llama.cpp gives to the GPU, where it has one. The load is given
@@ -45,6 +49,7 @@ final class Rwkv {
     void Function(double progress)? onProgress,
     Future<void>? cancelWhen,
   }) async {
+    checkInteger('gpuLayers', gpuLayers, least: 0);
     final request = LoadRWKVModel(
       modelPath: path,
       backend: backend,
@@ -52,12 +57,25 @@ final class Rwkv {
       llamaCppNGpuLayers: gpuLayers,
     );
     int? loadingID;
+    int? loadID;
+    var told = 0.0;
     var ended = false;
     (Object, StackTrace)? givenUp;
     void giveUp(Object reason, StackTrace trace) {
       if (ended) return; // the id may be that of a model at work
       givenUp ??= (reason, trace);
-      if (loadingID case final id?) _session.tell(Stop(modelID: id)).ignore();
+      if (loadingID case final id?) {
+        _session.tell(Stop(modelID: id), loadID: loadID).ignore();
+      }
+    }
+
+    void tell(double progress) {
+      if (givenUp != null) return;
+      try {
+        onProgress?.call(told = progress);
+      } on Object catch (e, trace) {
+        giveUp(e, trace);
+      }
     }
 
     cancelWhen
@@ -72,8 +90,15 @@ final class Rwkv {
       if (answer is! LoadModelSteps) continue;
       switch (answer.status) {
         case LoadingStatus.loaded:
+          if (told < 1) tell(1);
           ended = true;
-          final model = RwkvModel(_session, answer.modelID!, path, this);
+          final model = makeModel(
+            _session,
+            answer.modelID!,
+            answer.loadID!,
+            path,
+            this,
+          );
           if (givenUp == null) return model;
           await model.release();
         case LoadingStatus.failedInLoading:
@@ -83,16 +108,11 @@ final class Rwkv {
         default:
           final known = loadingID != null;
           loadingID = answer.loadingModelID;
+          loadID = answer.loadID;
           if (givenUp case (final reason, final trace)? when !known) {
             giveUp(reason, trace);
           }
-          if (answer.progress case final progress? when givenUp == null) {
-            try {
-              onProgress?.call(progress);
-            } on Object catch (e, trace) {
-              giveUp(e, trace);
-            }
-          }
+          if (answer.progress case final progress?) tell(progress);
       }
     }
     final (reason, trace) =
@@ -109,7 +129,7 @@ final class Rwkv {
     final loaded = await _session.askFor<LoadedModels>(GetModels());
     return [
       for (final model in loaded.models)
-        RwkvModel(_session, model.modelID, model.modelPath, this),
+        makeModel(_session, model.modelID, model.loadID!, model.modelPath, this),
     ];
   }
 

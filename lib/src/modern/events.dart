@@ -12,6 +12,22 @@ sealed class RwkvEvent {
   /// The conversation of a batch that it is about; 0 without a batch, -1 for
   /// all of them together ([RwkvProgress]).
   final int slot;
+
+  // What tells two of a class apart.
+  List<Object?> get _fields;
+
+  @override
+  bool operator ==(Object other) {
+    if (other is! RwkvEvent || other.runtimeType != runtimeType) return false;
+    final (mine, others) = (_fields, other._fields);
+    for (var i = 0; i < mine.length; ++i) {
+      if (mine[i] != others[i]) return false;
+    }
+    return true;
+  }
+
+  @override
+  int get hashCode => Object.hashAll(_fields);
 }
 
 /// The prompt is being read.
@@ -21,6 +37,13 @@ final class RwkvProgress extends RwkvEvent {
 
   /// The share that is read, 0 to 1, never falling.
   final double progress;
+
+  @override
+  List<Object?> get _fields => [generation, slot, progress];
+
+  @override
+  String toString() =>
+      'RwkvProgress($generation, slot: $slot, progress: $progress)';
 }
 
 /// The next piece of text.
@@ -34,6 +57,12 @@ final class RwkvText extends RwkvEvent {
 
   /// What to append: whole characters, never taken back.
   final String text;
+
+  @override
+  List<Object?> get _fields => [generation, slot, sequence, text];
+
+  @override
+  String toString() => 'RwkvText($generation, $sequence, slot: $slot, $text)';
 }
 
 /// The generation has ended. Failures are exceptions of the stream instead.
@@ -59,4 +88,20 @@ final class RwkvEnd extends RwkvEvent {
 
   /// New tokens a second; null when the end was before somebody attached.
   final double? decodeSpeed;
+
+  @override
+  List<Object?> get _fields => [
+    generation,
+    slot,
+    reason,
+    promptTokens,
+    generatedTokens,
+    decodeSpeed,
+  ];
+
+  @override
+  String toString() =>
+      'RwkvEnd($generation, slot: $slot, ${reason.name}, '
+      'promptTokens: $promptTokens, generatedTokens: $generatedTokens, '
+      'decodeSpeed: $decodeSpeed)';
 }

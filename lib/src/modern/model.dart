@@ -4,18 +4,33 @@ import 'dart:io';
 import '../../from_rwkv.dart';
 import '../../to_rwkv.dart';
 import '../../types.dart';
+import 'arguments.dart';
 import 'events.dart';
 import 'exception.dart';
 import 'joining_events.dart';
 import 'session.dart';
 
+/// Makes the handle of a model, for `Rwkv.load` and `Rwkv.models`.
+RwkvModel makeModel(
+  Session session,
+  int id,
+  int load,
+  String path,
+  Object owner,
+) => RwkvModel._(session, id, load, path, owner);
+
 /// A loaded model. It runs one generation at a time. Who forgets it finds it
-/// again with `Rwkv.models`; only [release] frees it.
+/// again with `Rwkv.models`; only [release] frees it. Afterwards each of its
+/// functions fails with `not_found`, also when the next model has its number.
+///
+/// Two are equal when they mean the same load.
 final class RwkvModel {
-  /// Made by `Rwkv.load` and `Rwkv.models`.
-  RwkvModel(this._session, this.id, this.path, this._owner);
+  RwkvModel._(this._session, this.id, this._load, this.path, this._owner);
 
   final Session _session;
+
+  // Never given again, where ids are.
+  final int _load;
 
   // Kept, because the session is closed with it.
   // ignore: unused_field
@@ -27,9 +42,24 @@ final class RwkvModel {
   /// The file it was loaded from.
   final String path;
 
+  Future<void> _tell(ToRWKV request) => _session.tell(request, loadID: _load);
+
+  // For what closing the client does as well.
+  Future<void> _tellToEnd(ToRWKV request) =>
+      _session.tellToEnd(request, loadID: _load);
+
+  @override
+  bool operator ==(Object other) => other is RwkvModel && other._load == _load;
+
+  @override
+  int get hashCode => _load.hashCode;
+
+  @override
+  String toString() => 'RwkvModel($id, $path)';
+
   /// Writes the next turn of a conversation: [messages] are turns of the user
   /// and the model in alternation, the user first. If the model spoke last, it
-  /// goes on with what it had said.
+  /// goes on with what it had said, and only what is new comes out.
   ///
   /// With [reasoning] it thinks before it answers. [maxTokens] is the most it
   /// writes. Listening starts it; while the listener is busy or has paused, the
@@ -41,6 +71,7 @@ final class RwkvModel {
     bool reasoning = false,
     int? maxTokens,
   }) => _generate(
+    maxTokens,
     () => ChatAsync(
       messages,
       enableReasoning: reasoning,
@@ -59,6 +90,7 @@ final class RwkvModel {
     bool reasoning = false,
     int? maxTokens,
   }) => _generate(
+    maxTokens,
     () => ChatBatchAsync.withSlotConfigs(
       [
         for (final messages in conversations)
@@ -78,28 +110,16 @@ final class RwkvModel {
 
   /// Goes on with [prompt] as it is, as [chat] does with a conversation. Only
   /// what is new comes out.
-  Stream<RwkvEvent> complete(String prompt, {int? maxTokens}) {
-    // The first pieces repeat the prompt, which belongs to the text.
-    var toSkip = prompt.length;
-    return _generate(
-      () =>
-          GenerateAsync(prompt, maxLength: maxTokens, modelID: id, push: true),
-    ).expand((event) {
-      if (event is! RwkvText || toSkip == 0) return [event];
-      final skipped = toSkip < event.text.length ? toSkip : event.text.length;
-      toSkip -= skipped;
-      final rest = event.text.substring(skipped);
-      return [
-        if (rest.isNotEmpty) RwkvText(event.generation, event.sequence, rest),
-      ];
-    });
-  }
+  Stream<RwkvEvent> complete(String prompt, {int? maxTokens}) => _generate(
+    maxTokens,
+    () => GenerateAsync(prompt, maxLength: maxTokens, modelID: id, push: true),
+  );
 
-  /// Goes on listening to the model's last generation, whoever started it: the
-  /// text after the piece [after] of [generation] without gap or repeat, or all
-  /// of it, where the last one is another. Of a batch it is the conversation
-  /// [slot]. Empty when there was none. Cancelling leaves the generation alone;
-  /// [stop] ends it.
+  /// Goes on listening to the model's last generation, whoever started it: what
+  /// [chat] or [complete] tells, after the piece [after] of [generation] without
+  /// gap or repeat, or all of it, where the last one is another. Of a batch it is
+  /// the conversation [slot], -1 for all of them. Empty when there was none.
+  /// Cancelling leaves the generation alone; [stop] ends it.
   Stream<RwkvEvent> attach({int? generation, int after = 0, int slot = 0}) {
     final asked = StackTrace.current;
     late final JoiningEvents events;
@@ -107,9 +127,9 @@ final class RwkvModel {
     Future<void> listen() async {
       // Listens before it asks, so that nothing is missed; what comes twice is
       // recognised by its number.
-      var number = 0;
+      final numbers = <int, int>{};
       int? attached;
-      final early = <RwkvEvent>[];
+      final early = <FromRWKV>[];
       void fail(Object error) {
         if (events.isClosed) return;
         events
@@ -117,45 +137,78 @@ final class RwkvModel {
           ..close();
       }
 
-      void take(RwkvEvent event) {
-        if (event.generation != attached || events.isClosed) return;
-        if (event is! RwkvProgress && event.slot != slot) return;
-        if (event is RwkvText) {
-          if (event.sequence <= number) return;
-          number = event.sequence;
+      // One of the slots that are followed has ended.
+      void end(int ended) {
+        numbers.remove(ended);
+        if (numbers.isEmpty) events.close();
+      }
+
+      void take(FromRWKV push) {
+        if (events.isClosed) return;
+        final event = _eventOf(push);
+        final failure = _failureOf(push);
+        final (of, from) = switch (push) {
+          GenerationEnd() => (push.generationID, push.slot),
+          _ => (event?.generation, event?.slot ?? 0),
+        };
+        if (of != attached) return;
+        if (event is! RwkvProgress) {
+          final number = numbers[from];
+          if (number == null) return;
+          if (event is RwkvText) {
+            if (event.sequence <= number) return;
+            numbers[from] = event.sequence;
+          }
         }
-        events.add(event);
-        if (event is RwkvEnd) events.close();
+        if (event != null) events.add(event);
+        if (failure != null) events.addError(failure, asked);
+        if (push is GenerationEnd) end(from);
       }
 
       pushes = _session.pushes.listen((push) {
-        final event = _eventOf(push);
-        if (event == null || events.isClosed) return;
-        attached == null ? early.add(event) : take(event);
+        attached == null ? early.add(push) : take(push);
       }, onError: fail);
       try {
-        final snapshot = await _session.askFor<GenerationSnapshot>(
-          SubscribeGeneration(
-            modelID: id,
-            slot: slot,
-            after: after,
-            generationID: generation,
-          ),
+        checkInteger('slot', slot, least: -1);
+        final snapshots = <GenerationSnapshot>[];
+        final request = SubscribeGeneration(
+          modelID: id,
+          slot: slot,
+          after: after,
+          generationID: generation,
         );
-        final found = snapshot.generationID;
-        if (found != null) {
-          number = snapshot.sequence;
+        await for (final answer in _session.ask(request, loadID: _load)) {
+          if (answer is GenerationSnapshot) snapshots.add(answer);
+        }
+        if (events.isClosed) return;
+        for (final snapshot in snapshots) {
+          final found = snapshot.generationID;
+          if (found == null) continue;
           attached = found;
+          numbers[snapshot.slot] = snapshot.sequence;
           if (snapshot.text.isNotEmpty) {
-            events.add(RwkvText(found, number, snapshot.text, slot: slot));
-          }
-          if (snapshot.reason case final reason?) {
-            events.add(RwkvEnd(found, reason, slot: slot));
-          } else {
-            early.forEach(take);
+            events.add(
+              RwkvText(
+                found,
+                snapshot.sequence,
+                snapshot.text,
+                slot: snapshot.slot,
+              ),
+            );
           }
         }
-        if (found == null || snapshot.reason != null) events.close();
+        for (final GenerationSnapshot(:generationID, :slot, :reason, :error, :code)
+            in snapshots) {
+          if (generationID == null || reason == null) continue;
+          if (reason == GenerationEndReason.error) {
+            events.addError(_failed(error, code), asked);
+          } else {
+            events.add(RwkvEnd(generationID, reason, slot: slot));
+          }
+          numbers.remove(slot);
+        }
+        if (numbers.isEmpty) return events.close();
+        early.forEach(take);
       } on RwkvException catch (e) {
         fail(e);
       }
@@ -180,21 +233,23 @@ final class RwkvModel {
     double? penaltyDecay,
     int? seed,
   }) async {
-    final now = await _session.askFor<SamplerParams>(
-      GetSamplerParams(modelID: id),
-    );
-    await _session.tell(
-      SetSamplerParams(
-        temperature: temperature ?? now.temperature,
-        topK: topK ?? now.topK,
-        topP: topP ?? now.topP,
-        presencePenalty: presencePenalty ?? now.presencePenalty,
-        frequencyPenalty: frequencyPenalty ?? now.frequencyPenalty,
-        penaltyDecay: penaltyDecay ?? now.penaltyDecay,
+    checkFinite('temperature', temperature);
+    checkFinite('topP', topP);
+    checkFinite('presencePenalty', presencePenalty);
+    checkFinite('frequencyPenalty', frequencyPenalty);
+    checkFinite('penaltyDecay', penaltyDecay);
+    await _tell(
+      UpdateSampling(
+        temperature: temperature,
+        topK: topK,
+        topP: topP,
+        presencePenalty: presencePenalty,
+        frequencyPenalty: frequencyPenalty,
+        penaltyDecay: penaltyDecay,
+        seed: seed,
         modelID: id,
       ),
     );
-    if (seed != null) await _session.tell(SetSeed(seed, modelID: id));
   }
 
   /// Writes the state after the turns [messages] to the file [path]; a last turn
@@ -204,7 +259,7 @@ final class RwkvModel {
     List<String> messages,
     String path, {
     bool halfPrecision = false,
-  }) => _session.tell(
+  }) => _tell(
     SaveRuntimeStateByHistory(
       messages: messages,
       stateSavePath: path,
@@ -216,15 +271,17 @@ final class RwkvModel {
   /// Reads a file of [saveState]: a conversation that begins with its turns need
   /// not be read again, also after the app was closed.
   Future<void> loadState(String path) async {
-    if (await FileSystemEntity.type(path) == FileSystemEntityType.notFound) {
+    // A device has no type here, but a mode.
+    if ((await FileStat.stat(path)).mode == 0) {
       throw RwkvException('not_found', 'There is no state file $path.');
     }
-    await _session.tell(
+    await _tell(
       LoadRuntimeStateToMemory(stateLoadPath: path, modelID: id),
     );
   }
 
-  /// Sets how many bytes the states of conversations may take in memory, and a
+  /// Sets how many bytes the states of conversations may take in memory (unless
+  /// set a sixteenth of the machine's, 32 MiB to 1 GiB, for each model), and a
   /// [folder] where they are kept as files of at most [folderLimitBytes]
   /// (1 GiB): after a restart of the app a conversation then goes on without
   /// being read again. An empty name ends that; null changes nothing.
@@ -232,127 +289,162 @@ final class RwkvModel {
     int? limitBytes,
     String? folder,
     int? folderLimitBytes,
-  }) => _session.tell(
-    SetStateCache(
-      modelID: id,
-      limitBytes: limitBytes,
-      folder: folder,
-      folderLimitBytes: folderLimitBytes,
-    ),
-  );
+  }) async {
+    checkBytes('limitBytes', limitBytes);
+    checkBytes('folderLimitBytes', folderLimitBytes);
+    await _tell(
+      SetStateCache(
+        modelID: id,
+        limitBytes: limitBytes,
+        folder: folder,
+        folderLimitBytes: folderLimitBytes,
+      ),
+    );
+  }
 
   /// Loads a tuned initial state (`.pth` or `.rmpack` of state tuning): prompts
   /// that begin with `<state src="PATH">` are read from it on.
   Future<void> loadInitialState(String path) =>
-      _session.tell(LoadInitialStates(path, modelID: id));
+      _tell(LoadInitialStates(path, modelID: id));
 
   /// Forgets it; the tag is ordinary text from then on.
   Future<void> unloadInitialState(String path) =>
-      _session.tell(UnloadInitialStates(path, modelID: id));
+      _tellToEnd(UnloadInitialStates(path, modelID: id));
 
   /// Forgets the conversations that the model remembers in order to go on with
   /// them quickly.
-  Future<void> clearStates() => _session.tell(ClearStates(modelID: id));
+  Future<void> clearStates() => _tellToEnd(ClearStates(modelID: id));
 
   /// Sets the model's share of the processors while others compute as well: with
   /// a [weight] of 3 against another's 1 it computes three times as long. It is 1
   /// unless set, and 0.001 to 1000.
-  Future<void> setWeight(double weight) =>
-      _session.tell(SetModelWeight(weight, modelID: id));
+  Future<void> setWeight(double weight) async {
+    checkFinite('weight', weight);
+    await _tell(SetModelWeight(weight, modelID: id));
+  }
 
   /// Stops what the model is writing and completes when it has stopped. Nothing
   /// happens when it is not.
-  Future<void> stop() => _session.tell(Stop(modelID: id));
+  Future<void> stop() => _tellToEnd(Stop(modelID: id));
 
-  /// Stops the model and frees its memory; it cannot be used afterwards.
+  /// Stops the model and frees its memory; it cannot be used afterwards, and a
+  /// second release fails with `not_found`.
   Future<void> release() async {
-    await for (final answer in _session.ask(ReleaseRWKVModel(modelID: id))) {
-      if (answer case LoadModelSteps(
-        status: LoadingStatus.failedInReleasing,
-        :final info,
-        :final code,
-      )) {
-        throw RwkvException(
-          code ?? 'not_found',
-          info ?? 'The model is not loaded.',
-        );
+    final wasClosed = _session.isClosed;
+    try {
+      final request = ReleaseRWKVModel(modelID: id);
+      await for (final answer in _session.ask(request, loadID: _load)) {
+        if (answer case LoadModelSteps(
+          status: LoadingStatus.failedInReleasing,
+          :final info,
+          :final code,
+        )) {
+          throw RwkvException(
+            code ?? 'not_found',
+            info ?? 'The model is not loaded.',
+          );
+        }
       }
+    } on RwkvException catch (e) {
+      // Closed meanwhile: the runtime has the request.
+      if (wasClosed || !_session.isClosed || e.code != 'closed') rethrow;
     }
   }
 
-  Stream<RwkvEvent> _generate(ToRWKV Function() makeRequest, {int slots = 1}) {
+  Stream<RwkvEvent> _generate(
+    int? maxTokens,
+    ToRWKV Function() makeRequest, {
+    int slots = 1,
+  }) {
     // Where errors lead to: the listener is often elsewhere.
     final asked = StackTrace.current;
-    // Whether the runtime has taken the request: null until it says so.
-    bool? taken;
-    final decided = Completer<void>();
     // The text can be complete before the model is free for the next request;
     // the stream ends when it is.
     final free = Completer<void>();
+    ToRWKV? request;
     var running = slots;
+    var ended = false;
     late final JoiningEvents events;
-
-    void decide(bool value) {
-      if (decided.isCompleted) return;
-      taken = value;
-      decided.complete();
-    }
+    bool isOver() => ended || slots > 0 && running == 0;
 
     // Of all slots: whoever listens on has heard it.
     void fail(Object error) {
-      if (running == 0) return;
-      running = 0;
+      if (isOver()) return;
+      ended = true;
       events.addError(error, asked);
     }
 
     void receive(FromRWKV answer) {
-      if (answer is GenerateStart) decide(true);
-      if (running == 0) return;
-      switch (answer) {
-        case GenerationEnd(reason: GenerationEndReason.error):
-          // The other slots go on.
-          --running;
-          events.addError(_failed(answer.error, answer.code), asked);
-        case GenerateStop(:final error?, :final code):
-          fail(_failed(error, code));
-        default:
-          final event = _eventOf(answer);
-          if (event != null) events.add(event);
-          if (event is RwkvEnd) --running;
+      if (isOver()) return;
+      if (answer case GenerateStop(:final error?, :final code)) {
+        return fail(_failed(error, code));
       }
+      final event = _eventOf(answer);
+      if (event != null) events.add(event);
+      if (_failureOf(answer) case final failure?) {
+        events.addError(failure, asked);
+      }
+      // The other slots go on.
+      if (answer is GenerationEnd) --running;
+    }
+
+    void finish() {
+      if (!free.isCompleted) free.complete();
+      events.close();
     }
 
     events = JoiningEvents(
       onListen: () {
+        try {
+          checkInteger('maxTokens', maxTokens, least: 0);
+        } on RwkvException catch (e) {
+          fail(e);
+          return finish();
+        }
+        final made = request = makeRequest();
         _session
-            .ask(makeRequest())
-            .listen(
-              receive,
-              onError: fail,
-              onDone: () {
-                decide(false);
-                free.complete();
-                events.close();
-              },
-            );
+            .ask(made, loadID: _load)
+            .listen(receive, onError: (Object e) => fail(_explained(e)), onDone: finish);
       },
       onCancel: () async {
-        // Not before it is sure that the model is writing this, and not
-        // something that was there before; then at once, before what the caller
-        // asks for next.
-        if (taken == null) await decided.future;
-        if (taken! && running > 0) {
-          running = 0;
-          await stop();
+        // At once, before what the caller asks for next, and nothing but what
+        // this request started.
+        if (request case final request? when !free.isCompleted) {
+          ended = true;
+          try {
+            await _session.tellToEnd(
+              Stop(modelID: id),
+              loadID: _load,
+              startedBy: request,
+            );
+          } on RwkvException {
+            // Released or closed: it is over.
+          }
+          await free.future;
         }
-        await free.future;
       },
     );
     return events.stream;
   }
 
+  static Object _explained(Object error) => switch (error) {
+    RwkvException(code: 'busy') => const RwkvException(
+      'busy',
+      'The model is writing already, one answer at a time. Cancel the '
+          'subscription of that one (a timeout does not), or call stop(), and '
+          'ask again.',
+    ),
+    _ => error,
+  };
+
   static RwkvException _failed(String? error, String? code) =>
       RwkvException(code ?? 'internal', error ?? 'The generation failed.');
+
+  static RwkvException? _failureOf(FromRWKV message) => switch (message) {
+    GenerationEnd(reason: GenerationEndReason.error, :final error, :final code) =>
+      _failed(error, code),
+    _ => null,
+  };
 
   static RwkvEvent? _eventOf(FromRWKV message) => switch (message) {
     GenerationProgress() => RwkvProgress(
@@ -360,12 +452,15 @@ final class RwkvModel {
       message.progress,
       slot: message.slot,
     ),
+    // Tokens whose text is still held back.
+    GenerationDelta(text: '') => null,
     GenerationDelta() => RwkvText(
       message.generationID,
       message.sequence,
       message.text,
       slot: message.slot,
     ),
+    GenerationEnd(reason: GenerationEndReason.error) => null,
     GenerationEnd() => RwkvEnd(
       message.generationID,
       message.reason,

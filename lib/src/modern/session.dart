@@ -17,7 +17,7 @@ final class Session {
       session._connection = RuntimeConnection(
         NativeLibrary.open(libraryPath),
         runtimeName: runtimeName,
-        options: const {'acknowledge': true},
+        options: const {'acknowledge': true, 'onlyNew': true},
         onMessage: session._receive,
         onDone: session._done,
       );
@@ -38,14 +38,25 @@ final class Session {
     onCancel: _stayWhileNeeded,
   );
   bool _closed = false;
+  WeakReference<Object>? _owner;
+  // ignore: unused_field
+  Object? _kept;
+
+  /// With what nobody can reach any more this is closed. It is kept while a
+  /// request is served or somebody listens: futures and streams need this, and
+  /// their users need nothing else.
+  set owner(Object value) => _owner = WeakReference(value);
+
+  /// Whether [close] was called.
+  bool get isClosed => _closed;
 
   /// What running generations tell, whoever started them: GenerationDelta,
   /// GenerationProgress and GenerationEnd.
   Stream<FromRWKV> get pushes => _pushes.stream;
 
-  /// Sends [request]. The stream has all its answers and then ends; an Error is
-  /// a [RwkvException].
-  Stream<FromRWKV> ask(ToRWKV request) {
+  /// Sends [request], as `RuntimeConnection.send` does. The stream has all its
+  /// answers and then ends; an Error is a [RwkvException].
+  Stream<FromRWKV> ask(ToRWKV request, {int? loadID, ToRWKV? startedBy}) {
     final asked = _Asked();
     if (_closed) {
       asked.end(_closedException);
@@ -53,7 +64,7 @@ final class Session {
     }
     _asked[request] = asked;
     try {
-      _connection.send(request);
+      _connection.send(request, loadID: loadID, startedBy: startedBy);
     } on Object catch (e) {
       _asked.remove(request);
       asked.end(switch (e) {
@@ -66,7 +77,23 @@ final class Session {
   }
 
   /// Sends [request] and completes when it is done.
-  Future<void> tell(ToRWKV request) => ask(request).drain<void>();
+  Future<void> tell(ToRWKV request, {int? loadID}) =>
+      ask(request, loadID: loadID).drain<void>();
+
+  /// The same for what closing the client does as well: when it is closed
+  /// meanwhile, the request was served, or there is nothing left to do.
+  Future<void> tellToEnd(
+    ToRWKV request, {
+    int? loadID,
+    ToRWKV? startedBy,
+  }) async {
+    final wasClosed = _closed;
+    try {
+      await ask(request, loadID: loadID, startedBy: startedBy).drain<void>();
+    } on RwkvException catch (e) {
+      if (wasClosed || !_closed || e.code != 'closed') rethrow;
+    }
+  }
 
   /// Sends [request] and returns its answer of the class [T].
   Future<T> askFor<T extends FromRWKV>(ToRWKV request) async {
@@ -80,6 +107,7 @@ final class Session {
   void close() {
     if (_closed) return;
     _closed = true;
+    _kept = null;
     _connection.close();
     for (final asked in [..._asked.values]) {
       asked.end(_closedException);
@@ -112,7 +140,9 @@ final class Session {
   // A program that forgets to close its client should end all the same.
   void _stayWhileNeeded() {
     if (_closed) return;
-    _connection.keepsIsolateAlive = _asked.isNotEmpty || _pushes.hasListener;
+    final needed = _asked.isNotEmpty || _pushes.hasListener;
+    _connection.keepsIsolateAlive = needed;
+    _kept = needed ? _owner?.target : null;
   }
 
   static const _closedException = RwkvException(
