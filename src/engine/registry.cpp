@@ -1,6 +1,7 @@
 #include "engine/registry.h"
 
 #include "base/mapped_file.h"
+#include "formats/file_kind.h"
 
 namespace rwkv {
 
@@ -20,7 +21,8 @@ const Backend& backend_by_name(std::string_view name) {
 }
 
 const Backend& backend_for_file(const std::string& path) {
-  if (MappedFile(path).bytes().empty()) {
+  const MappedFile file(path);
+  if (file.bytes().empty()) {
     throw Error(ErrorCode::kBadFile, "'" + path + "' is empty, not a model: download it again");
   }
   const Backend* unavailable = nullptr;
@@ -30,6 +32,9 @@ const Backend& backend_for_file(const std::string& path) {
     if (unavailable == nullptr) unavailable = backend.get();
   }
   if (unavailable != nullptr) return *unavailable;
+  if (const std::string mistake = mistaken_file(WantedFile::kModel, file.bytes()); !mistake.empty()) {
+    throw Error(ErrorCode::kBadFile, "'" + path + "' " + mistake);
+  }
   throw Error(ErrorCode::kBadFile, "'" + path +
                                        "' is not a model file that this build can run; it runs RWKV models in "
                                        "GGUF form");

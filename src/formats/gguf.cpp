@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "formats/byte_reader.h"
+#include "formats/file_kind.h"
 
 namespace rwkv {
 namespace {
@@ -186,7 +187,10 @@ GgufFile GgufFile::parse(std::span<const std::byte> bytes, const std::string& na
 
   if (bytes.empty()) throw Error(ErrorCode::kBadFile, "'" + name + "' is empty: download it again");
   if (bytes.size() < 4 || reader.take_text(4, "the magic") != "GGUF") {
-    throw Error(ErrorCode::kBadFile, "'" + name + "' is not a GGUF file: it does not begin with 'GGUF'");
+    const std::string mistake = mistaken_file(WantedFile::kModel, bytes);
+    throw Error(
+        ErrorCode::kBadFile,
+        "'" + name + "' " + (mistake.empty() ? "is not a GGUF file: it does not begin with 'GGUF'" : mistake));
   }
   file.version_ = reader.read<std::uint32_t>("the version");
   if (file.version_ != 2 && file.version_ != 3) {

@@ -1,0 +1,70 @@
+// Files that are handed over by mistake are called what they are, and sound ones are not mistaken.
+#include "formats/file_kind.h"
+
+#include <gtest/gtest.h>
+
+#include "formats/weight_values.h"
+#include "support/gguf_writer.h"
+
+namespace rwkv::test {
+namespace {
+
+using namespace std::string_literals;
+
+void expect_kind(WantedFile wanted, const std::string& bytes, const std::string& part) {
+  const std::string said = mistaken_file(wanted, bytes_of(bytes));
+  if (part.empty()) {
+    EXPECT_EQ(said, "") << bytes.substr(0, 40);
+  } else {
+    EXPECT_NE(said.find(part), std::string::npos) << said;
+  }
+}
+
+TEST(FileKind, WhatIsNoModelAtAllIsNamedForEveryReader) {
+  const std::string lfs =
+      "version https://git-lfs.github.com/spec/v1\noid sha256:" + std::string(64, 'a') + "\nsize 9\n";
+  for (const WantedFile wanted : {WantedFile::kModel, WantedFile::kCheckpoint, WantedFile::kVocabulary}) {
+    expect_kind(wanted, lfs, "Git LFS pointer");
+    for (const char* page : {"<!doctype html><html>", "\n\n <HTML lang=en>", "\xEF\xBB\xBF<!DOCTYPE HTML>",
+                             "<?xml version='1.0'?><Error>", "<Error><Code>AccessDenied"}) {
+      expect_kind(wanted, page, "web page");
+    }
+    expect_kind(wanted, "\x1F\x8B\x08\x00"s, "gzip");
+    expect_kind(wanted, R"({"metadata": {"total_size": 1}, "weight_map": {}})", "index of a model");
+    expect_kind(wanted, "", "");
+    expect_kind(wanted, std::string(5000, '\xEE'), "");
+  }
+}
+
+TEST(FileKind, CheckpointsNameTheirConversionToWhoWantsAModel) {
+  const std::string safetensors = raw<std::uint64_t>(0x7B) + "{\"a\":1}";
+  for (const std::string& bytes : {"PK\x03\x04"s, "\x80\x02}q"s, safetensors}) {
+    expect_kind(WantedFile::kModel, bytes, "rwkv convert");
+    expect_kind(WantedFile::kCheckpoint, bytes, "");
+    expect_kind(WantedFile::kVocabulary, bytes, "not a vocabulary");
+  }
+  expect_kind(WantedFile::kModel, "GGUF\x03", "");
+  expect_kind(WantedFile::kCheckpoint, "GGUF\x03", "GGUF file already");
+  expect_kind(WantedFile::kVocabulary, "GGUF\x03", "not a vocabulary");
+}
+
+TEST(FileKind, TextsAreNotTakenForWeights) {
+  for (const WantedFile wanted : {WantedFile::kModel, WantedFile::kCheckpoint}) {
+    expect_kind(wanted, "1 '\\n' 1\n2 b'\\xff' 1\n", "vocabulary file");
+    expect_kind(wanted, "Entry not found", "begins 'Entry not found'");
+    expect_kind(wanted, R"({"error":"gated"})", "JSON");
+    expect_kind(wanted, "RWKVSTAT\x02", "saved state");
+  }
+  expect_kind(WantedFile::kVocabulary, "1 '\\n' 1\n", "");
+  expect_kind(WantedFile::kVocabulary, R"({"1": "a"})", "");
+}
+
+TEST(FileKind, OnePartOfSeveralIsToldByItsName) {
+  EXPECT_NE(mistaken_part("a/model-00002-of-00003.safetensors").find("part 2 of 3"), std::string::npos);
+  for (const char* name : {"model.safetensors", "a-00001-of-00001.safetensors", "x-1-of-2/model.safetensors", ""}) {
+    EXPECT_EQ(mistaken_part(name), "") << name;
+  }
+}
+
+}  // namespace
+}  // namespace rwkv::test
