@@ -33,7 +33,7 @@ Report convert_to_gguf(const GgufRequest& request);
 
 /// Writes the tensors of a PyTorch checkpoint as halves in safetensors, in the form that the web-rwkv family reads:
 /// names of safetensors_name(), matrices of the time mix with their last two dimensions exchanged. Throws as above;
-/// tensors without elements and of other types than F32, F16 and BF16 are kUnsupported.
+/// tensors without elements and of other types than F32, F16, BF16 and F64 are kUnsupported.
 Report convert_to_safetensors(const std::string& source, const std::string& output, const WriteOptions& options);
 
 }  // namespace rwkv::convert

@@ -5,16 +5,16 @@
 #include "convert/checkpoint.h"
 #include "convert/convert.h"
 #include "convert/rwkv_names.h"
+#include "formats/floats.h"
 
 namespace rwkv::convert {
 namespace {
 
 PlannedTensor plan_tensor(const WeightFile& weights, const WeightTensor& tensor) {
-  if (tensor.elements == 0 ||
-      (tensor.type != DataType::kF32 && tensor.type != DataType::kF16 && tensor.type != DataType::kBF16)) {
+  if (tensor.elements == 0 || !is_float(tensor.type)) {
     throw Error(ErrorCode::kUnsupported, "'" + weights.name() + "': tensor '" + tensor.name + "' is " +
                                              tensor.describe() +
-                                             "; only F32, F16 and BF16 with elements are converted");
+                                             "; only F32, F16, BF16 and F64 with elements are converted");
   }
   PlannedTensor planned;
   planned.name = safetensors_name(tensor.name);

@@ -15,7 +15,7 @@ namespace rwkv::convert {
 /// Values of a checkpoint's tensor in another order: sizes and strides (in elements), the fastest dimension first,
 /// without dimensions of one. A single value has one dimension of one.
 struct SourceView {
-  DataType type = DataType::kF32;  // kF32, kF16 or kBF16
+  DataType type = DataType::kF32;  // one that is_float()
   std::span<const std::byte> data;
   std::vector<std::uint64_t> sizes;
   std::vector<std::uint64_t> strides;

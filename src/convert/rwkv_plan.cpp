@@ -10,8 +10,10 @@
 #include <utility>
 
 #include "base/error.h"
+#include "convert/author_names.h"
 #include "convert/rwkv_names.h"
 #include "convert/weight_types.h"
+#include "formats/floats.h"
 
 namespace rwkv::convert {
 namespace {
@@ -89,6 +91,9 @@ class Planner {
     } else if (find("blocks.0.att.time_maa_x")) {
       g.version = 6;
     } else {
+      if (const std::string other = other_checkpoint(weights_); !other.empty()) {
+        throw Error(ErrorCode::kUnsupported, "'" + weights_.name() + "' " + other);
+      }
       throw Error(ErrorCode::kUnsupported,
                   "'" + weights_.name() +
                       "' has neither the tensors of RWKV-7 ('blocks.0.att.r_k') nor of RWKV-6 "
@@ -150,8 +155,8 @@ class Planner {
         problem("tensor '" + name + "' is missing");
         continue;
       }
-      if (weight->type != DataType::kF32 && weight->type != DataType::kF16 && weight->type != DataType::kBF16) {
-        problem("tensor '" + name + "' is " + weight->describe() + ", the type should be F32, F16 or BF16");
+      if (!is_float(weight->type)) {
+        problem("tensor '" + name + "' is " + weight->describe() + ", the type should be F32, F16, BF16 or F64");
         continue;
       }
       SourceView view = view_of(*weight);

@@ -26,7 +26,7 @@ struct RwkvPlan {
 /// Every size comes from the shapes. Takes the names and orders of `.pth` files of RWKV-6 and RWKV-7 as well as those
 /// that convert_to_safetensors gives them. Which matrix gets which type follows llama.cpp's converter and quantize tool
 /// (without an importance matrix). Throws Error(kUnsupported) for checkpoints of other models and Error(kBadFile) with
-/// the list of all tensors that are missing, misshapen, of another type than F32, F16 and BF16, or not part of the
+/// the list of all tensors that are missing, misshapen, of another type than F32, F16, BF16 and F64, or not part of the
 /// model.
 RwkvPlan plan_rwkv(const WeightFile& weights, WeightFormat format);
 

@@ -47,6 +47,14 @@ void decode_floats(DataType type, const std::byte* from, std::span<float> out) n
     return;
   }
   // Each loop has one kind of work, so that compilers vectorise it.
+  if (type == DataType::kF64) {
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      double value = 0;
+      std::memcpy(&value, from + 8 * i, sizeof value);
+      out[i] = static_cast<float>(value);
+    }
+    return;
+  }
   const auto bits_at = [from](std::size_t i) {
     std::uint16_t bits = 0;
     std::memcpy(&bits, from + 2 * i, sizeof bits);

@@ -8,7 +8,12 @@
 
 namespace rwkv {
 
-/// Little-endian values of kF32, kF16 or kBF16 at `from`, which need not be aligned.
+/// Whether decode_floats() reads it.
+constexpr bool is_float(DataType type) noexcept {
+  return type == DataType::kF32 || type == DataType::kF16 || type == DataType::kBF16 || type == DataType::kF64;
+}
+
+/// Little-endian values of a type that is_float() at `from`, which need not be aligned. Those of kF64 are rounded.
 void decode_floats(DataType type, const std::byte* from, std::span<float> out) noexcept;
 
 /// Writes the nearest halves (ties to even) at `to`, 2 bytes each, which need not be aligned. False: some value is

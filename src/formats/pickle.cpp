@@ -175,6 +175,7 @@ class Machine {
 
   bool append(const std::vector<std::uint32_t>& items, Kind kind) {
     PickleValue& target = pickle_.values[top()];
+    if (target.kind == Kind::kCall) return true;  // what an object holds, of which weights need none
     if (target.kind != kind) reader_.fail("values are added to something that is no list or dict");
     if (kind == Kind::kDict && items.size() % 2 != 0) reader_.fail("a key without a value");
     target.items.insert(target.items.end(), items.begin(), items.end());

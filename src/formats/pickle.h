@@ -44,10 +44,10 @@ struct Pickle {
   std::string global_text(const PickleValue& global) const;
 };
 
-/// The opcodes of protocols 2 to 5 that torch and plain containers use. `collections.OrderedDict()` becomes a dict, and
-/// the attributes that a BUILD sets are dropped; every other call is left as it is. Views point into `bytes`. Throws
-/// Error(kBadFile, kUnsupported) with file, offset within the pickle and reason. At most 2^20 values are made (100 MB),
-/// and no more than there are bytes.
+/// The opcodes of protocols 2 to 5 that torch and plain containers use. `collections.OrderedDict()` becomes a dict; the
+/// attributes that a BUILD sets and the items that calls are given are dropped; every other call is left as it is.
+/// Views point into `bytes`. Throws Error(kBadFile, kUnsupported) with file, offset within the pickle and reason. At
+/// most 2^20 values are made (100 MB), and no more than there are bytes.
 Pickle parse_pickle(std::span<const std::byte> bytes, const std::string& name);
 
 }  // namespace rwkv

@@ -19,6 +19,9 @@ using Kind = PickleValue::Kind;
 constexpr std::size_t kMaxPickleBytes = std::size_t{64} << 20;
 constexpr std::string_view kPickleName = "/data.pkl";
 
+// Where trainers put the weights: Lightning, DeepSpeed ('module') and those of one's own.
+constexpr std::array<std::string_view, 5> kEntries{"state_dict", "model_state_dict", "model", "module", "weights"};
+
 struct StorageType {
   std::string_view name;
   DataType type;
@@ -50,22 +53,13 @@ class Interpreter {
     check_byte_order();
     pickle_ = parse_pickle(entry.data, name_);
 
-    const PickleValue* dict = &pickle_.at(pickle_.root);
-    if (dict->kind != Kind::kDict) reader_.fail("what was saved is no dict of tensors");
-    for (std::size_t i = 0; i < dict->items.size(); i += 2) {
-      const PickleValue& value = pickle_.item(*dict, i + 1);
-      if (pickle_.item(*dict, i).text == "state_dict" && value.kind == Kind::kDict) {
-        dict = &value;
-        break;
-      }
-    }
+    const PickleValue* dict = &find_weights();
     WeightFile file(name_);
     for (std::size_t i = 0; i < dict->items.size(); i += 2) {
       const PickleValue& value = pickle_.item(*dict, i + 1);
       if (value.kind != Kind::kCall) continue;
       file.add(reader_, read_tensor(key_text(pickle_.item(*dict, i)), value));
     }
-    if (file.tensors().empty()) reader_.fail("there are no tensors in what was saved");
     std::vector<WeightStorage> storages;
     for (const std::string_view entry_name : storages_) {
       const ZipEntry& storage = archive_.at(entry_name);
@@ -76,6 +70,58 @@ class Interpreter {
   }
 
  private:
+  // The dict of tensors: what was saved, or where trainers put it.
+  const PickleValue& find_weights() const {
+    const PickleValue* dict = &pickle_.at(pickle_.root);
+    if (dict->kind == Kind::kCall) {
+      throw Error(ErrorCode::kUnsupported, "'" + name_ + "' is a Python object, '" +
+                                               pickle_.global_text(pickle_.item(*dict, 0)) +
+                                               "', saved as it is; save its state_dict() instead");
+    }
+    if (dict->kind != Kind::kDict) reader_.fail("what was saved is no dict of tensors");
+    for (std::size_t depth = 0; depth < kEntries.size(); ++depth) {
+      const PickleValue* inner = find_entry(*dict);
+      if (inner == nullptr) break;
+      dict = inner;
+    }
+    for (std::size_t i = 1; i < dict->items.size(); i += 2) {
+      if (pickle_.item(*dict, i).kind == Kind::kCall) return *dict;
+    }
+    reader_.fail("none of what was saved is a tensor: it has " + keys_of(*dict) +
+                 ". Save the model's state_dict() by itself");
+  }
+
+  // 'state_dict' in any case, the other names where there are no tensors beside them.
+  const PickleValue* find_entry(const PickleValue& dict) const {
+    bool has_tensors = false;
+    for (std::size_t i = 1; i < dict.items.size(); i += 2) {
+      const PickleValue& value = pickle_.item(dict, i);
+      has_tensors = has_tensors ||
+                    (value.kind == Kind::kCall && pickle_.item(pickle_.item(value, 0), 0).text == "torch._utils");
+    }
+    for (const std::string_view entry : kEntries) {
+      if (has_tensors && entry != kEntries.front()) break;
+      for (std::size_t i = 0; i < dict.items.size(); i += 2) {
+        const PickleValue& value = pickle_.item(dict, i + 1);
+        if (pickle_.item(dict, i).text == entry && value.kind == Kind::kDict) return &value;
+      }
+    }
+    return nullptr;
+  }
+
+  std::string keys_of(const PickleValue& dict) const {
+    constexpr std::size_t kMost = 8;
+    std::string text;
+    for (std::size_t i = 0; i < std::min(dict.items.size(), 2 * kMost); i += 2) {
+      const PickleValue& key = pickle_.item(dict, i);
+      text += text.empty() ? "'" : ", '";
+      text += key.kind == Kind::kText ? std::string(key.text.substr(0, 64)) : std::to_string(key.number);
+      text += "'";
+    }
+    if (dict.items.size() > 2 * kMost) text += " and more";
+    return text.empty() ? "nothing" : text;
+  }
+
   const ZipEntry& find_pickle() {
     const ZipEntry* found = nullptr;
     for (const auto& [entry_name, entry] : archive_) {

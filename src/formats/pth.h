@@ -9,7 +9,8 @@
 
 namespace rwkv {
 
-/// The tensors of the dict that was saved, or of its entry `state_dict`; values that are no tensors are left out.
+/// The tensors of the dict that was saved, or of its entry `state_dict`, `model_state_dict`, `model`, `module` or
+/// `weights` (where nothing beside it is a tensor); values that are no tensors are left out.
 /// Integer keys become decimal names. Views point into `bytes`, which must outlive them; strides are as they were saved
 /// and may be those of a transposed tensor. Throws Error(kBadFile, kUnsupported) with file, offset or tensor, and
 /// reason: for archives other than stored ZIP (torch before 1.6 wrote another form), pickles that call anything but

@@ -43,12 +43,10 @@ void read_pth(std::span<const std::byte> bytes, const std::string& path, StateTe
   for (std::uint32_t layer = 0; layer < state.layers; ++layer) {
     const WeightTensor* tensor = file.find(name_of(layer));
     if (tensor == nullptr) refuse(path, "the tensor '" + name_of(layer) + "' is missing");
-    const bool is_known =
-        tensor->type == DataType::kF32 || tensor->type == DataType::kF16 || tensor->type == DataType::kBF16;
-    if (!is_known || tensor->shape != shape) {
+    if (!is_float(tensor->type) || tensor->shape != shape) {
       refuse(path, "'" + name_of(layer) + "' is " + tensor->describe() + ", not [" + std::to_string(state.heads) +
                        ", " + std::to_string(state.head_size) + ", " + std::to_string(state.head_size) +
-                       "] of F32, F16 or BF16");
+                       "] of F32, F16, BF16 or F64");
     }
     const std::uint64_t at = layer * state.layer_values() + 2 * std::uint64_t{state.width};
     copy_matrices(
