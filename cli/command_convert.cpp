@@ -1,4 +1,6 @@
 // rwkv convert: a checkpoint to a file that engines run.
+#include <algorithm>
+#include <cctype>
 #include <cstdio>
 #include <memory>
 
@@ -21,7 +23,9 @@ struct ConvertCommand {
     request.options.progress = [&line](float part) {
       line.show("converting " + std::to_string(static_cast<int>(part * 100)) + " %");
     };
-    const bool safetensors = request.output.ends_with(".safetensors") || request.output.ends_with(".st");
+    std::string ending = request.output.substr(request.output.find_last_of('.') + 1);
+    std::transform(ending.begin(), ending.end(), ending.begin(), [](unsigned char c) { return std::tolower(c); });
+    const bool safetensors = ending == "safetensors" || ending == "st";
     if (safetensors && (type_option->count() > 0 || !request.vocabulary.empty())) {
       throw Error(ErrorCode::kInvalidArgument,
                   "a safetensors file has halves and no vocabulary: leave out --type and --vocab");

@@ -65,7 +65,9 @@ std::vector<Question> read_questions(const std::string& name) {
   std::vector<Question> questions;
   std::string line;
   for (int number = 1; std::getline(file, line); ++number) {
-    if (!line.empty()) questions.push_back(parse_question(line, name + ":" + std::to_string(number)));
+    if (number == 1 && line.starts_with("\xEF\xBB\xBF")) line.erase(0, 3);  // the mark that editors of Windows write
+    const bool blank = line.find_first_not_of(" \t\r") == std::string::npos;
+    if (!blank) questions.push_back(parse_question(line, name + ":" + std::to_string(number)));
   }
   if (file.bad()) throw Error(ErrorCode::kIo, "cannot read '" + name + "'");
   if (questions.empty()) throw Error(ErrorCode::kBadFile, "'" + name + "' holds no questions");

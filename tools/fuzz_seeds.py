@@ -149,6 +149,8 @@ def write_vocabulary(folder):
 9 '\\' 1
 10 'User' 4
 """, encoding="utf-8")
+    (folder / "json.json").write_text(r'{"1": "\u0000", "3": [128, 255], "2": "\u4e00\"", "0": "<s>"}')
+    (folder / "marked.txt").write_bytes(b"\xef\xbb\xbf1 'a' 1\r\n2 'b' 1\r\n\r\n")
     (folder / "windows.txt").write_bytes(b"1 'a' 1\r\n3 b'ab' 2\r\n2 '\\101\\t' 2")
 
 

@@ -10,6 +10,8 @@
 
 #include "base/error.h"
 #include "base/utf8_path.h"
+#include "formats/file_kind.h"
+#include "text/json_vocabulary.h"
 #include "text/literal.h"
 
 namespace rwkv {
@@ -139,6 +141,32 @@ Vocabulary Vocabulary::from_file(const std::string& path) { return from_text(rea
 Vocabulary Vocabulary::from_text(std::string_view text, const std::string& name) {
   if (text.size() > kMaxFileBytes) throw Error(ErrorCode::kBadFile, name + " is larger than 64 MiB");
 
+  const std::string mistake = mistaken_file(WantedFile::kVocabulary, std::as_bytes(std::span(text)));
+  if (!mistake.empty()) throw Error(ErrorCode::kBadFile, name + " " + mistake);
+  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);  // the mark that editors of Windows write
+  constexpr std::string_view kBlank = " \t\r\n";
+  const std::size_t last = text.find_last_not_of(kBlank);
+  if (last == std::string_view::npos) {
+    throw Error(ErrorCode::kBadFile, name + " is empty: it should hold a token on every line");
+  }
+  text = text.substr(0, std::min(text.find('\n', last), text.size()));  // empty lines at the end say nothing
+  Builder builder(text.size());  // no way to write a token is shorter than the token
+  if (text[text.find_first_not_of(kBlank)] == '{') {
+    const auto add = [&](std::uint64_t id, std::string_view bytes) -> std::string {
+      if (id > static_cast<std::uint64_t>(kMaxId)) return "the id is not in 1..1000000";
+      if (id == 0) return {};  // the end of a text, which has no bytes
+      builder.pool().append(bytes);
+      return builder.commit(static_cast<TokenId>(id));
+    };
+    if (const std::string problem = read_json_vocabulary(text, add); !problem.empty()) {
+      throw Error(ErrorCode::kBadFile,
+                  name + ", " + problem +
+                      R"(; as JSON a vocabulary is an object of "ID": "TEXT" or "ID": [BYTE, ...])");
+    }
+    if (builder.empty()) throw Error(ErrorCode::kBadFile, name + " has no tokens");
+    return builder.finish(0);
+  }
+
   std::size_t number = 0;
   const auto refuse = [&](std::string_view problem) -> Error {
     std::string message = name + ", line " + std::to_string(number) + ": ";
@@ -147,7 +175,6 @@ Vocabulary Vocabulary::from_text(std::string_view text, const std::string& name)
     return Error(ErrorCode::kBadFile, message);
   };
 
-  Builder builder(text.size());  // no way to write a token is shorter than the token
   while (!text.empty()) {
     ++number;
     const std::size_t end = std::min(text.find('\n'), text.size());
@@ -172,7 +199,6 @@ Vocabulary Vocabulary::from_text(std::string_view text, const std::string& name)
     }
     if (const auto problem = builder.commit(static_cast<TokenId>(*id)); !problem.empty()) throw refuse(problem);
   }
-  if (builder.empty()) throw Error(ErrorCode::kBadFile, name + " is empty: it should hold a token on every line");
   return builder.finish(0);
 }
 

@@ -144,6 +144,49 @@ TEST(Vocabulary, TooManyBytesInAllAreRefused) {
   expect_refused(text, "line 16385", "16 MiB");
 }
 
+TEST(Vocabulary, WhatEditorsAddMakesNoDifference) {
+  const std::string text = "1 'a' 1\n2 '\\r' 1\n3 ' ' 1\n";
+  const auto plain = Vocabulary::from_text(text, "v");
+  for (const char* end : {"\n", "\r\n\r\n", "  \n", "\t"}) {
+    EXPECT_EQ(Vocabulary::from_text(text + end, "v"), plain) << end;
+  }
+  EXPECT_EQ(Vocabulary::from_text("\xEF\xBB\xBF" + text, "v"), plain);
+}
+
+TEST(Vocabulary, JsonHoldsTheSameTokens) {
+  const auto plain = Vocabulary::from_text("1 b'\\x00' 1\n3 b'\\x80\\xff' 2\n2 '\\u4e00\"' 4\n", "v");
+  for (const char* json : {R"({"1":"\u0000","3":[128,255],"2":"\u4e00\""})",
+                           "\xEF\xBB\xBF {\n\"3\": [128, 255],\r\n \"2\": [228, 184, 128, 34],\n"
+                           "\"1\": [0],\n \"0\": \"<s>\"}\n\n"}) {
+    EXPECT_EQ(Vocabulary::from_text(json, "v"), plain) << json;
+  }
+}
+
+TEST(Vocabulary, JsonThatIsNoVocabularyIsRefusedWithTheToken) {
+  for (const auto& [json, reason] : std::initializer_list<std::pair<const char*, const char*>>{
+           {R"({"1":"a","1":"b"})", "'1': the id 1 was already given"},
+           {R"({"1":"a","2":[97]})", "'2': the token has the same bytes as token 1"},
+           {R"({"1":""})", "'1': the token has no bytes"},
+           {R"({"1000001":"a"})", "not in 1..1000000"},
+           {R"({"a":1})", "'a' is not a decimal id"},
+           {R"({"-1":"a"})", "not a decimal id"},
+           {R"({"1":256})", "no byte"},
+           {R"({"1":[256]})", "no byte"},
+           {R"({"1":[-1]})", "no byte"},
+           {R"({"1":[[1]]})", "a list in a list"},
+           {R"({"1":["a"]})", "a text in a list"},
+           {R"({"1":{"2":"a"}})", "is an object"},
+           {R"({"1":null})", "is null"},
+           {R"({"1":"a")", "not JSON"},
+           {R"({"1":"a"}x)", "not JSON"},
+           {R"({"1":"\ud800"})", "not JSON"},
+           {"{}", "has no tokens"}}) {
+    const Error error = error_of(json);
+    EXPECT_EQ(error.code(), ErrorCode::kBadFile) << json;
+    EXPECT_NE(std::string(error.what()).find(reason), std::string::npos) << error.what();
+  }
+}
+
 TEST(Vocabulary, AnEmptyFileIsRefused) {
   const Error error = error_of("");
   EXPECT_EQ(error.code(), ErrorCode::kBadFile);
