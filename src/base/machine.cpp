@@ -112,7 +112,7 @@ void read_memory(Machine& machine) {
 void give_back_freed_memory() noexcept {
 #if defined(__GLIBC__)
   malloc_trim(0);
-#elif defined(__ANDROID__) && defined(M_PURGE)
+#elif defined(__ANDROID__) && __ANDROID_API__ >= 26 && defined(M_PURGE)  // malloc.h declares mallopt from there on
   mallopt(M_PURGE, 0);
 #endif
 }
