@@ -226,11 +226,15 @@ RWKV_MOBILE_API int rwkvmobile_runtime_release(rwkvmobile_runtime_t runtime);
 
 /* ---- Models ---- */
 
+/* clang-format off */
 /* Loads a model: the file, a backend's name (empty: found from the file's content), and a vocabulary file (empty: the
- * list inside the model file). Returns the model's id, 0 or more, or a negative number: -8      a null argument or no
- * such runtime -1      no such backend in this build, or the vocabulary file cannot be used -33     the model file is
- * missing, unreadable, damaged, or does not go with the vocabulary file others  the negative of RWKV_ERROR bits Blocks
- * for as long as it takes; rwkvmobile_runtime_release ends it. */
+ * list inside the model file). Returns the model's id, 0 or more, or a negative number:
+ *   -8      a null argument or no such runtime
+ *   -1      no such backend in this build, or the vocabulary file cannot be used
+ *   -33     the model file is missing, unreadable, damaged, or does not go with the vocabulary file
+ *   others  the negative of RWKV_ERROR bits
+ * Blocks for as long as it takes; rwkvmobile_runtime_release ends it. */
+/* clang-format on */
 RWKV_MOBILE_API int rwkvmobile_runtime_load_model(rwkvmobile_runtime_t runtime, const char* model_path,
                                                   const char* backend_name, const char* tokenizer_path);
 
@@ -299,11 +303,15 @@ RWKV_MOBILE_API int rwkvmobile_convert_pth_to_safetensors(const char* pth_path, 
  * Errors of the starts: 8 for null pointers (elements of arrays too), counts below 1 and negative max_tokens; 264; 256
  * while the model generates. */
 
+/* clang-format off */
 /* Continues a chat. inputs[0 .. num_inputs-1] are the contents of the messages, user first, then assistant and user in
  * turn. With add_generation_prompt not 0, the other side's answer to the last message is written; with 0, the last
- * message itself is continued: so an even number of messages and 0 resumes the assistant's answer. enable_reasoning the
- * answer begins with the thinking token, and blank lines do not end a thinking block force_reasoning   that block does
- * not stay empty force_lang        a FORCE_LANG constant Note the order of the last two parameters. */
+ * message itself is continued: so an even number of messages and 0 resumes the assistant's answer.
+ *   enable_reasoning  the answer begins with the thinking token, and blank lines do not end a thinking block
+ *   force_reasoning   that block does not stay empty
+ *   force_lang        a FORCE_LANG constant
+ * Note the order of the last two parameters. */
+/* clang-format on */
 RWKV_MOBILE_API int rwkvmobile_runtime_eval_chat_with_history_async(rwkvmobile_runtime_t runtime, int model_id,
                                                                     const char** inputs, const int num_inputs,
                                                                     const int max_tokens, rwkvmobile_on_token callback,
