@@ -59,11 +59,9 @@ int main(int argc, char** argv) {
     const int code = run(app, argc, argv);
     flush_output();
     return code;
-  } catch (const rwkv::Error& error) {
+  } catch (...) {
+    const rwkv::Error error = rwkv::caught_error();
     print_error(error.what());
     return exit_code(error);
-  } catch (const std::exception& error) {
-    print_error(error.what());
-    return kExitFailure;
   }
 }

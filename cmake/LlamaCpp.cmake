@@ -72,6 +72,12 @@ if(NOT RWKV_NATIVE AND CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|i.86)$")
   endif()
 endif()
 add_subdirectory("${LLAMA_CPP_SOURCE}" "${PROJECT_BINARY_DIR}/llama.cpp" EXCLUDE_FROM_ALL)
+if(NOT WIN32)
+  # Files that somebody cuts while they are mapped must not end the process.
+  set(guard "${PROJECT_SOURCE_DIR}/src/backends/llama_cpp/guarded_mmap.h")
+  set_source_files_properties("${LLAMA_CPP_SOURCE}/src/llama-mmap.cpp" TARGET_DIRECTORY llama
+                              PROPERTIES COMPILE_OPTIONS "-include;${guard}" OBJECT_DEPENDS "${guard}")
+endif()
 if(RWKV_SANITIZER STREQUAL "address")
   # Its kernels load words from blocks of odd sizes and shift into the sign bit, which the processors they are written for
   # can do. AddressSanitizer stays on.

@@ -35,4 +35,10 @@ class Error : public std::runtime_error {
   ErrorCode code_;
 };
 
+/// For when there may be no memory left to say more: made when the library is loaded, copied without any.
+const Error& out_of_memory() noexcept;
+
+/// Inside a handler: what is being handled, as an Error. Takes no memory where there is none.
+Error caught_error() noexcept;
+
 }  // namespace rwkv

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <fstream>
 #include <thread>
+
+#include "base/memory_limits.h"
 #if (defined(__x86_64__) || defined(__i386__)) && defined(__GNUC__)
 #include <cpuid.h>
 #endif
@@ -104,6 +106,11 @@ void read_memory(Machine& machine) {
     std::uint64_t kilobytes = 0;
     if (word == "MemAvailable:" && info >> kilobytes) machine.available_bytes = kilobytes * 1024;
   }
+  if (const auto room = room_in_groups()) {
+    machine.available_bytes = machine.available_bytes == 0 ? *room : std::min(machine.available_bytes, *room);
+  }
+  machine.address_bytes = free_addresses().value_or(0);
+  machine.data_bytes = free_data().value_or(0);
 }
 #endif
 

@@ -15,8 +15,12 @@ struct Machine {
   std::uint64_t page_bytes = 0;           // 0: unknown, as below
   std::uint64_t memory_bytes = 0;
   /// Memory that can be had without swapping. On Linux and Android pages of files count, also of those that are mapped
-  /// and used.
+  /// and used. Bounds of containers (cgroups) count, swap does not.
   std::uint64_t available_bytes = 0;
+  /// What this process may still take whatever the machine has (memory_limits.h): of addresses, and of memory that it
+  /// writes to.
+  std::uint64_t address_bytes = 0;
+  std::uint64_t data_bytes = 0;
 };
 
 /// Lets the system have what was freed and the allocator kept. Takes milliseconds.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/mapping_guard.h"
 
 #ifdef _WIN32
 #include <windows.h>
@@ -100,7 +101,11 @@ std::span<const std::byte> map(const std::string& path) {
   if (status.st_size == 0) return {};
   const auto size = static_cast<std::size_t>(status.st_size);
   void* data = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.value, 0);
-  if (data == MAP_FAILED) throw Error(ErrorCode::kIo, "cannot map '" + path + "': " + std::strerror(errno));
+  if (data == MAP_FAILED) {
+    const int code = errno;
+    throw Error(code == ENOMEM ? ErrorCode::kOutOfMemory : ErrorCode::kIo,
+                "cannot map '" + path + "': " + std::strerror(code));
+  }
   return {static_cast<const std::byte*>(data), size};
 }
 
@@ -120,16 +125,18 @@ MappedFile::MappedFile(const std::string& path) : path_(path) {
     throw Error(ErrorCode::kInvalidArgument, "a file path must not contain a NUL character");
   }
   bytes_ = map(path);
+  if (!bytes_.empty()) guard_ = MappingGuard::add(bytes_.data(), bytes_.size());
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
-    : path_(std::move(other.path_)), bytes_(std::exchange(other.bytes_, {})) {}
+    : path_(std::move(other.path_)), bytes_(std::exchange(other.bytes_, {})), guard_(other.guard_) {}
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   if (this != &other) {
     unmap();
     path_ = std::move(other.path_);
     bytes_ = std::exchange(other.bytes_, {});
+    guard_ = other.guard_;
   }
   return *this;
 }
@@ -144,8 +151,16 @@ void MappedFile::forget(std::span<const std::byte> part) const noexcept {
   if (!part.empty() && begin < end) forget_pages(reinterpret_cast<void*>(begin), end - begin);
 }
 
+void MappedFile::check_whole() const {
+  if (MappingGuard::is_damaged(guard_)) {
+    throw Error(ErrorCode::kBadFile, "'" + path_ + "' was cut while it was read");
+  }
+}
+
 void MappedFile::unmap() noexcept {
-  if (!bytes_.empty()) release(bytes_);
+  if (bytes_.empty()) return;
+  MappingGuard::remove(bytes_.data(), bytes_.size());
+  release(bytes_);
 }
 
 }  // namespace rwkv

@@ -30,21 +30,9 @@ void remember(Runtime* runtime, const char* message) noexcept {
 }  // namespace
 
 int caught(Runtime* runtime) noexcept {
-  try {
-    throw;
-  } catch (const Error& error) {
-    remember(runtime, error.what());
-    return bits_of(error.code());
-  } catch (const std::bad_alloc&) {
-    remember(runtime, "out of memory; release a model or use a smaller one");
-    return RWKV_ERROR_ALLOC;
-  } catch (const std::exception& error) {
-    remember(runtime, error.what());
-    return RWKV_ERROR_RUNTIME;
-  } catch (...) {
-    remember(runtime, "something that is no std::exception was thrown");
-    return RWKV_ERROR_RUNTIME;
-  }
+  const Error error = caught_error();
+  remember(runtime, error.what());
+  return bits_of(error.code());
 }
 
 }  // namespace rwkv::capi

@@ -164,6 +164,7 @@ void write_tensors(const Checkpoint& source, std::span<const PlannedTensor> tens
     }
   }
   work.rethrow();
+  source.file.check_whole();
   options.cancel.check();
   if (options.progress) options.progress(1);
 }

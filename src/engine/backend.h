@@ -31,6 +31,9 @@ struct MemoryNeed {
   std::uint64_t mapped = 0;
   /// The rest: states of all sequences, work buffers, the vocabulary, weights that are kept in another form.
   std::uint64_t owned = 0;
+  /// Addresses that are taken beside those and hardly written to, at the worst moment of a load: stacks of threads,
+  /// buffers for the worst case. No memory, but some processes have few addresses.
+  std::uint64_t reserved = 0;
 
   std::uint64_t total() const noexcept { return mapped + owned; }
 };
@@ -45,8 +48,8 @@ class Backend {
   virtual std::string description() const = 0;
   /// Why it cannot run on this machine, or nothing when it can.
   virtual std::optional<std::string> unavailable_reason() const = 0;
-  /// Whether the file looks like one of this backend's, by content and not by name. Never throws for a bad file.
-  virtual bool recognises(const std::string& path) const noexcept = 0;
+  /// Whether the file looks like one of this backend's, by content and not by name. Throws Error(kOutOfMemory) only.
+  virtual bool recognises(const std::string& path) const = 0;
   /// What load() is going to take once all sequences are in use, from the file's header alone. Throws as that does.
   virtual MemoryNeed estimate(const std::string& path, const LoadOptions& options) const = 0;
   /// Checks the whole file first, then loads it. Throws Error(kNotFound, kIo, kBadFile, kUnsupported, kOutOfMemory,

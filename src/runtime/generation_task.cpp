@@ -1,8 +1,8 @@
 #include "runtime/generation_task.h"
 
-#include <exception>
 #include <utility>
 
+#include "base/error_of.h"
 #include "base/log.h"
 #include "runtime/remembered_answer.h"
 
@@ -35,21 +35,17 @@ class GenerationJob final : public SequenceTask {
   std::optional<TokenId> next(std::span<const float> logits) override {
     const std::optional<TokenId> token = generation_.next(logits);
     tell();
-    if (thrown_) throw Error(ErrorCode::kInternal, "a callback of the caller failed: " + *thrown_);
+    if (thrown_) throw Error(ErrorCode::kInternal, std::string("a callback of the caller failed: ") + thrown_->what());
     return token;
   }
 
   void end(const Report& report) noexcept override {
     GenerationResult& result = group_->results_[index_];
-    if (!generation_.ended()) {
-      const bool is_cancelled = report.error && report.error->code() == ErrorCode::kCancelled;
-      generation_.end(is_cancelled ? EndReason::kCancelled : EndReason::kError);
-      if (!is_cancelled) result.error = report.error;
-      tell();
+    const auto error = error_of([&] { keep(report, result); });
+    if (error) {
+      result.reason = EndReason::kError;
+      result.error = error;
     }
-    result.reason = *generation_.reason();
-    result.text = generation_.text();
-    result.tokens = generation_.tokens();
     result.cached_tokens = static_cast<int>(report.cached_tokens);
     result.prefill_seconds = report.read_seconds;
     result.decode_seconds = report.write_seconds;
@@ -79,6 +75,19 @@ class GenerationJob final : public SequenceTask {
   }
 
  private:
+  // What there is of it, for the caller.
+  void keep(const Report& report, GenerationResult& result) {
+    if (!generation_.ended()) {
+      const bool is_cancelled = report.error && report.error->code() == ErrorCode::kCancelled;
+      generation_.end(is_cancelled ? EndReason::kCancelled : EndReason::kError);
+      if (!is_cancelled) result.error = report.error;
+      tell();
+    }
+    result.reason = *generation_.reason();
+    result.text = generation_.text();
+    result.tokens = generation_.tokens();
+  }
+
   void tell() noexcept {
     call([&] {
       if (group_->callbacks_.on_token) group_->callbacks_.on_token(index_, generation_);
@@ -90,8 +99,8 @@ class GenerationJob final : public SequenceTask {
   void call(const Function& function) noexcept {
     try {
       function();
-    } catch (const std::exception& error) {
-      thrown_ = error.what();
+    } catch (...) {
+      thrown_ = caught_error();
     }
   }
 
@@ -100,7 +109,7 @@ class GenerationJob final : public SequenceTask {
   const Tokenizer& tokenizer_;
   const CancelToken cancel_;
   Generation generation_;
-  std::optional<std::string> thrown_;
+  std::optional<Error> thrown_;
 };
 
 std::vector<std::shared_ptr<SequenceTask>> GenerationGroup::make(const Tokenizer& tokenizer,

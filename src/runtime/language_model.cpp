@@ -2,9 +2,13 @@
 
 #include <algorithm>
 #include <future>
+#include <new>
+#include <optional>
+#include <system_error>
 #include <utility>
 
 #include "base/machine.h"
+#include "runtime/address_claim.h"
 #include "runtime/generation_task.h"
 
 namespace rwkv {
@@ -63,12 +67,14 @@ Vocabulary choose_vocabulary(const ModelRequest& request, const Model& model) {
   return vocabulary;
 }
 
-LoadedModel load_weights(const ModelRequest& request) {
+// `claim` is to be held until nothing more is taken for the model.
+LoadedModel load_weights(const ModelRequest& request, std::optional<AddressClaim>& claim) {
   const Backend& backend =
       request.backend.empty() ? backend_for_file(request.model_path) : backend_by_name(request.backend);
   LoadedModel loaded;
-  loaded.memory = MemoryGrant(request.model_path, backend.estimate(request.model_path, request.options), request.budget,
-                              inspect_machine());
+  const MemoryNeed need = backend.estimate(request.model_path, request.options);
+  loaded.memory = MemoryGrant(request.model_path, need, request.budget, inspect_machine());
+  claim.emplace(request.model_path, need, inspect_machine);
   loaded.model = backend.load(request.model_path, request.options);
   return loaded;
 }
@@ -104,10 +110,17 @@ LanguageModel::LanguageModel(const ModelRequest& request, LoadedModel loaded, To
 LanguageModel::~LanguageModel() = default;
 
 std::unique_ptr<LanguageModel> LanguageModel::load(const ModelRequest& request) {
-  LoadedModel loaded = load_weights(request);
-  Vocabulary vocabulary = choose_vocabulary(request, *loaded.model);
-  return std::unique_ptr<LanguageModel>(
-      new LanguageModel(request, std::move(loaded), Tokenizer(std::move(vocabulary))));
+  try {
+    std::optional<AddressClaim> claim;
+    LoadedModel loaded = load_weights(request, claim);
+    Vocabulary vocabulary = choose_vocabulary(request, *loaded.model);
+    return std::unique_ptr<LanguageModel>(
+        new LanguageModel(request, std::move(loaded), Tokenizer(std::move(vocabulary))));
+  } catch (const std::bad_alloc&) {
+    throw caught_error();
+  } catch (const std::system_error&) {  // no thread could be started
+    throw caught_error();
+  }
 }
 
 // While the model is asleep, on a thread of the scheduler.
@@ -115,7 +128,8 @@ LoadedModel LanguageModel::load_again(const CancelToken& cancel) {
   ModelRequest request;
   scheduler_.between_steps([&](const Model*) { request = request_; });
   request.options.cancel = cancel;
-  LoadedModel loaded = load_weights(request);
+  std::optional<AddressClaim> claim;
+  LoadedModel loaded = load_weights(request, claim);
   if (!is_same_model(info_, loaded.model->info())) {
     throw Error(ErrorCode::kBadFile,
                 "'" + request.model_path + "' is another model than when it was loaded; release it and load it anew");

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <future>
+#include <iterator>
 #include <utility>
 
 #include "base/error_of.h"
@@ -43,7 +44,7 @@ Scheduler::~Scheduler() {
 void Scheduler::submit(std::vector<std::shared_ptr<SequenceTask>> tasks) {
   {
     const std::lock_guard lock(mutex_);
-    for (auto& task : tasks) inbox_.push_back(std::move(task));
+    inbox_.insert(inbox_.end(), std::make_move_iterator(tasks.begin()), std::make_move_iterator(tasks.end()));
     settled_ = false;
   }
   changed_.notify_all();
@@ -72,9 +73,12 @@ bool Scheduler::anybody() const {
 }
 
 void Scheduler::run() noexcept {
-  while (take_new()) {
+  bool goes_on = true;
+  while (goes_on) {
     // What is thrown here and not by a task leaves nothing that could be relied on.
-    const auto error = error_of([this] {
+    const auto error = error_of([&] {
+      goes_on = take_new();
+      if (!goes_on) return;
       end_cancelled();
       if (!loaded_.model && anybody()) wake();
       if (!loaded_.model) return sequels_.clear();
@@ -116,11 +120,10 @@ bool Scheduler::take_new() {
 
 // With the lock.
 void Scheduler::take_inbox() {
-  for (auto& task : inbox_) {
-    count_in(*task);
-    waiting_.push_back(std::move(task));
-  }
+  const std::size_t before = waiting_.size();
+  waiting_.insert(waiting_.end(), std::make_move_iterator(inbox_.begin()), std::make_move_iterator(inbox_.end()));
   inbox_.clear();
+  for (std::size_t i = before; i < waiting_.size(); ++i) count_in(*waiting_[i]);
 }
 
 bool Scheduler::sleep() {
@@ -338,17 +341,24 @@ void Scheduler::end_task(SequenceTask& task, const SequenceTask::Report& report,
   if (task.uses_cache()) keep_sequel(task, clears);
 }
 
+// Takes no memory: there may be none.
 void Scheduler::end_all(const Error& error) {
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     if (slots_[i].task) retire(i, error);
   }
-  {
-    const std::lock_guard lock(mutex_);
-    take_inbox();
-  }
   SequenceTask::Report report;
   report.error = error;
-  for (const auto& task : std::exchange(waiting_, {})) end_task(*task, report, task->text().size());
+  const auto end_first = [&](std::deque<std::shared_ptr<SequenceTask>>& tasks, std::unique_lock<std::mutex>& lock) {
+    const std::shared_ptr<SequenceTask> task = std::move(tasks.front());
+    tasks.pop_front();
+    lock.unlock();
+    if (&tasks == &inbox_) count_in(*task);
+    end_task(*task, report, task->text().size());
+    lock.lock();
+  };
+  std::unique_lock lock(mutex_);
+  while (!waiting_.empty()) end_first(waiting_, lock);
+  while (!inbox_.empty()) end_first(inbox_, lock);
 }
 
 }  // namespace rwkv

@@ -1,6 +1,7 @@
 #include "runtime/state_cache.h"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 namespace rwkv {
@@ -15,10 +16,10 @@ std::uint64_t key_bytes(std::size_t tokens) { return tokens * sizeof(TokenId); }
 
 StateCache::StateCache(std::uint64_t limit_bytes) { stats_.limit_bytes = limit_bytes; }
 
-// Long conversations are deep trees: taken down one by one, not by destructors within each other.
+// Long conversations are deep trees: taken down one by one, not by destructors within each other. Takes no memory.
 StateCache::~StateCache() {
   disk_.reset();
-  erase({});
+  while (!used_.empty()) forget(*used_.front());
 }
 
 State StateCache::longest_prefix(std::span<const TokenId> tokens, StableCut cut) {
@@ -60,20 +61,23 @@ State StateCache::longest_in_memory(std::span<const TokenId> tokens, StableCut c
   return best->state;
 }
 
-// The place with exactly this key, made where there is none.
+// The place with exactly this key, made where there is none. Where memory ends, here and below, the tree is as good as
+// before: what takes memory comes first.
 StateCache::Place& StateCache::place_of(std::span<const TokenId> tokens) {
   Place* at = &root_;
   while (at->depth < tokens.size()) {
     const std::span<const TokenId> rest = tokens.subspan(at->depth);
-    auto& next = at->children[rest.front()];
-    if (!next) {
-      next = std::make_unique<Place>();
-      next->edge.assign(rest.begin(), rest.end());
-      next->parent = at;
-      next->depth = tokens.size();
+    const auto known = at->children.find(rest.front());
+    if (known == at->children.end()) {
+      auto made = std::make_unique<Place>();
+      made->edge.assign(rest.begin(), rest.end());
+      made->parent = at;
+      made->depth = tokens.size();
+      Place& place = *at->children.emplace(rest.front(), std::move(made)).first->second;
       stats_.bytes += kPlaceBytes + key_bytes(rest.size());
-      return *next;
+      return place;
     }
+    const std::unique_ptr<Place>& next = known->second;
     const auto differs = std::mismatch(next->edge.begin(), next->edge.end(), rest.begin(), rest.end());
     const auto common = static_cast<std::size_t>(differs.first - next->edge.begin());
     at = common == next->edge.size() ? next.get() : &split(*next, common);
@@ -88,10 +92,10 @@ StateCache::Place& StateCache::split(Place& place, std::size_t length) {
   upper->edge.assign(place.edge.begin(), place.edge.begin() + static_cast<std::ptrdiff_t>(length));
   upper->parent = place.parent;
   upper->depth = place.parent->depth + length;
+  auto& below = upper->children[place.edge[length]];
   place.edge.erase(place.edge.begin(), place.edge.begin() + static_cast<std::ptrdiff_t>(length));
   place.parent = upper.get();
-  std::unique_ptr<Place> lower = std::move(slot);
-  upper->children[lower->edge.front()] = std::move(lower);
+  below = std::move(slot);
   slot = std::move(upper);
   stats_.bytes += kPlaceBytes;
   return *slot;
@@ -115,9 +119,11 @@ StateCache::Place* StateCache::find(std::span<const TokenId> tokens, bool or_lon
 
 void StateCache::store(std::span<const TokenId> tokens, State state, bool pinned) {
   if (tokens.empty() || state.is_zero()) return;
+  std::list<Place*> use{nullptr};
   Place& place = place_of(tokens);
   if (place.state.is_zero()) {
-    used_.push_front(&place);
+    use.front() = &place;
+    used_.splice(used_.begin(), use);
     place.used = used_.begin();
     stats_.bytes += state.bytes().size();
     place.state = std::move(state);
@@ -179,16 +185,23 @@ void StateCache::forget(Place& place) {
   if (parent != &root_ && parent->state.is_zero()) tidy(*parent);
 }
 
-// Removes a place without state that is a leaf or stands between two others.
+// Removes a place without state that is a leaf or stands between two others. One between two others stays where there is
+// no memory to join their keys.
 void StateCache::tidy(Place& place) {
   if (place.children.size() > 1) return;
   const TokenId first = place.edge.front();
-  stats_.bytes -= kPlaceBytes;
   if (place.children.empty()) {
-    stats_.bytes -= key_bytes(place.edge.size());
+    stats_.bytes -= kPlaceBytes + key_bytes(place.edge.size());
     place.parent->children.erase(first);
     return;
   }
+  Tokens& lower = place.children.begin()->second->edge;
+  try {
+    lower.reserve(lower.size() + place.edge.size());
+  } catch (const std::bad_alloc&) {
+    return;
+  }
+  stats_.bytes -= kPlaceBytes;
   Place* const parent = place.parent;
   const std::unique_ptr<Place> gone = std::move(parent->children.at(first));
   std::unique_ptr<Place> child = std::move(gone->children.begin()->second);
@@ -197,13 +210,21 @@ void StateCache::tidy(Place& place) {
   parent->children.at(first) = std::move(child);
 }
 
+// Where there is no memory for that it is read again some day.
+void StateCache::offer_to_disk(const Place& place) {
+  try {
+    disk_->offer(key_of(place), place.state);
+  } catch (const std::bad_alloc&) {
+  }
+}
+
 std::uint64_t StateCache::drop_to(std::uint64_t bytes, bool to_disk) {
   const std::uint64_t before = stats_.bytes;
   for (auto it = used_.end(); stats_.bytes > bytes && it != used_.begin();) {
     Place* const place = *--it;
     if (place->pinned) continue;
     ++it;  // stays valid when its predecessor goes
-    if (disk_ && to_disk) disk_->offer(key_of(*place), place->state);
+    if (disk_ && to_disk) offer_to_disk(*place);
     forget(*place);
   }
   return before - stats_.bytes;

@@ -99,6 +99,7 @@ class StateCache {
   void store(std::span<const TokenId> tokens, State state, bool pinned);
   void forget(Place& place);
   void tidy(Place& place);
+  void offer_to_disk(const Place& place);
   std::uint64_t drop_to(std::uint64_t bytes, bool to_disk = true);
 
   mutable std::mutex mutex_;

@@ -2,7 +2,13 @@
 #include "base/mapped_file.h"
 
 #include <gtest/gtest.h>
+#include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
 
 #include <string>
 #include <utility>
@@ -27,6 +33,44 @@ void expect_refused(const std::string& path, ErrorCode code, const std::string& 
     EXPECT_NE(std::string(error.what()).find(path), std::string::npos);
     EXPECT_TRUE(std::string(error.what()).ends_with(advice)) << error.what();
   }
+}
+
+// The host's own handler, there before the first file is mapped.
+[[maybe_unused]] const auto handler_before_ours = std::signal(SIGBUS, [](int) { _exit(77); });
+
+TEST(MappedFile, CutWhileItIsMappedItHasZerosAndSaysSo) {
+  const test::ScratchFolder folder;
+  const std::string path = (folder.path() / "file").string();
+  test::write_file(path, std::string(300'000, 'x'));
+  const MappedFile file(path);
+  const MappedFile whole(path);
+  EXPECT_EQ(static_cast<char>(file.bytes()[299'999]), 'x');
+  EXPECT_NO_THROW(file.check_whole());
+  std::filesystem::resize_file(path, 70'000);
+  EXPECT_EQ(static_cast<char>(file.bytes()[1000]), 'x');
+  EXPECT_NO_THROW(file.check_whole());
+  EXPECT_EQ(static_cast<char>(file.bytes()[200'000]), 0);
+  EXPECT_EQ(static_cast<char>(file.bytes()[299'999]), 0);
+  EXPECT_THROW(file.check_whole(), Error);
+  EXPECT_NO_THROW(whole.check_whole()) << "nothing was read of it";
+}
+
+TEST(MappedFile, ABusErrorThatIsNotItsOwnGoesToTheHandlerOfTheHost) {
+  const test::ScratchFolder folder;
+  const std::string path = (folder.path() / "file").string();
+  test::write_file(path, std::string(100'000, 'x'));
+  const MappedFile ours(path);
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    const int file = open(path.c_str(), O_RDONLY);
+    const auto* theirs = static_cast<const volatile char*>(mmap(nullptr, 100'000, PROT_READ, MAP_SHARED, file, 0));
+    std::filesystem::resize_file(path, 0);
+    _exit(theirs[50'000] + 1);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 77) << status;
 }
 
 TEST(MappedFile, ShowsTheBytesOfTheFile) {

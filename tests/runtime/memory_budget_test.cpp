@@ -21,7 +21,7 @@ Machine machine_with(std::uint64_t megabytes) {
   return machine;
 }
 
-MemoryNeed need(std::uint64_t mapped, std::uint64_t owned) { return {mapped * kMegabyte, owned * kMegabyte}; }
+MemoryNeed need(std::uint64_t mapped, std::uint64_t owned) { return {mapped * kMegabyte, owned * kMegabyte, 0}; }
 
 std::string refusal(const std::string& file, const MemoryNeed& need, const std::shared_ptr<MemoryBudget>& budget,
                     const Machine& machine) {

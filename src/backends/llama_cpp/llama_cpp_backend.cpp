@@ -31,18 +31,21 @@ class LlamaCppBackend final : public Backend {
     return std::nullopt;
   }
 
-  bool recognises(const std::string& path) const noexcept override {
+  bool recognises(const std::string& path) const override {
     try {
       const MappedFile file(path);
       return file.bytes().size() >= 4 && std::memcmp(file.bytes().data(), "GGUF", 4) == 0;
-    } catch (...) {
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::kOutOfMemory) throw;
       return false;
     }
   }
 
   MemoryNeed estimate(const std::string& path, const LoadOptions& options) const override {
     return checked(path, options, [&](const GgufFile& gguf, const RwkvPassport& passport) {
-      return llama_cpp::memory_need(gguf, passport, options.max_sequences);
+      const int threads = llama_cpp::usable_threads(
+          options.threads > 0 ? options.threads : llama_cpp::default_threads(passport.parameters));
+      return llama_cpp::memory_need(gguf, passport, options.max_sequences, threads);
     });
   }
 

@@ -1,7 +1,10 @@
 #include "backends/llama_cpp/llama_cpp_model.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <exception>
+#include <iterator>
 #include <limits>
 #include <new>
 #include <numeric>
@@ -64,28 +67,35 @@ Vocabulary vocabulary_in(const GgufFile& file, const RwkvPassport& passport) {
   }
 }
 
-std::string with_reason(const std::string& message) {
-  const std::string reason = take_errors();
+std::string with_reason(const std::string& message, const std::string& reason = take_errors()) {
   return reason.empty() ? message : message + ": " + reason;
+}
+
+// It says so in words only, and in those of the system and the standard library.
+bool tells_of_no_memory(const std::string& reason) {
+  const std::string words[] = {std::strerror(ENOMEM), std::bad_alloc().what(), "allocate", "insufficient memory"};
+  return std::any_of(std::begin(words), std::end(words),
+                     [&](const std::string& word) { return reason.find(word) != std::string::npos; });
 }
 
 }  // namespace
 
 LlamaCppModel::LlamaCppModel(const GgufFile& file, const RwkvPassport& passport, const LoadOptions& options)
-    : info_(describe(passport, file.file_bytes(), options)),
+    : path_(file.name()),
+      stamp_(path_),
+      info_(describe(passport, file.file_bytes(), options)),
       vocabulary_(vocabulary_in(file, passport)),
       slots_(static_cast<std::size_t>(options.max_sequences), false),
-      batch_tokens_(tokens_per_batch(passport)) {
+      batch_tokens_(tokens_per_batch(passport)),
+      batch_(static_cast<std::size_t>(batch_tokens_)) {
   info_.fingerprint = model_fingerprint(file, passport);
   describe_cuts(file, info_);
   load(file.name(), options);
   create_context();
+  check_file();
   options.cancel.check();
   if (options.progress) options.progress(1.0f);
-  batch_ = llama_batch_init(batch_tokens_, 0, 1);  // last: the destructor does not run after an exception
 }
-
-LlamaCppModel::~LlamaCppModel() { llama_batch_free(batch_); }
 
 void LlamaCppModel::load(const std::string& path, const LoadOptions& options) {
   struct Progress {
@@ -115,7 +125,12 @@ void LlamaCppModel::load(const std::string& path, const LoadOptions& options) {
   model_.reset(llama_model_load_from_file(path.c_str(), params));
   if (progress.thrown) std::rethrow_exception(progress.thrown);
   options.cancel.check();
-  if (!model_) throw Error(ErrorCode::kBadFile, with_reason("llama.cpp cannot load '" + path + "'"));
+  guard_ = MappingGuard::last_of_this_thread();
+  if (model_) return;
+  // The file has passed our own check.
+  const std::string reason = take_errors();
+  throw Error(tells_of_no_memory(reason) ? ErrorCode::kOutOfMemory : ErrorCode::kBadFile,
+              with_reason("llama.cpp cannot load '" + path + "'", reason));
 }
 
 void LlamaCppModel::create_context() {
@@ -155,6 +170,7 @@ void LlamaCppModel::set_threads(int threads) {
     throw Error(ErrorCode::kInvalidArgument,
                 "the number of threads is " + std::to_string(threads) + ", not 1 to " + std::to_string(most_threads()));
   }
+  check_threads(threads - 1);  // ggml aborts where the system refuses it one
   if (pool_) retired_pools_.push_back(std::move(pool_));
   llama_detach_threadpool(context_.get());
   llama_set_n_threads(context_.get(), threads, threads);
@@ -254,7 +270,7 @@ void LlamaCppModel::run(std::span<EvalItem> items) {
 
 // One llama.cpp call with as many tokens as fit, item after item.
 void LlamaCppModel::decode(std::span<EvalItem> items) {
-  batch_.n_tokens = 0;
+  std::size_t rows = 0;
   outputs_.clear();
   std::vector<std::size_t> taken(items.size(), 0);
   std::vector<int> output_rows;
@@ -262,30 +278,29 @@ void LlamaCppModel::decode(std::span<EvalItem> items) {
     const EvalItem& item = items[i];
     const auto& sequence = static_cast<const LlamaCppSequence&>(*item.sequence);
     const std::size_t left = item.tokens.size() - handed_[i];
-    taken[i] = std::min(left, static_cast<std::size_t>(batch_tokens_ - batch_.n_tokens));
+    taken[i] = std::min(left, static_cast<std::size_t>(batch_tokens_) - rows);
     // What remains for the next call is no fewer than a stable piece either.
     if (items.size() == 1 && left > taken[i]) {
       taken[i] = std::min(taken[i], left - static_cast<std::size_t>(info_.stable_piece));
       taken[i] -= taken[i] % static_cast<std::size_t>(info_.stable_grid);
     }
     for (std::size_t t = 0; t < taken[i]; ++t) {
-      const int row = batch_.n_tokens++;
-      batch_.token[row] = item.tokens[handed_[i] + t];
-      batch_.pos[row] = static_cast<llama_pos>(sequence.position() + static_cast<std::int64_t>(t) + 1);
-      batch_.n_seq_id[row] = 1;
-      batch_.seq_id[row][0] = sequence.id();
+      const std::size_t row = rows++;
       const bool wanted = item.wants_logits && handed_[i] + t + 1 == item.tokens.size();
-      batch_.logits[row] = wanted ? 1 : 0;
+      batch_.set(row, item.tokens[handed_[i] + t], sequence.position() + static_cast<std::int64_t>(t) + 1, sequence.id(),
+                 wanted);
       if (wanted) {
         outputs_.push_back(i);
-        output_rows.push_back(row);
+        output_rows.push_back(static_cast<int>(row));
       }
     }
   }
   for (const std::size_t i : order_) handed_[i] += taken[i];
   take_errors();
-  if (const int code = llama_decode(context_.get(), batch_); code != 0) throw_decode_error(code);
+  check_file();
+  if (const int code = llama_decode(context_.get(), batch_.first(rows)); code != 0) throw_decode_error(code);
   retired_pools_.clear();
+  check_file();  // before anything is made of what it computed
   for (const std::size_t i : order_) {
     static_cast<LlamaCppSequence&>(*items[i].sequence).advance(static_cast<std::int64_t>(taken[i]));
   }
@@ -294,6 +309,15 @@ void LlamaCppModel::decode(std::span<EvalItem> items) {
     if (row == nullptr) throw Error(ErrorCode::kEvaluation, with_reason("llama.cpp gave no logits"));
     items[outputs_[i]].logits = std::span<const float>(row, static_cast<std::size_t>(info_.vocabulary));
   }
+}
+
+// Weights lie in the file, which others may write to. Its data and size are looked at, which takes a microsecond.
+void LlamaCppModel::check_file() {
+  lost_ = lost_ || MappingGuard::is_damaged(guard_) || stamp_.is_written();
+  if (!lost_) return;
+  throw Error(ErrorCode::kBadFile, "'" + path_ +
+                                       "' was cut or written over while the model was loaded; load it anew, and "
+                                       "replace model files by renaming");
 }
 
 void LlamaCppModel::throw_decode_error(int code) const {

@@ -5,8 +5,11 @@
 #include <llama.h>
 
 #include <memory>
+#include <string>
 #include <vector>
 
+#include "backends/llama_cpp/batch.h"
+#include "base/mapping_guard.h"
 #include "engine/backend.h"
 #include "formats/rwkv_passport.h"
 
@@ -26,7 +29,6 @@ class LlamaCppModel final : public Model {
  public:
   /// `file` has passed the check that gave `passport`; llama.cpp opens it by its name.
   LlamaCppModel(const GgufFile& file, const RwkvPassport& passport, const LoadOptions& options);
-  ~LlamaCppModel() override;
 
   const ModelInfo& info() const noexcept override { return info_; }
   const Vocabulary* embedded_vocabulary() const noexcept override { return &vocabulary_; }
@@ -46,7 +48,12 @@ class LlamaCppModel final : public Model {
   void run(std::span<EvalItem> items);
   void decode(std::span<EvalItem> items);
   void throw_decode_error(int code) const;
+  void check_file();
 
+  const std::string path_;
+  FileStamp stamp_;
+  int guard_ = MappingGuard::kNone;  // of llama.cpp's mapping
+  bool lost_ = false;                // the weights are not those that were loaded
   ModelInfo info_;
   Vocabulary vocabulary_;
   std::unique_ptr<llama_model, ModelDeleter> model_;
@@ -54,11 +61,11 @@ class LlamaCppModel final : public Model {
   ThreadPool pool_;                        // outlives the context that uses it
   std::vector<ThreadPool> retired_pools_;  // ggml touches the pool of the last evaluation once more in the next
   std::unique_ptr<llama_context, ContextDeleter> context_;
-  llama_batch batch_{};
   std::vector<std::uint8_t> zero_;  // a state of zeros in llama.cpp's form
   std::shared_ptr<const StateForm> state_form_;
   std::vector<bool> slots_;  // which sequence ids are taken
   int batch_tokens_;         // tokens a llama.cpp call
+  Batch batch_;
 
   // Of the running evaluation, by item:
   std::vector<std::size_t> order_;        // items by sequence id: llama.cpp steps neighbours together

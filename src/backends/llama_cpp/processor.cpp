@@ -3,8 +3,12 @@
 #include <ggml-cpu.h>
 
 #include <algorithm>
+#include <future>
 #include <thread>
 #include <utility>
+#include <vector>
+
+#include "base/error_of.h"
 
 namespace rwkv::llama_cpp {
 namespace {
@@ -43,6 +47,19 @@ int default_threads(std::uint64_t parameters) {
 
 int most_threads() {
   return std::min(std::max(64, static_cast<int>(std::thread::hardware_concurrency())), GGML_MAX_N_THREADS);
+}
+
+void check_threads(int count) {
+  std::promise<void> all_there;
+  const std::shared_future<void> end = all_there.get_future().share();
+  std::vector<std::thread> threads;
+  const auto error = error_of([&] {
+    threads.reserve(static_cast<std::size_t>(count));
+    for (int i = 0; i < count; ++i) threads.emplace_back([end] { end.wait(); });
+  });
+  all_there.set_value();
+  for (std::thread& thread : threads) thread.join();
+  if (error) throw Error(*error);
 }
 
 int usable_threads(int wanted) {

@@ -17,8 +17,11 @@ int head_size_step();
 /// threads would mostly wait for each other.
 int default_threads(std::uint64_t parameters);
 
-/// More threads than this are refused: ggml aborts the process when the system refuses it one.
+/// More threads than this are refused.
 int most_threads();
+
+/// Throws Error(kOutOfMemory) unless the system lets this process start so many threads at once.
+void check_threads(int count);
 
 /// What a wish for `wanted` threads comes to: the machine's logical processors at most, since ggml's threads wait for
 /// each other without sleeping, and more of them than can run make a token take seconds.

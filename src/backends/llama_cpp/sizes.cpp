@@ -1,6 +1,12 @@
 #include "backends/llama_cpp/sizes.h"
 
+#include <ggml.h>
+
 #include <algorithm>
+
+#ifndef _WIN32
+#include <pthread.h>
+#endif
 
 namespace rwkv::llama_cpp {
 namespace {
@@ -25,6 +31,30 @@ bool is_repacked(GgmlType type) {
   }
 }
 
+// What ggml's planner takes for the worst graph that llama.cpp expects of so many tensors, and mostly never touches: 30
+// inputs for each node, twice, each with a tensor and four numbers (ggml_backend_sched_new).
+std::uint64_t planner_bytes(std::size_t tensors) {
+  constexpr std::uint64_t kLeastNodes = 1024;
+  constexpr std::uint64_t kNodesATensor = 8;
+  constexpr std::uint64_t kInputs = 60;
+  const std::uint64_t nodes = std::max<std::uint64_t>(kLeastNodes, kNodesATensor * tensors);
+  return nodes * kInputs * (sizeof(ggml_tensor) + 4 * sizeof(int));
+}
+
+// Addresses that a thread takes.
+std::uint64_t stack_bytes() {
+#ifdef _WIN32
+  return std::uint64_t{1} << 20;
+#else
+  pthread_attr_t attributes;
+  if (pthread_attr_init(&attributes) != 0) return 0;
+  std::size_t bytes = 0;
+  pthread_attr_getstacksize(&attributes, &bytes);
+  pthread_attr_destroy(&attributes);
+  return bytes;
+#endif
+}
+
 }  // namespace
 
 // A cancel is looked at between the operations of the graph, so a batch must not make the largest one, a matrix product
@@ -40,7 +70,7 @@ std::uint64_t state_bytes(const RwkvPassport& passport) {
          (2 + static_cast<std::uint64_t>(passport.head_size)) * sizeof(float);
 }
 
-MemoryNeed memory_need(const GgufFile& file, const RwkvPassport& passport, int sequences) {
+MemoryNeed memory_need(const GgufFile& file, const RwkvPassport& passport, int sequences, int threads) {
   const auto width = static_cast<std::uint64_t>(passport.width);
   const auto feed_forward = static_cast<std::uint64_t>(passport.feed_forward);
   const auto vocabulary = static_cast<std::uint64_t>(passport.vocabulary);
@@ -64,6 +94,9 @@ MemoryNeed memory_need(const GgufFile& file, const RwkvPassport& passport, int s
   MemoryNeed need;
   need.mapped = file.file_bytes() - repacked;
   need.owned = repacked + activations + states + logits + vocabulary * kTokenBytes + kGraphBytes;
+  // While it is loaded the file is mapped twice, for our check and for llama.cpp. The scheduler's thread has a stack too.
+  need.reserved = file.file_bytes() + repacked + planner_bytes(file.tensors().size()) +
+                  static_cast<std::uint64_t>(threads) * stack_bytes();
   return need;
 }
 

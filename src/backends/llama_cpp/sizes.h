@@ -18,6 +18,6 @@ int tokens_per_batch(const RwkvPassport& passport);
 std::uint64_t state_bytes(const RwkvPassport& passport);
 
 /// tests/backends/llama_cpp_memory_test.cpp compares it with what a process grows by.
-MemoryNeed memory_need(const GgufFile& file, const RwkvPassport& passport, int sequences);
+MemoryNeed memory_need(const GgufFile& file, const RwkvPassport& passport, int sequences, int threads);
 
 }  // namespace rwkv::llama_cpp

@@ -223,17 +223,18 @@ class ScriptedBackend final : public Backend {
   std::string description() const override { return "replies from a script instead of a model, for tests"; }
   std::optional<std::string> unavailable_reason() const override { return std::nullopt; }
 
-  bool recognises(const std::string& path) const noexcept override {
+  bool recognises(const std::string& path) const override {
     try {
       Script::from_file(path);
       return true;
-    } catch (...) {
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::kOutOfMemory) throw;
       return false;
     }
   }
 
   MemoryNeed estimate(const std::string& path, const LoadOptions&) const override {
-    return {0, static_cast<std::uint64_t>(Script::from_file(path).needs_mb) << 20};
+    return {0, static_cast<std::uint64_t>(Script::from_file(path).needs_mb) << 20, 0};
   }
 
   std::unique_ptr<Model> load(const std::string& path, const LoadOptions& options) const override {
