@@ -71,9 +71,14 @@ void add_serve(CLI::App& app) {
   sub->add_option("--port", options.port, "Port (0: any free one)")->capture_default_str()->check(CLI::Range(0, 65535));
   sub->add_option("--api-key", options.api_key, "Wanted from every request as `Authorization: Bearer KEY`")
       ->envname("RWKV_API_KEY");
-  sub->add_option("--web-origin", options.web_origin,
-                  "Origin of the web pages that may use the server, or * for all (none may else)");
-  sub->add_option("--connections", options.max_connections, "Connections served at once")
+  sub->add_option("--web-origin", options.web_origins,
+                  "Origin of web pages that may use the server, or * for all (none may else); may be given several times")
+      ->allow_extra_args(false);
+  sub->add_option("--allow-host", options.allowed_hosts,
+                  "Name by which clients may reach the server besides this machine's own, or * for any; may be given "
+                  "several times")
+      ->allow_extra_args(false);
+  sub->add_option("--connections", options.max_connections, "Requests that generate at once; others wait")
       ->capture_default_str()
       ->check(CLI::Range(1, 4096));
   sub->add_option("--sequences", command->sequences, "Answers a model writes at once")

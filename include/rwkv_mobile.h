@@ -105,7 +105,7 @@ struct token_ids {
 struct rwkvmobile_server_config {
   const char* host;
   int port;    /* 0: any free one */
-  int threads; /* connections served at once; 0: the default */
+  int threads; /* requests that generate at once; 0: the default */
   const char* model_name;
   int default_max_tokens;
   float temperature;
@@ -632,7 +632,7 @@ RWKV_MOBILE_API struct rwkvmobile_server_config rwkvmobile_server_config_default
 /* Serves a loaded model to HTTP clients (chat, completions, streams, models, as OpenAI clients expect) in the
  * background, several at once, beside what the runtime does. It takes the model's settings at its start; what requests
  * ask for is theirs alone. Null config: the defaults; so are a null host and model_name in it, and default_max_tokens
- * below 1. `threads` is the number of connections served at once (below 1: 64). Anybody who can reach the host may use
+ * below 1. `threads` is the number of requests that generate at once (below 1: 64). Anybody who can reach the host may use
  * the server: it asks for no key. Null when there is no such model, and when it cannot listen there:
  * rwkv_ext_last_error. Free with rwkvmobile_server_release.
  *

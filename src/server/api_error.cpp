@@ -1,5 +1,6 @@
 #include "server/api_error.h"
 
+#include <new>
 #include <utility>
 
 namespace rwkv::server {
@@ -29,6 +30,22 @@ OrderedJson ApiError::to_json() const {
   error["code"] = status_;
   error["reason"] = to_string(code_);
   return {{"error", std::move(error)}};
+}
+
+ApiError as_api_error(const std::exception_ptr& thrown) {
+  try {
+    std::rethrow_exception(thrown);
+  } catch (const ApiError& error) {
+    return error;
+  } catch (const Error& error) {
+    return ApiError(error);
+  } catch (const std::bad_alloc&) {
+    return ApiError(500, ErrorCode::kOutOfMemory, "out of memory");
+  } catch (const std::exception& error) {
+    return ApiError(500, ErrorCode::kInternal, error.what());
+  } catch (...) {
+    return ApiError(500, ErrorCode::kInternal, "an unknown failure");
+  }
 }
 
 ApiError bad_field(const std::string& param, const std::string& what_it_must_be) {

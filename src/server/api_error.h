@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <exception>
 #include <stdexcept>
 #include <string>
 
@@ -30,6 +31,9 @@ class ApiError : public std::runtime_error {
   ErrorCode code_;
   std::string param_;
 };
+
+/// What a client is told of whatever was thrown.
+ApiError as_api_error(const std::exception_ptr& thrown);
 
 /// Error 400 for a field with a value it cannot have.
 ApiError bad_field(const std::string& param, const std::string& what_it_must_be);

@@ -1,34 +1,17 @@
 #include "server/exchange.h"
 
-#include <chrono>
 #include <utility>
 
 namespace rwkv::server {
 namespace {
 
-// How often a thread that waits for its model looks after its client.
-constexpr std::chrono::milliseconds kWatch{10};
+void add_event(std::string& events, const std::string& data) { events += "data: " + data + "\n\n"; }
 
-// Writes events until one cannot be written.
-class EventWriter {
- public:
-  EventWriter(const std::function<bool(std::string_view)>& write, bool with_usage)
-      : write_(write), with_usage_(with_usage) {}
-
-  bool good() const noexcept { return good_; }
-
-  // Where the client wants usage at the end, every other piece says that it has none.
-  void piece(OrderedJson chunk) {
-    if (with_usage_) chunk["usage"] = nullptr;
-    event(to_text(chunk));
-  }
-  void event(const std::string& data) { good_ = good_ && write_("data: " + data + "\n\n"); }
-
- private:
-  const std::function<bool(std::string_view)>& write_;
-  const bool with_usage_;
-  bool good_ = true;
-};
+// Where the client wants usage at the end, every other piece says that it has none.
+void add_piece(std::string& events, OrderedJson piece, bool with_usage) {
+  if (with_usage) piece["usage"] = nullptr;
+  add_event(events, to_text(piece));
+}
 
 }  // namespace
 
@@ -36,49 +19,56 @@ Exchange::Exchange(LanguageModel& model, ApiRequest request, ApiAnswer answer)
     : streams_(request.stream),
       include_usage_(request.include_usage),
       answers_each_(request.answers_each),
-      answers_(request.tasks.size()),
-      answer_(std::move(answer)),
-      run_(model, std::move(request.tasks), request.stream) {}
+      model_(model),
+      tasks_(std::move(request.tasks)),
+      answers_(tasks_.size()),
+      answer_(std::move(answer)) {}
 
-const std::vector<GenerationResult>& Exchange::checked_results(const Client& client) const {
-  if (*client.stopping) throw ApiError(503, ErrorCode::kCancelled, "the server is being stopped");
-  for (const GenerationResult& result : run_.results()) {
+void Exchange::start(std::function<void()> on_news) {
+  run_.emplace(model_, std::move(tasks_), streams_, std::move(on_news));
+}
+
+const std::vector<GenerationResult>& Exchange::checked_results(bool stopping) const {
+  if (stopping) throw ApiError(503, ErrorCode::kCancelled, "the server is being stopped");
+  for (const GenerationResult& result : run_->results()) {
     if (result.error) throw *result.error;
     if (result.reason == EndReason::kCancelled) throw Error(ErrorCode::kCancelled, "the model was stopped");
   }
-  return run_.results();
+  return run_->results();
 }
 
-OrderedJson Exchange::answer(const Client& client) {
-  while (!run_.wait(kWatch)) {
-    if (*client.stopping || client.gone()) run_.cancel();
+OrderedJson Exchange::answer(bool stopping) const { return answer_.whole(checked_results(stopping), answers_each_); }
+
+std::string Exchange::take_events(bool stopping) {
+  std::string events;
+  if (told_) return events;
+  for (std::size_t i = 0; !opened_ && i < answers_; ++i) add_piece(events, answer_.opening(i), include_usage_);
+  opened_ = true;
+  const bool ended = run_->has_ended();
+  const std::vector<std::string> texts = run_->take_text();
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    if (!texts[i].empty()) add_piece(events, answer_.piece(i, texts[i]), include_usage_);
   }
-  return answer_.whole(checked_results(client), answers_each_);
+  if (!ended) return events;
+  tell_end(events, stopping);
+  add_event(events, "[DONE]");
+  told_ = true;
+  return events;
 }
 
-bool Exchange::stream(const Client& client, const std::function<bool(std::string_view)>& write) {
-  EventWriter out(write, include_usage_);
-  for (std::size_t i = 0; i < answers_; ++i) out.piece(answer_.opening(i));
-  for (bool ended = false; !ended;) {
-    ended = run_.wait(kWatch);
-    const std::vector<std::string> texts = run_.take_text();
-    for (std::size_t i = 0; i < texts.size(); ++i) {
-      if (!texts[i].empty()) out.piece(answer_.piece(i, texts[i]));
-    }
-    if (!out.good() || (!ended && client.gone())) return false;  // which ends the run
-    if (*client.stopping) run_.cancel();
-  }
+void Exchange::tell_end(std::string& events, bool stopping) const {
+  const auto tell_failure = [&](const ApiError& error) {
+    for (std::size_t i = 0; i < answers_; ++i) add_piece(events, answer_.failure(i, error), include_usage_);
+  };
   try {
-    const std::vector<GenerationResult>& results = checked_results(client);
-    for (std::size_t i = 0; i < results.size(); ++i) out.piece(answer_.ending(i, results[i]));
-    if (include_usage_) out.event(to_text(answer_.usage(results, answers_each_)));
+    const std::vector<GenerationResult>& results = checked_results(stopping);
+    for (std::size_t i = 0; i < results.size(); ++i) add_piece(events, answer_.ending(i, results[i]), include_usage_);
+    if (include_usage_) add_event(events, to_text(answer_.usage(results, answers_each_)));
   } catch (const ApiError& error) {
-    for (std::size_t i = 0; i < answers_; ++i) out.piece(answer_.failure(i, error));
+    tell_failure(error);
   } catch (const Error& error) {
-    for (std::size_t i = 0; i < answers_; ++i) out.piece(answer_.failure(i, ApiError(error)));
+    tell_failure(ApiError(error));
   }
-  out.event("[DONE]");
-  return out.good();
 }
 
 }  // namespace rwkv::server

@@ -1,10 +1,9 @@
 // One request to generate and its answer, whole or as a stream.
 #pragma once
 
-#include <atomic>
 #include <functional>
+#include <optional>
 #include <string>
-#include <string_view>
 
 #include "server/api_answer.h"
 #include "server/live_run.h"
@@ -13,32 +12,40 @@ namespace rwkv::server {
 
 class Exchange {
  public:
-  struct Client {
-    std::function<bool()> gone;
-    const std::atomic<bool>* stopping;  // the server: everything ends
-  };
-
   Exchange(LanguageModel& model, ApiRequest request, ApiAnswer answer);
 
   bool streams() const noexcept { return streams_; }
 
-  /// Generates and gives the whole answer; within some milliseconds without one when the client has gone. Throws
-  /// ApiError and Error.
-  OrderedJson answer(const Client& client);
+  /// Begins to generate; see LiveRun for `on_news`. Throws Error(kInvalidArgument) for bad options.
+  void start(std::function<void()> on_news);
+  /// Ends soon after. The answer is then an error.
+  void cancel() const noexcept { run_->cancel(); }
+  bool has_ended() const { return run_->has_ended(); }
 
-  /// Generates and writes server-sent events, `data: [DONE]` last; what goes wrong is told in the stream. False when
-  /// the client has gone: `write` returned false, or `client.gone` said so.
-  bool stream(const Client& client, const std::function<bool(std::string_view)>& write);
+  /// Once it has ended: the whole answer. Throws ApiError and Error, among them one that says that the server is
+  /// `stopping`.
+  OrderedJson answer(bool stopping) const;
+
+  /// Server-sent events with what there is since the last call; what goes wrong is told in them, and the last one is
+  /// `data: [DONE]`.
+  std::string take_events(bool stopping);
+  /// Whether take_events() has given the last one.
+  bool is_told() const noexcept { return told_; }
 
  private:
-  const std::vector<GenerationResult>& checked_results(const Client& client) const;
+  const std::vector<GenerationResult>& checked_results(bool stopping) const;
+  void tell_end(std::string& events, bool stopping) const;
 
   const bool streams_;
   const bool include_usage_;
   const std::size_t answers_each_;
+  LanguageModel& model_;
+  std::vector<GenerationTask> tasks_;  // until it starts
   const std::size_t answers_;
   ApiAnswer answer_;
-  LiveRun run_;
+  std::optional<LiveRun> run_;
+  bool opened_ = false;
+  bool told_ = false;
 };
 
 }  // namespace rwkv::server

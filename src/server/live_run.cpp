@@ -9,7 +9,8 @@ namespace rwkv::server {
 
 // What the model's thread has to tell.
 struct LiveRun::News {
-  explicit News(const std::vector<GenerationTask>& tasks) : fresh(tasks.size()) {
+  News(const std::vector<GenerationTask>& tasks, std::function<void()> tell)
+      : on_news(std::move(tell)), fresh(tasks.size()) {
     for (const GenerationTask& task : tasks) begun.push_back(bytes_begun(task.prompt));
     seen = begun;
   }
@@ -22,36 +23,41 @@ struct LiveRun::News {
 
   void add_text(std::size_t index, const std::string& text) {
     if (text.size() <= seen[index]) return;
-    const std::lock_guard lock(mutex);
-    fresh[index].append(text, seen[index]);
-    seen[index] = text.size();
-    has_fresh = true;
-    changed.notify_all();
+    {
+      const std::lock_guard lock(mutex);
+      fresh[index].append(text, seen[index]);
+      seen[index] = text.size();
+    }
+    on_news();
   }
 
   void end(std::vector<GenerationResult> all) {
-    const std::lock_guard lock(mutex);
-    results = std::move(all);
-    for (std::size_t i = 0; i < results.size(); ++i) {
-      std::string& text = results[i].text;
-      text.erase(0, std::min(begun[i], text.size()));
+    {
+      const std::lock_guard lock(mutex);
+      results = std::move(all);
+      for (std::size_t i = 0; i < results.size(); ++i) {
+        std::string& answer = results[i].text;
+        answer.erase(0, std::min(begun[i], answer.size()));
+      }
+      ended = true;
+      changed.notify_all();
     }
-    ended = true;
-    changed.notify_all();
+    on_news();
   }
 
+  const std::function<void()> on_news;
   std::vector<std::size_t> begun;
   std::vector<std::size_t> seen;  // bytes of each text that have gone to `fresh`; of the model's thread
   std::mutex mutex;
   std::condition_variable changed;
   std::vector<std::string> fresh;
-  bool has_fresh = false;
   bool ended = false;
   std::vector<GenerationResult> results;
 };
 
-LiveRun::LiveRun(LanguageModel& model, std::vector<GenerationTask> tasks, bool wants_text)
-    : news_(std::make_shared<News>(tasks)) {
+LiveRun::LiveRun(LanguageModel& model, std::vector<GenerationTask> tasks, bool wants_text,
+                 std::function<void()> on_news)
+    : news_(std::make_shared<News>(tasks, std::move(on_news))) {
   GenerationCallbacks callbacks;
   if (wants_text) {
     callbacks.on_token = [news = news_](std::size_t index, const Generation& generation) {
@@ -68,9 +74,8 @@ LiveRun::~LiveRun() {
   news_->changed.wait(lock, [&] { return news_->ended; });
 }
 
-bool LiveRun::wait(std::chrono::milliseconds time) {
-  std::unique_lock lock(news_->mutex);
-  news_->changed.wait_for(lock, time, [&] { return news_->has_fresh || news_->ended; });
+bool LiveRun::has_ended() const {
+  const std::lock_guard lock(news_->mutex);
   return news_->ended;
 }
 
@@ -78,7 +83,6 @@ std::vector<std::string> LiveRun::take_text() {
   const std::lock_guard lock(news_->mutex);
   std::vector<std::string> taken(news_->fresh.size());
   std::swap(taken, news_->fresh);
-  news_->has_fresh = false;
   return taken;
 }
 

@@ -1,7 +1,7 @@
-// A generation and the thread of the connection that waits for it.
+// A generation and the thread of the server that sends it.
 #pragma once
 
-#include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,22 +10,20 @@
 
 namespace rwkv::server {
 
-/// The model writes on its own thread and never waits for a client; the connection's thread takes what there is and
-/// looks after its client meanwhile.
+/// The model writes on its own thread and never waits for a client; the server's thread takes what there is.
 class LiveRun {
  public:
-  /// `model` must outlive it. With `wants_text` the text is kept for take_text(). Throws Error(kInvalidArgument) for
-  /// bad options.
-  LiveRun(LanguageModel& model, std::vector<GenerationTask> tasks, bool wants_text);
+  /// `model` must outlive it. `on_news` is called on the model's thread when there is new text or the end; it must not
+  /// throw. With `wants_text` the text is kept for take_text(). Throws Error(kInvalidArgument) for bad options.
+  LiveRun(LanguageModel& model, std::vector<GenerationTask> tasks, bool wants_text, std::function<void()> on_news);
   LiveRun(const LiveRun&) = delete;
   LiveRun& operator=(const LiveRun&) = delete;
   /// Cancels and waits for the end.
   ~LiveRun();
 
   void cancel() const noexcept { cancel_.cancel(); }
-  /// Returns when there is new text or the end, or after `time`. Whether it has ended.
-  bool wait(std::chrono::milliseconds time);
-  /// For each task what it has written since the last call.
+  bool has_ended() const;
+  /// For each task what it has written since the last call. All of it, if has_ended() said so before.
   std::vector<std::string> take_text();
   /// Once it has ended: in the order of the tasks.
   const std::vector<GenerationResult>& results() const;

@@ -126,15 +126,32 @@ TEST_F(Errors, AnUnknownModelIsNotFound) {
 }
 
 TEST_F(Errors, AnUnknownRouteIsNotFound) {
-  for (const auto& [method, path] : std::vector<std::pair<std::string, std::string>>{{"GET", "/"},
-                                                                                     {"GET", "/v1/chat/completions"},
-                                                                                     {"POST", "/v1/models"},
-                                                                                     {"DELETE", "/v1/models/tiny"},
-                                                                                     {"PUT", "/x"}}) {
+  for (const auto& [method, path] :
+       std::vector<std::pair<std::string, std::string>>{{"GET", "/"}, {"GET", "/v1"}, {"POST", "/v1/chat"}, {"PUT", "/x"}}) {
     const HttpAnswer answer = send(server_->port(), method, path);
     EXPECT_EQ(answer.status, 404) << method << path;
     EXPECT_EQ(answer.error()["type"], "invalid_request_error");
   }
+}
+
+// These were 404 as well once. RFC 9110 wants 405 with the methods there are, which clients tell people.
+TEST_F(Errors, AKnownRouteSaysWhichMethodsItHas) {
+  const std::vector<std::vector<std::string>> wrong{{"GET", "/v1/chat/completions", "POST, OPTIONS"},
+                                                    {"POST", "/v1/models", "GET, HEAD, OPTIONS"},
+                                                    {"DELETE", "/v1/models/tiny", "GET, HEAD, OPTIONS"},
+                                                    {"PATCH", "/v1/chat/roles/", "GET, HEAD, POST, OPTIONS"}};
+  for (const auto& each : wrong) {
+    const HttpAnswer answer = send(server_->port(), each[0], each[1]);
+    EXPECT_EQ(answer.status, 405) << each[0] << each[1];
+    EXPECT_EQ(answer.headers.at("allow"), each[2]);
+    EXPECT_EQ(answer.error()["type"], "invalid_request_error");
+  }
+  const HttpAnswer options = send(server_->port(), "OPTIONS", "/v1/completions");
+  EXPECT_EQ(options.status, 204);
+  EXPECT_EQ(options.headers.at("allow"), "POST, OPTIONS");
+  const HttpAnswer head = send(server_->port(), "HEAD", "/v1/models");
+  EXPECT_EQ(head.status, 200);
+  EXPECT_TRUE(head.body.empty());
 }
 
 TEST_F(Errors, WhatIsNoJsonIsSaid) {
@@ -190,7 +207,7 @@ TEST_F(Errors, WebPagesMayNotUseTheServerUnlessTheyAreLet) {
   EXPECT_EQ(chat(kGood, from_page).status, 403);
 
   server::ServerOptions options;
-  options.web_origin = "https://example.org";
+  options.web_origins = {"https://example.org"};
   options.api_key = "secret";
   start(options);
   EXPECT_EQ(chat(kGood, {{"Origin", "https://example.com"}}).status, 403);
@@ -204,6 +221,49 @@ TEST_F(Errors, WebPagesMayNotUseTheServerUnlessTheyAreLet) {
            {{"Origin", "https://example.org"}, {"Access-Control-Request-Headers", "authorization, content-type"}});
   EXPECT_EQ(preflight.status, 204);
   EXPECT_EQ(preflight.headers.at("access-control-allow-headers"), "authorization, content-type");
+}
+
+TEST_F(Errors, SeveralOriginsMayBeLetInAndEachIsAnsweredWithItself) {
+  server::ServerOptions options;
+  options.web_origins = {"app://notes", "https://example.org"};
+  start(options);
+  for (const std::string& origin : options.web_origins) {
+    const HttpAnswer answer = chat(kGood, {{"Origin", origin}});
+    EXPECT_EQ(answer.status, 200);
+    EXPECT_EQ(answer.headers.at("access-control-allow-origin"), origin);
+  }
+  EXPECT_EQ(chat(kGood, {{"Origin", "app://others"}}).status, 403);
+  options.web_origins.push_back("*");
+  start(options);
+  EXPECT_EQ(chat(kGood, {{"Origin", "app://others"}}).headers.at("access-control-allow-origin"), "*");
+}
+
+TEST_F(Errors, ARequestForAnotherHostIsRefusedUnlessTheNameIsAllowed) {
+  const auto status = [&](const std::string& host) {
+    return send(server_->port(), "GET", "/v1/models", "", {{"Host", host}}).status;
+  };
+  for (const char* own : {"localhost", "LOCALHOST:80", "127.0.0.1:8000", "127.9.9.9", "[::1]:1", "[::1]", "a.localhost",
+                          "container"}) {
+    EXPECT_EQ(status(own), 200) << own;
+  }
+  for (const char* other : {"rebind.example", "localhost.example:8000", "127.0.0.1.example", "10.0.0.1", "[fe80::1]"}) {
+    EXPECT_EQ(status(other), 403) << other;
+  }
+  server::ServerOptions options;
+  options.allowed_hosts = {"model.example"};
+  start(options);
+  EXPECT_EQ(status("Model.Example:443"), 200);
+  EXPECT_EQ(status("rebind.example"), 403);
+  options.allowed_hosts = {"*"};
+  start(options);
+  EXPECT_EQ(status("rebind.example"), 200);
+}
+
+TEST_F(Errors, APackedBodyIsNamed) {
+  const HttpAnswer answer = chat(kGood, {{"Content-Encoding", "br"}});
+  EXPECT_EQ(answer.status, 415);
+  EXPECT_NE(answer.error()["message"].get<std::string>().find("br"), std::string::npos);
+  EXPECT_EQ(chat(kGood, {{"Content-Encoding", "identity"}}).status, 200);
 }
 
 TEST_F(Errors, WhatTheModelFailsAtIsAServerError) {
