@@ -356,9 +356,11 @@ void Scheduler::end_all(const Error& error) {
     end_task(*task, report, task->text().size());
     lock.lock();
   };
+  // What comes while they end has nothing to do with the error.
   std::unique_lock lock(mutex_);
+  std::size_t new_ones = inbox_.size();
   while (!waiting_.empty()) end_first(waiting_, lock);
-  while (!inbox_.empty()) end_first(inbox_, lock);
+  for (; new_ones > 0; --new_ones) end_first(inbox_, lock);
 }
 
 }  // namespace rwkv
