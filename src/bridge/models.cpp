@@ -34,14 +34,14 @@ protocol::LoadModelSteps loading_step(int id, std::int64_t load_id) {
   return steps;
 }
 
-// What failed, and what was to be loaded where the error does not say it itself.
+// What failed, its code and the backend, and what was to be loaded where the error does not say it itself.
 std::string described(const Error& error, const ModelRequest& request) {
   const std::string what = error.what();
   const auto says = [&](const std::string& text) { return text.empty() || what.find(text) != std::string::npos; };
-  std::string rest;
-  if (!says(request.model_path)) rest += "model '" + request.model_path + "'";
-  if (!says(request.tokenizer_path)) rest += (rest.empty() ? "" : ", ") + ("vocabulary '" + request.tokenizer_path + "'");
-  return rest.empty() ? what : what + " (" + rest + ")";
+  std::string rest = std::string(to_string(error.code())) + "; backend '" + request.backend + "'";
+  if (!says(request.model_path)) rest += ", model '" + request.model_path + "'";
+  if (!says(request.tokenizer_path)) rest += ", vocabulary '" + request.tokenizer_path + "'";
+  return what + " (" + rest + ")";
 }
 
 }  // namespace

@@ -108,7 +108,7 @@ TEST(Handles, APortForNewTextGetsNothingThatTheRequestGave) {
   options.push = true;
   options.only_new = true;
   Client client(options);
-  const auto model = client.load_reply(" and more");
+  const auto model = client.load_reply("Well and more");
   const auto heard = [&](const p::Request& request) {
     const auto from = client.all<p::GenerationDelta>().size();
     client.send(request);
@@ -120,8 +120,8 @@ TEST(Handles, APortForNewTextGetsNothingThatTheRequestGave) {
     EXPECT_EQ(client.ask<p::GenerationSnapshot>(p::SubscribeGeneration{model, 0, 0, std::nullopt}).text, text);
     return text;
   };
-  EXPECT_EQ(heard(completion(model, "Once")), " and more");
-  EXPECT_EQ(client.text(model), "Once and more");
+  EXPECT_EQ(heard(completion(model, "A: Well", 9)), " and more");
+  EXPECT_EQ(client.text(model), "A: Well and more");
   EXPECT_EQ(heard(chat(model, {"Hi", "Well"})), " and more");
   EXPECT_EQ(client.text(model), "Well and more");
 }
