@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "address.h"
+#include "base/error.h"
+
 namespace rwkv::cli {
 namespace {
 
@@ -37,7 +40,8 @@ const CatalogueEntry* find_in_catalogue(std::string_view name) {
 std::string at_mirror(std::string_view url) {
   const char* mirror = std::getenv("HF_ENDPOINT");
   if (!mirror || !*mirror || !url.starts_with(kHuggingFace)) return std::string(url);
-  std::string address = mirror;
+  std::string address = whole_address(mirror);
+  if (address.empty()) throw Error(ErrorCode::kInvalidArgument, std::string("HF_ENDPOINT is no address: ") + mirror);
   if (address.back() != '/') address += '/';
   return address.append(url.substr(kHuggingFace.size()));
 }

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "address.h"
 #include "base/utf8_path.h"
 #include "catalogue.h"
 #include "download.h"
@@ -28,18 +29,20 @@ struct PullCommand {
     request.url = what;
     request.sha256 = sha256;
     request.patience = std::chrono::seconds(patience);
-    if (what.find("://") == std::string::npos) {
-      const CatalogueEntry* entry = find_in_catalogue(what);
-      if (!entry) {
+    if (const CatalogueEntry* entry = find_in_catalogue(what)) {
+      request.url = entry->url;
+      if (request.sha256.empty()) request.sha256 = entry->sha256;
+    } else {
+      request.url = whole_address(what);
+      if (request.url.empty()) {
         throw Error(ErrorCode::kNotFound, "there is no model '" + what +
                                               "' in the list; `rwkv pull --list` shows it, and a whole "
                                               "address works as well");
       }
-      request.url = entry->url;
-      if (request.sha256.empty()) request.sha256 = entry->sha256;
     }
     request.path = destination(request.url);
     request.url = at_mirror(request.url);
+    request.token = hub_token(request.url);
     fetch(request);
   }
 
@@ -74,15 +77,16 @@ struct PullCommand {
                 result.verified ? "" : " (nothing to compare it with)");
   }
 
-  // The last part of the address is the name, in `output` if that is a folder.
+  // The last part of the address is the name, in `output` if that is a folder or is written as one.
   std::string destination(const std::string& url) const {
     namespace fs = std::filesystem;
     const fs::path given = path_from_utf8(output);
-    if (!output.empty() && !fs::is_directory(given)) return output;
-    std::string name = url.substr(0, url.find_first_of("?#"));
-    name = name.substr(name.rfind('/') + 1);
-    if (name.empty() || name == "." || name == ".." || name.find('\\') != std::string::npos) {
-      throw Error(ErrorCode::kInvalidArgument, "'" + url + "' does not end in a file name; give one with -o");
+    std::error_code error;
+    if (!output.empty() && given.has_filename() && !fs::is_directory(given, error)) return output;
+    const std::string name = file_name_in(url);
+    if (!output.empty() && !fs::is_directory(given, error)) {
+      fs::create_directories(given, error);
+      if (error) throw Error(ErrorCode::kIo, "the folder '" + output + "' cannot be made: " + error.message());
     }
     return utf8_from_path(given / path_from_utf8(name));
   }
@@ -114,7 +118,9 @@ void add_pull(CLI::App& app) {
       ->capture_default_str();
   sub->add_flag("--list", command->list, "Show the models that have names");
   sub->add_flag("--json", command->json, "Print a line of JSON");
-  sub->footer("A mirror of huggingface.co is taken from HF_ENDPOINT, a proxy from https_proxy.");
+  sub->footer(
+      "A mirror of huggingface.co is taken from HF_ENDPOINT, the token for gated files from HF_TOKEN or the file of "
+      "`hf auth login`, a proxy from https_proxy.");
   sub->callback([command] { command->run(); });
 }
 

@@ -5,56 +5,24 @@
 #include <curl/curl.h>
 
 #include <algorithm>
-#include <cctype>
-#include <charconv>
-#include <cstring>
 #include <exception>
 #include <memory>
 #include <optional>
 #include <string_view>
 #include <thread>
 
+#include "address.h"
 #include "base/log.h"
+#include "base/utf8_path.h"
+#include "http_answer.h"
+#include "not_a_model.h"
 #include "part_file.h"
 
 namespace rwkv::cli {
 namespace {
 
 constexpr int kAttemptsWithoutProgress = 5;
-constexpr std::chrono::seconds kLongestWait{60};
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return result;
-}
-
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view kBlank = " \t\r\n\"";
-  const std::size_t begin = text.find_first_not_of(kBlank);
-  return begin == std::string_view::npos ? "" : text.substr(begin, text.find_last_not_of(kBlank) - begin + 1);
-}
-
-std::optional<std::uint64_t> number(std::string_view text) {
-  std::uint64_t value = 0;
-  const auto end = std::from_chars(text.data(), text.data() + text.size(), value);
-  return end.ec == std::errc() && end.ptr == text.data() + text.size() ? std::optional(value) : std::nullopt;
-}
-
-bool is_sha256(std::string_view text) {
-  return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-}
-
-bool is_this_machine(std::string_view url) {
-  const std::string_view host = url.substr(std::string_view("http://").size());
-  for (const std::string_view name : {"localhost", "127.0.0.1", "[::1]"}) {
-    if (host.starts_with(name) &&
-        (host.size() == name.size() || host[name.size()] == ':' || host[name.size()] == '/')) {
-      return true;
-    }
-  }
-  return false;
-}
+constexpr int kMostBeginnings = 5;
 
 void check(const DownloadRequest& request) {
   const std::string url = lower(request.url);
@@ -70,53 +38,6 @@ void check(const DownloadRequest& request) {
                 "anybody on the way can alter what comes over http; use https or give --sha256");
   }
 }
-
-// The headers of one answer; those of a redirect before it that tell about the file itself stay.
-struct Answer {
-  std::string etag;
-  std::string linked_sha256;  // what Hugging Face calls the file behind its redirect
-  std::optional<std::uint64_t> linked_size;
-  std::optional<std::uint64_t> range_begin;
-  std::optional<std::uint64_t> range_total;
-  std::optional<std::uint64_t> length;
-  std::chrono::seconds retry_after{0};
-
-  void read(std::string_view line) {
-    if (line.starts_with("HTTP/")) {
-      etag.clear();
-      range_begin = range_total = length = std::nullopt;
-      retry_after = std::chrono::seconds(0);
-      return;
-    }
-    const std::size_t colon = line.find(':');
-    if (colon == std::string_view::npos) return;
-    const std::string name = lower(line.substr(0, colon));
-    const std::string_view value = trimmed(line.substr(colon + 1));
-    if (name == "etag") {
-      etag = value.starts_with("W/") ? "" : std::string(value);  // a weak one does not promise equal bytes
-    } else if (name == "x-linked-etag" && is_sha256(value)) {
-      linked_sha256 = value;
-    } else if (name == "x-linked-size") {
-      linked_size = number(value);
-    } else if (name == "content-length") {
-      length = number(value);
-    } else if (name == "retry-after") {
-      retry_after = std::min(std::chrono::seconds(number(value).value_or(0)), kLongestWait);
-    } else if (name == "content-range") {
-      read_range(value);
-    }
-  }
-
-  // "bytes 100-199/1000", "bytes */1000"
-  void read_range(std::string_view value) {
-    if (!value.starts_with("bytes ")) return;
-    value.remove_prefix(6);
-    const std::size_t dash = value.find('-');
-    const std::size_t slash = value.find('/');
-    if (dash != std::string_view::npos) range_begin = number(value.substr(0, dash));
-    if (slash != std::string_view::npos) range_total = number(value.substr(slash + 1));
-  }
-};
 
 using Handle = std::unique_ptr<CURL, decltype(&curl_easy_cleanup)>;
 using Headers = std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)>;
@@ -135,6 +56,9 @@ class Download {
       const std::uint64_t before = part_.size();
       if (attempt()) break;
       fruitless = part_.size() > before ? 0 : fruitless + 1;
+      if (beginnings_ >= kMostBeginnings) {
+        throw Error(ErrorCode::kIo, "'" + request_.url + "' is another file each time it is asked for; try again later");
+      }
       if (fruitless >= kAttemptsWithoutProgress)
         throw Error(ErrorCode::kIo, last_problem_ + "; what came so far is kept, run it again to go on");
       log::info("download: " + last_problem_ + ", trying again");
@@ -147,8 +71,9 @@ class Download {
   // False where another attempt may help.
   bool attempt() {
     // Bytes of which nobody can say that they are the beginning of the same file are worth nothing.
-    if (part_.size() > 0 && part_.etag().empty() && request_.sha256.empty()) part_.clear();
+    if (part_.size() > 0 && !part_.version().can_be_told() && request_.sha256.empty()) part_.clear();
     if (part_.size() == 0) resumed_from_ = 0;
+    asked_from_ = part_.size();
     part_.hash_existing([this] { cancel_.check(); });
 
     const Handle curl(curl_easy_init(), curl_easy_cleanup);
@@ -157,13 +82,15 @@ class Download {
     set_up(curl.get(), headers);
     in_flight_ = curl.get();
     started_ = false;
+    begins_anew_ = false;
     thrown_ = nullptr;
-    answer_ = Answer{};
+    answer_ = HttpAnswer{};
     char details[CURL_ERROR_SIZE] = "";
     curl_easy_setopt(curl.get(), CURLOPT_ERRORBUFFER, details);
     const CURLcode code = curl_easy_perform(curl.get());
     if (thrown_) std::rethrow_exception(thrown_);
     cancel_.check();
+    if (begins_anew_) return false;
     long status = 0;
     curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &status);
     if (code == CURLE_OK && status >= 200 && status < 300) return body_ended();
@@ -183,10 +110,17 @@ class Download {
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, static_cast<long>(request_.patience.count()));
     curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
     curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, static_cast<long>(request_.patience.count()));
-    if (part_.size() > 0) {
-      curl_easy_setopt(curl, CURLOPT_RANGE, (std::to_string(part_.size()) + "-").c_str());
-      if (!part_.etag().empty()) {
-        headers.reset(curl_slist_append(nullptr, ("If-Range: \"" + part_.etag() + "\"").c_str()));
+    // Asks for the file as it is; what comes packed all the same is unpacked.
+    curl_easy_setopt(curl, CURLOPT_ACCEPT_ENCODING, "identity");
+    if (!request_.token.empty()) {
+      // Not to other hosts or ports that the server redirects to.
+      curl_easy_setopt(curl, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
+      curl_easy_setopt(curl, CURLOPT_XOAUTH2_BEARER, request_.token.c_str());
+    }
+    if (asked_from_ > 0) {
+      curl_easy_setopt(curl, CURLOPT_RANGE, (std::to_string(asked_from_) + "-").c_str());
+      if (const std::string version = part_.version().if_range(); !version.empty()) {
+        headers.reset(curl_slist_append(nullptr, ("If-Range: " + version).c_str()));
         curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.get());
       }
     }
@@ -208,8 +142,7 @@ class Download {
   static std::size_t on_body(char* data, std::size_t, std::size_t bytes, void* self) {
     auto& download = *static_cast<Download*>(self);
     try {
-      download.take(std::as_bytes(std::span(data, bytes)));
-      return bytes;
+      return download.take({data, bytes}) ? bytes : bytes + 1;
     } catch (...) {
       download.thrown_ = std::current_exception();
       return bytes + 1;
@@ -220,36 +153,43 @@ class Download {
     return static_cast<Download*>(self)->cancel_.cancelled() ? 1 : 0;
   }
 
-  void take(std::span<const std::byte> bytes) {
+  // False: what comes is of no use, the file is to be asked for from its beginning.
+  bool take(std::string_view bytes) {
     if (!started_) {
       started_ = true;
       long status = 0;
       curl_easy_getinfo(in_flight_, CURLINFO_RESPONSE_CODE, &status);
       takes_body_ = status >= 200 && status < 300;
-      if (takes_body_) body_begins(status);
+      if (takes_body_) body_begins(status, bytes);
+      if (begins_anew_) return false;
     }
-    if (!takes_body_) return;  // a page that says what is wrong
+    if (!takes_body_) return true;  // a page that says what is wrong
     if (total_ && part_.size() + bytes.size() > *total_) {
       part_.discard();
       throw Error(ErrorCode::kBadFile,
                   "the server sends more than the " + std::to_string(*total_) + " bytes it announced");
     }
-    part_.append(bytes);
+    part_.append(std::as_bytes(std::span(bytes)));
     if (on_progress_) on_progress_(part_.size(), total_.value_or(0));
+    return true;
   }
 
-  void body_begins(long status) {
-    const bool goes_on = status == 206 && answer_.range_begin == part_.size();
-    if (status == 206 && !goes_on) {
-      throw Error(ErrorCode::kIo, "the server answered with another part of the file than was asked for");
-    }
-    if (!goes_on) {
+  void body_begins(long status, std::string_view bytes) {
+    const bool is_part = status == 206 || answer_.has_range;
+    if (is_part && asked_from_ > 0) {
+      if (!goes_on()) return begin_anew("the server answered with a part of another version of the file");
+    } else {
+      // Nothing that an earlier run left is given up for a page that says "log in".
+      if (const std::string instead = what_came_instead(bytes); !instead.empty()) not_the_file(instead);
+      if (is_part && (status == 206 || answer_.range_begin != 0)) {
+        throw Error(ErrorCode::kIo, "the server answered with another part of the file than was asked for");
+      }
       part_.clear();
       resumed_from_ = 0;
+      part_.set_version(answer_.version());
     }
-    if (!answer_.etag.empty() || !goes_on) part_.set_etag(answer_.etag);
-    total_ = goes_on ? answer_.range_total : answer_.length;
-    if (!total_) total_ = answer_.linked_size;
+    total_ = answer_.total();
+    if (!total_) total_ = part_.version().total;
     if (answer_.linked_size && total_ != answer_.linked_size) {
       throw Error(ErrorCode::kIo, "the server announces " + std::to_string(*total_) + " bytes, the file has " +
                                       std::to_string(*answer_.linked_size) +
@@ -264,8 +204,30 @@ class Download {
     }
   }
 
+  // Whether the part that comes is the rest of what is there. A digest that is known finds out what a version does not.
+  bool goes_on() const {
+    if (answer_.packed || answer_.range_begin != asked_from_) return false;
+    const FileVersion given = answer_.version();
+    if (part_.version().can_be_told()) return part_.version().is_same(given);
+    return !request_.sha256.empty() && (!part_.version().total || !given.total || part_.version().total == given.total);
+  }
+
+  void begin_anew(const std::string& why) {
+    last_problem_ = why;
+    begins_anew_ = true;
+    ++beginnings_;
+    part_.clear();
+  }
+
+  [[noreturn]] void not_the_file(const std::string& what) const {
+    std::string advice = "; check the address, in a browser it may ask to log in";
+    if (request_.url.find("/blob/") != std::string::npos) advice = "; the file itself has /resolve/ instead of /blob/";
+    if (request_.url.find("/raw/") != std::string::npos) advice = "; the file itself has /resolve/ instead of /raw/";
+    throw Error(ErrorCode::kBadFile, "'" + request_.url + "' gives " + what + " instead of a file" + advice);
+  }
+
   bool body_ended() {
-    if (!started_) body_begins_without_bytes();
+    if (!started_) not_the_file("nothing");
     if (total_ && part_.size() < *total_) {
       last_problem_ =
           "the connection ended after " + std::to_string(part_.size()) + " of " + std::to_string(*total_) + " bytes";
@@ -274,22 +236,17 @@ class Download {
     return true;
   }
 
-  void body_begins_without_bytes() {
-    part_.clear();
-    total_ = answer_.length;
-  }
-
   bool refused(long status) {
     const std::string what = "the server answered " + std::to_string(status) + " for '" + request_.url + "'";
-    if (status == 416) {
+    if (status == 416 && part_.size() > 0) {
       // Nothing lies behind what is there: it is whole, or the file has changed.
-      if (answer_.range_total && *answer_.range_total == part_.size() && part_.size() > 0) {
+      const FileVersion& kept = part_.version();
+      if (answer_.range_total == part_.size() && kept.total.value_or(part_.size()) == part_.size() &&
+          (answer_.etag.empty() || answer_.etag == kept.etag)) {
         total_ = part_.size();
         return true;
       }
-      if (part_.size() == 0) throw Error(ErrorCode::kIo, what);
-      part_.clear();
-      last_problem_ = what;
+      begin_anew(what);
       return false;
     }
     if (status == 429 || status == 408 || status >= 500) {
@@ -298,7 +255,9 @@ class Download {
     }
     if (status == 404 || status == 410)
       throw Error(ErrorCode::kNotFound, what + ": check the address, or `rwkv pull --list` for names");
-    if (status == 401 || status == 403) throw Error(ErrorCode::kIo, what + ": the file is not public");
+    if (status == 401 || status == 403) {
+      throw Error(ErrorCode::kIo, what + ": " + how_to_be_let_in(request_.url, !request_.token.empty()));
+    }
     throw Error(ErrorCode::kIo, what);
   }
 
@@ -339,10 +298,23 @@ class Download {
     result.sha256 = part_.sha256();
     const std::string& expected = request_.sha256.empty() ? linked_sha256_ : request_.sha256;
     result.verified = !expected.empty();
-    if (result.verified && result.sha256 != expected) {
-      part_.discard();
+    if (result.verified && result.sha256 == expected) {
+      part_.finish();
+      return result;
+    }
+    const std::string instead = what_came_instead(part_.beginning(kLookedAt));
+    const bool may_be_cut = !answer_.shows_its_end && !total_;
+    const bool whole = !may_be_cut || is_whole_by_its_header(utf8_from_path(part_.path()));
+    if (result.verified || !instead.empty() || !whole) part_.discard();
+    if (!instead.empty()) not_the_file(instead);
+    if (result.verified) {
       throw Error(ErrorCode::kBadFile, "what came from '" + request_.url + "' has the SHA-256 " + result.sha256 +
                                            ", not " + expected + "; it was thrown away");
+    }
+    if (!whole) {
+      throw Error(ErrorCode::kBadFile, "'" + request_.url +
+                                           "' says neither how long the file is nor where it ends, and what came does "
+                                           "not look whole; it was thrown away. Try again, or give --sha256");
     }
     part_.finish();
     return result;
@@ -353,12 +325,15 @@ class Download {
   const CancelToken cancel_;
   PartFile part_;
   CURL* in_flight_ = nullptr;
-  Answer answer_;
+  HttpAnswer answer_;
   std::exception_ptr thrown_;
   std::string last_problem_;
   std::string linked_sha256_;
   std::optional<std::uint64_t> total_;
   std::uint64_t resumed_from_ = 0;
+  std::uint64_t asked_from_ = 0;
+  int beginnings_ = 0;
+  bool begins_anew_ = false;
   bool started_ = false;
   bool takes_body_ = false;
 };

@@ -14,6 +14,7 @@ struct DownloadRequest {
   std::string url;     // https; http only from this machine or with sha256, since anybody on the way can alter it
   std::string path;    // where the file goes, UTF-8; replaced if it is there
   std::string sha256;  // 64 hexadecimal digits, or empty: checked against the server's own figure where it gives one
+  std::string token;   // sent to the address's own host only, for what is not public
   /// Without a byte for this long the connection is given up and another one goes on where it ended.
   std::chrono::seconds patience{30};
 };
@@ -30,7 +31,7 @@ using DownloadProgress = std::function<void(std::uint64_t done, std::uint64_t to
 
 /// Writes to `path`.part, which a later call goes on with, and renames it at the end. Lost connections and servers that
 /// are busy are tried again, five times without progress. Throws Error: kInvalidArgument (address), kNotFound, kIo
-/// (network, disk, server), kBadFile (not the expected bytes; nothing is kept), kBusy (another process downloads to the
+/// (network, disk, server), kBadFile (not the expected bytes, or a page instead of a file; nothing is kept), kBusy (another process downloads to the
 /// same path), kCancelled, kUnsupported in a build without libcurl.
 DownloadResult download(const DownloadRequest& request, const DownloadProgress& on_progress, const CancelToken& cancel);
 

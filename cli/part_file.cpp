@@ -1,17 +1,21 @@
 #include "part_file.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <iterator>
 #include <system_error>
 #include <vector>
 
+#include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/utf8_path.h"
 #ifdef _WIN32
 #include <io.h>
 #include <share.h>
 #else
+#include <fcntl.h>
 #include <sys/file.h>
 #include <unistd.h>
 #endif
@@ -23,7 +27,7 @@ namespace fs = std::filesystem;
 
 #ifdef _WIN32
 // Nobody else can open it meanwhile.
-std::FILE* open_alone(const fs::path& path) {
+std::FILE* open_alone(const fs::path& path, bool) {
   if (std::FILE* file = _wfsopen(path.c_str(), L"r+b", _SH_DENYRW)) return file;
   return errno == ENOENT ? _wfsopen(path.c_str(), L"w+b", _SH_DENYRW) : nullptr;
 }
@@ -31,10 +35,9 @@ bool is_taken() { return errno == EACCES; }
 bool truncate(std::FILE* file) { return _chsize_s(_fileno(file), 0) == 0; }
 bool sync(std::FILE* file) { return _commit(_fileno(file)) == 0; }
 #else
-std::FILE* open_alone(const fs::path& path) {
-  // "a" creates without truncating, but its writes ignore the position, so it is opened again.
-  if (std::FILE* made = std::fopen(path.c_str(), "abe")) std::fclose(made);
-  std::FILE* file = std::fopen(path.c_str(), "r+be");
+std::FILE* open_alone(const fs::path& path, bool for_owner_only) {
+  const int descriptor = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, for_owner_only ? 0600 : 0666);
+  std::FILE* file = descriptor < 0 ? nullptr : fdopen(descriptor, "r+b");
   if (file && flock(fileno(file), LOCK_EX | LOCK_NB) != 0) {
     const int code = errno;
     std::fclose(file);
@@ -60,10 +63,10 @@ fs::path with(fs::path path, const char* suffix) {
 }  // namespace
 
 PartFile::PartFile(const std::string& path)
-    : target_(path_from_utf8(path)),
-      part_(with(target_, ".part")),
-      etag_path_(with(part_, ".etag")),
-      file_(open_alone(part_)) {
+    : target_(target_to_write(path)),
+      part_(target_to_write(utf8_from_path(with(target_, ".part")))),
+      version_path_(with(part_, ".etag")),
+      file_(open_alone(part_, fs::exists(target_))) {
   if (!file_) {
     if (is_taken())
       throw Error(ErrorCode::kBusy, "'" + utf8_from_path(part_) + "' is being downloaded by another process");
@@ -72,7 +75,8 @@ PartFile::PartFile(const std::string& path)
   std::error_code error;
   size_ = fs::file_size(part_, error);
   if (error) fail(part_, "read", error.message());
-  std::getline(std::ifstream(etag_path_), etag_);
+  std::ifstream kept(version_path_);
+  version_ = FileVersion::parse({std::istreambuf_iterator<char>(kept), {}});
 }
 
 PartFile::~PartFile() {
@@ -81,16 +85,15 @@ PartFile::~PartFile() {
   std::error_code ignored;
   if (size_ == 0) {
     fs::remove(part_, ignored);
-    fs::remove(etag_path_, ignored);
+    fs::remove(version_path_, ignored);
   }
 }
 
-void PartFile::set_etag(const std::string& etag) {
-  if (etag == etag_) return;
-  etag_ = etag;
-  std::ofstream out(etag_path_, std::ios::trunc);
-  out << etag_ << '\n';
-  if (!out.flush()) fail(etag_path_, "write", std::strerror(errno));
+void PartFile::set_version(const FileVersion& version) {
+  if (version == version_) return;
+  version_ = version;
+  const std::string text = version.text();
+  write_file_atomically(utf8_from_path(version_path_), {std::as_bytes(std::span(text))});
 }
 
 void PartFile::hash_existing(const std::function<void()>& keep_on) {
@@ -120,8 +123,18 @@ void PartFile::clear() {
   if (!truncate(file_)) fail(part_, "write", std::strerror(errno));
   std::rewind(file_);
   size_ = 0;
+  set_version({});
   sha256_.reset();
   hashed_ = true;
+}
+
+std::string PartFile::beginning(std::size_t most) {
+  std::string text(static_cast<std::size_t>(std::min<std::uint64_t>(size_, most)), '\0');
+  if (std::fflush(file_) != 0) fail(part_, "write", std::strerror(errno));
+  std::rewind(file_);
+  if (std::fread(text.data(), 1, text.size(), file_) != text.size()) fail(part_, "read", std::strerror(errno));
+  std::fseek(file_, 0, SEEK_END);
+  return text;
 }
 
 void PartFile::finish() {
@@ -129,10 +142,9 @@ void PartFile::finish() {
   const bool closed = std::fclose(file_) == 0;
   file_ = nullptr;
   if (!closed) fail(part_, "write", std::strerror(errno));
+  take_place(part_, target_);
   std::error_code error;
-  fs::rename(part_, target_, error);
-  if (error) fail(target_, "write", error.message());
-  fs::remove(etag_path_, error);
+  fs::remove(version_path_, error);
 }
 
 void PartFile::discard() {
@@ -140,7 +152,7 @@ void PartFile::discard() {
   file_ = nullptr;
   std::error_code ignored;
   fs::remove(part_, ignored);
-  fs::remove(etag_path_, ignored);
+  fs::remove(version_path_, ignored);
 }
 
 std::uint64_t PartFile::free_disk_bytes() const {

@@ -8,24 +8,25 @@
 #include <span>
 #include <string>
 
+#include "file_version.h"
 #include "sha256.h"
 
 namespace rwkv::cli {
 
-/// `PATH.part`, and beside it `PATH.part.etag` with what the server calls this version of the file. Methods throw
+/// `PATH.part`, and beside it `PATH.part.etag` with the version of the file that it is a part of. Methods throw
 /// Error(kIo), naming the path.
 class PartFile {
  public:
-  /// Opens or creates it. Throws Error(kBusy) while another process has it open.
+  /// Opens or creates it. Throws Error(kBusy) while another process has it open, and as target_to_write() does.
   explicit PartFile(const std::string& path);
   PartFile(const PartFile&) = delete;
   PartFile& operator=(const PartFile&) = delete;
   ~PartFile();
 
   std::uint64_t size() const noexcept { return size_; }
-  /// Of the bytes that are there; empty if the server gave none.
-  const std::string& etag() const noexcept { return etag_; }
-  void set_etag(const std::string& etag);
+  /// Of the bytes that are there.
+  const FileVersion& version() const noexcept { return version_; }
+  void set_version(const FileVersion& version);
 
   /// Reads what is there already into the digest. Does so once; `keep_on` is asked between pieces.
   void hash_existing(const std::function<void()>& keep_on);
@@ -34,6 +35,9 @@ class PartFile {
   /// Of all bytes; only once, before finish().
   std::string sha256() { return sha256_.finish(); }
 
+  /// The first bytes, as many as there are up to `most`.
+  std::string beginning(std::size_t most);
+  const std::filesystem::path& path() const noexcept { return part_; }
   /// Makes sure that the bytes are on the disk and gives the file its name.
   void finish();
   /// Removes it.
@@ -44,10 +48,10 @@ class PartFile {
  private:
   std::filesystem::path target_;
   std::filesystem::path part_;
-  std::filesystem::path etag_path_;
+  std::filesystem::path version_path_;
   std::FILE* file_ = nullptr;
   std::uint64_t size_ = 0;
-  std::string etag_;
+  FileVersion version_;
   Sha256 sha256_;
   bool hashed_ = false;
 };

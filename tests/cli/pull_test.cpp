@@ -318,5 +318,122 @@ TEST_F(Pull, NamesComeFromTheListAndTheMirrorFromTheEnvironment) {
   EXPECT_TRUE(mirror.requests().at(0).starts_with("GET " + path + " HTTP")) << mirror.requests().at(0);
 }
 
+// What an answer says of the part from `begin` on of a file of 1000 times `letter`.
+std::string part_of(char letter, std::size_t begin, const std::vector<std::string>& says, const char* status,
+                    std::size_t total = 1000) {
+  std::vector<std::string> headers = says;
+  headers.push_back("Content-Length: " + std::to_string(total - begin));
+  if (begin > 0) {
+    headers.push_back("Content-Range: bytes " + std::to_string(begin) + "-" + std::to_string(total - 1) + "/" +
+                      std::to_string(total));
+  }
+  return head(status, headers) + std::string(total - begin, letter);
+}
+
+// Each way in which the rest can be of another version than what is there. The server has only the new one.
+TEST_F(Pull, PartsOfTwoVersionsAreNeverJoined) {
+  const std::string modified = "Last-Modified: Mon, 02 Jan 2023 03:04:05 GMT";
+  struct Case {
+    const char* name;
+    std::vector<std::string> before, after;
+    std::size_t total_after;
+  };
+  for (const Case& that : std::vector<Case>{
+           {"another ETag", {"ETag: \"v1\""}, {"ETag: \"v2\""}, 1000},
+           {"no ETag", {"ETag: \"v1\""}, {}, 1000},
+           {"a weak ETag", {"ETag: W/\"v1\""}, {"ETag: W/\"v1\""}, 1000},
+           {"another total", {"ETag: \"v1\""}, {"ETag: \"v1\""}, 1200},
+           {"another date", {modified}, {"Last-Modified: Mon, 02 Jan 2023 03:04:06 GMT"}, 1000},
+       }) {
+    std::filesystem::remove(target());
+    std::atomic<int> requests{0};
+    const HttpServer server([&](const std::string& request, Connection& to) {
+      if (++requests == 1) {
+        const std::string old = part_of('a', 0, that.before, "200 OK");
+        to.send(old.substr(0, old.size() - 600));
+      } else {
+        const std::size_t begin = wanted(request);
+        to.send(part_of('b', begin, that.after, begin > 0 ? "206 Partial Content" : "200 OK", that.total_after));
+      }
+    });
+    const CommandResult result = pull(server);
+    EXPECT_EQ(result.exit_code, 0) << that.name << result.err;
+    EXPECT_EQ(read_file(target()), std::string(that.total_after, 'b')) << that.name;
+    EXPECT_FALSE(exists(part())) << that.name;
+  }
+}
+
+// RFC 9110 8.8.2.2: a date long before the answer's own is as good as a strong ETag.
+TEST_F(Pull, ADateLongAgoTellsThatAFileIsTheSame) {
+  const std::vector<std::string> says{"Last-Modified: Mon, 02 Jan 2023 03:04:05 GMT",
+                                      "Date: Tue, 03 Jan 2023 03:04:05 GMT"};
+  std::atomic<int> requests{0};
+  const HttpServer server([&](const std::string& request, Connection& to) {
+    const std::size_t begin = wanted(request);
+    const std::string whole = part_of('a', begin, says, begin > 0 ? "206 Partial Content" : "200 OK");
+    to.send(++requests == 1 ? whole.substr(0, whole.size() - 600) : whole);
+  });
+  expect_whole(pull(server));
+  ASSERT_EQ(server.requests().size(), 2u);
+  EXPECT_NE(server.requests()[1].find("If-Range: Mon, 02 Jan 2023 03:04:05 GMT"), std::string::npos);
+}
+
+// Some hubs call the rest of a file 200.
+TEST_F(Pull, ASliceWithStatus200IsNotTheWholeFile) {
+  std::atomic<int> requests{0};
+  const HttpServer server([&](const std::string& request, Connection& to) {
+    const std::string answer = part_of('a', wanted(request), {"ETag: \"v1\""}, "200 OK");
+    to.send(++requests == 1 ? answer.substr(0, answer.size() - 700) : answer);
+  });
+  expect_whole(pull(server));
+}
+
+TEST_F(Pull, WhatIsNoModelIsNotKept) {
+  for (const std::string& body : std::vector<std::string>{
+           "\n <!DOCTYPE HTML><title>Sign in</title>", "<html lang=en>", "<?xml version=\"1.0\"?><Error/>", "<Error></Error>",
+           R"({"error": "Repository not found"})", R"({"message":"rate limited"})", "",
+           "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n"}) {
+    write_file(part(), "");
+    std::filesystem::remove(part());
+    const HttpServer server([&](const std::string&, Connection& to) {
+      to.send(head("200 OK", {"Content-Length: " + std::to_string(body.size())}) + body);
+    });
+    const CommandResult result = pull(server);
+    EXPECT_EQ(result.exit_code, 3) << body << result.out;
+    EXPECT_FALSE(exists(target())) << body;
+    EXPECT_FALSE(result.err.empty());
+  }
+}
+
+TEST_F(Pull, NamesAreWrittenUnescapedAndStayInTheirFolder) {
+  const HttpServer server([](const std::string& request, Connection& to) { serve(request, to); });
+  const std::string folder = (folder_.path() / "new").string() + "/";
+  EXPECT_EQ(rwkv({"pull", server.url("/a%20%C3%A9.gguf?download=true"), "-o", folder}).exit_code, 0);
+  EXPECT_TRUE(exists(folder + "a é.gguf"));
+  for (const char* name : {"/..%2Fup.gguf", "/%2e%2e", "/a%00b.gguf", "/a%0Ab.gguf"}) {
+    rwkv({"pull", server.url(name), "-o", folder});
+    for (const auto& entry : std::filesystem::directory_iterator(folder_.path())) {
+      EXPECT_TRUE(entry.path().filename() == "new") << name << entry.path();
+    }
+    for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+      EXPECT_EQ(entry.path().filename().string().find('\n'), std::string::npos) << name;
+    }
+  }
+}
+
+// A token is the key to an account: it goes to the host it is for, and nowhere that this one points to.
+TEST_F(Pull, TheTokenStaysWithItsHost) {
+  setenv("HF_TOKEN", "hf_secret", 1);
+  const HttpServer elsewhere([](const std::string& request, Connection& to) { serve(request, to); });
+  const HttpServer hub([&](const std::string&, Connection& to) {
+    to.send(head("302 Found", {"Location: " + elsewhere.url("/model.gguf"), "Content-Length: 0"}));
+  });
+  const CommandResult result = pull(hub);
+  unsetenv("HF_TOKEN");
+  expect_whole(result);
+  EXPECT_NE(hub.requests().at(0).find("Authorization: Bearer hf_secret"), std::string::npos);
+  EXPECT_EQ(elsewhere.requests().at(0).find("hf_secret"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace rwkv::test
