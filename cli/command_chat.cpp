@@ -1,8 +1,10 @@
 // rwkv chat: a conversation, interactive or one question.
 #include <cstdio>
 #include <memory>
+#include <optional>
 
 #include "answer.h"
+#include "line_editor.h"
 #include "options.h"
 #include "terminal.h"
 
@@ -15,14 +17,13 @@ constexpr const char* kHelp =
     "/again         answer the last question once more\n"
     "/think on|off  let the model think before it answers; /think alone changes it\n"
     "/quit          leave (so does Ctrl-D)\n"
+    "A pasted text is one question. Alt-Enter, or a backslash at the end of a line, starts another line; the arrows\n"
+    "bring back earlier questions, which are kept nowhere else.\n"
     "Ctrl-C stops an answer; what has been written of it stays in the conversation.\n";
 
 constexpr const char* kPiped =
     "In input from a file or pipe only a line that is exactly one of these is a command, any other is a question, and\n"
     "Ctrl-C ends the program.";
-
-// Longer lines come cut from a terminal that edits them for us, as Linux has it.
-constexpr std::size_t kLongestTypedLine = 4095;
 
 struct ChatCommand {
   ModelOptions model_options;
@@ -109,11 +110,7 @@ struct ChatCommand {
   // False if the conversation is to end.
   bool take(const std::string& line, bool typed) {
     if (echo && !typed) std::fprintf(notes(), "> %s\n", line.c_str());
-    if (typed && line.size() == kLongestTypedLine) {
-      print_error("the terminal cuts lines at " + std::to_string(kLongestTypedLine) +
-                  " bytes, so the end of this one may be missing; a longer text can be piped in");
-    }
-    if (line.front() == '/') {
+    if (line.front() == '/' && line.find('\n') == std::string::npos) {
       const Line outcome = run_slash_command(line);
       if (outcome != Line::kNoCommand) return outcome == Line::kDone;
       if (typed) {
@@ -129,13 +126,11 @@ struct ChatCommand {
     const bool typed = stdin_is_terminal();
     if (typed)
       std::fprintf(notes(), "%s: type a question, /help for commands.\n", printable(model->info().name).c_str());
+    std::optional<LineEditor> editor;
+    if (typed) editor.emplace(notes());
     std::string line;
     while (true) {
-      if (typed) {
-        std::fputs("> ", notes());
-        std::fflush(notes());
-      }
-      const bool came = read_line(line);
+      const bool came = typed ? editor->read(line) : read_line(line);
       if (came && !line.empty() && !take(line, typed)) return;
       if (!interrupt().cancelled()) {
         if (!came) return;

@@ -19,6 +19,7 @@
 #else
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 #endif
 
@@ -45,6 +46,29 @@ long read_bytes(char* buffer, unsigned size) {
 const CancelToken* caught = nullptr;
 
 std::atomic<bool> told_to_end{false};
+
+// Read by read_line and not asked for yet.
+std::string buffered;
+
+// Of the terminal's window, 0 where it is not known.
+std::size_t columns_of_stderr() {
+#ifdef _WIN32
+  CONSOLE_SCREEN_BUFFER_INFO info;
+  if (!GetConsoleScreenBufferInfo(GetStdHandle(STD_ERROR_HANDLE), &info)) return 0;
+  return static_cast<std::size_t>(info.srWindow.Right - info.srWindow.Left + 1);
+#else
+  winsize size{};
+  return ioctl(2, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+#endif
+}
+
+// The beginning of `text` that is at most `bytes` long and ends with a whole character. Progress is in ASCII but for
+// names of files, where a wide character has more bytes than columns.
+std::string cut(const std::string& text, std::size_t bytes) {
+  if (text.size() <= bytes) return text;
+  while (bytes > 0 && (static_cast<unsigned char>(text[bytes]) & 0xC0) == 0x80) --bytes;
+  return text.substr(0, bytes);
+}
 
 extern "C" void on_interrupt(int signal) {
   if (caught->cancelled()) std::_Exit(128 + signal);
@@ -145,7 +169,6 @@ void catch_interrupts() {
 }
 
 bool read_line(std::string& line, std::size_t max_bytes) {
-  static std::string buffered;
   line.clear();
   bool started = false;
   const auto take = [&](std::size_t bytes) {
@@ -171,6 +194,16 @@ bool read_line(std::string& line, std::size_t max_bytes) {
   }
 }
 
+bool input_waits() {
+  if (!buffered.empty()) return true;
+#ifdef _WIN32
+  return false;
+#else
+  pollfd input{0, POLLIN, 0};
+  return poll(&input, 1, 20) > 0 && (input.revents & POLLIN) != 0;
+#endif
+}
+
 std::string read_all() {
   std::string text;
   char chunk[65536];
@@ -184,13 +217,25 @@ std::string read_all() {
   }
 }
 
+bool draws(std::FILE* stream) {
+#ifdef _WIN32
+  return is_terminal(_fileno(stream)) != 0;
+#else
+  if (is_terminal(fileno(stream)) == 0) return false;
+  const char* const name = std::getenv("TERM");
+  return name != nullptr && *name != '\0' && std::string_view(name) != "dumb";
+#endif
+}
+
 void ProgressLine::show(const std::string& text) {
-  if (is_terminal(2) == 0) return;
+  if (!draws(stderr)) return;
   const auto now = std::chrono::steady_clock::now();
   if (visible_ && now - shown_ < std::chrono::milliseconds(100)) return;
   shown_ = now;
   visible_ = true;
-  std::fprintf(stderr, "\r\033[K%s", text.c_str());
+  // The last column stays free: some terminals go to the next line when it is written to.
+  const std::size_t columns = columns_of_stderr();
+  std::fprintf(stderr, "\r\033[K%s", columns == 0 ? text.c_str() : cut(text, columns - 1).c_str());
   std::fflush(stderr);
 }
 

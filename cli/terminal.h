@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdio>
 #include <string>
 #include <string_view>
 
@@ -16,6 +17,8 @@ namespace rwkv::cli {
 char** prepare(int argc, char** argv);
 
 bool stdin_is_terminal();
+/// Whether what is written to `stream` may move the cursor: a terminal that is not a dumb one.
+bool draws(std::FILE* stream);
 
 /// Sends out what was printed. Throws std::runtime_error if any of it, now or before, did not arrive.
 void flush_output();
@@ -35,11 +38,13 @@ void catch_interrupts();
 /// Reads one line from standard input without its line end. False at the end of input or on Ctrl-C (then interrupt() is
 /// raised). Of a longer line than `max_bytes` the rest is skipped.
 bool read_line(std::string& line, std::size_t max_bytes = std::size_t{1} << 30);
+/// Whether more input than the last line is there already. Always false on Windows.
+bool input_waits();
 /// Standard input up to its end. Throws Error(kCancelled) on Ctrl-C and std::system_error when it cannot be read.
 std::string read_all();
 
-/// One line on standard error that is rewritten in place, at most ten times a second; nothing where standard error is
-/// not a terminal. Disappears with the object.
+/// One line on standard error that is rewritten in place, at most ten times a second, cut to the terminal's width;
+/// nothing where standard error is no terminal or a dumb one. Disappears with the object.
 class ProgressLine {
  public:
   ProgressLine() = default;

@@ -33,6 +33,7 @@ build_packages=(
   /etc/ssl/certs/ca-certificates.crt=ca-certificates
   /usr/include/nlohmann/json.hpp=nlohmann-json3-dev
   /usr/include/CLI/CLI.hpp=libcli11-dev
+  /usr/include/histedit.h=libedit-dev
   curl-config=libcurl4-openssl-dev
 )
 test_packages=(

@@ -14,12 +14,13 @@
 namespace rwkv::test {
 namespace {
 
-/// `rwkv ARGUMENTS` on a pseudo-terminal.
+/// `rwkv ARGUMENTS` on a pseudo-terminal of the kind TERM.
 class Terminal {
  public:
-  explicit Terminal(std::vector<std::string> arguments) {
+  explicit Terminal(std::vector<std::string> arguments, const char* term = "xterm") {
     child_ = forkpty(&master_, nullptr, nullptr, nullptr);
     if (child_ != 0) return;
+    setenv("TERM", term, 1);
     const std::string program = (std::filesystem::path(RWKV_BINARY_DIR) / "bin" / "rwkv").string();
     std::vector<char*> argv{const_cast<char*>(program.c_str())};
     for (std::string& argument : arguments) argv.push_back(argument.data());
@@ -129,11 +130,12 @@ TEST(Terminal, AQuestionStoppedBeforeItsAnswerLeavesNothingBehind) {
   EXPECT_EQ(prompt_tokens(terminal), expected) << terminal.screen();
 }
 
+// Where lines are edited they have no such end.
 TEST(Terminal, ALineThatTheTerminalCutIsSaidToBeCut) {
   const ScratchFolder scratch;
   const auto script = scratch.path() / "model.json";
   write_file(script, R"({"rwkv_script": 1, "replies": [{"say": "Well."}]})");
-  Terminal terminal({"chat", "-m", script.string()});
+  Terminal terminal({"chat", "-m", script.string()}, "dumb");
   ASSERT_TRUE(terminal.shows("> ")) << terminal.screen();
   for (int i = 0; i < 5; ++i) terminal.type(std::string(1000, 'x'));
   terminal.type("\n");
@@ -142,6 +144,56 @@ TEST(Terminal, ALineThatTheTerminalCutIsSaidToBeCut) {
   ASSERT_TRUE(terminal.shows("> ")) << terminal.screen();
   terminal.type("/usr\n");
   EXPECT_TRUE(terminal.shows("There is no command")) << terminal.screen();
+}
+
+class EditedChat : public testing::Test {
+ protected:
+  // Tells whether "beta" was in the question.
+  EditedChat() {
+    write_file(script_, R"({"rwkv_script": 1, "replies": [{"when": "beta", "say": "Second."}, {"say": "First."}]})");
+  }
+  const ScratchFolder scratch_;
+  const std::filesystem::path script_ = scratch_.path() / "model.json";
+};
+
+TEST_F(EditedChat, APasteOfSeveralLinesIsOneQuestion) {
+  Terminal terminal({"chat", "-m", script_.string()});
+  ASSERT_TRUE(terminal.shows("> ")) << terminal.screen();
+  terminal.type("\x1b[200~alpha\nbeta\ngamma\x1b[201~");
+  terminal.type("\n");
+  EXPECT_TRUE(terminal.shows("Second.")) << terminal.screen();
+  EXPECT_EQ(terminal.screen().find("First."), std::string::npos) << terminal.screen();
+}
+
+TEST_F(EditedChat, ArrowKeysEditAndRecallAndReachNoModel) {
+  Terminal terminal({"chat", "-m", script_.string()});
+  ASSERT_TRUE(terminal.shows("> ")) << terminal.screen();
+  terminal.type("bet!\x1b[D\x7f");  // left of the mark, and the letter before goes
+  terminal.type("ta\x1b[C\n");
+  EXPECT_TRUE(terminal.shows("Second.")) << terminal.screen();
+  ASSERT_TRUE(terminal.shows("> ")) << terminal.screen();
+  terminal.type("alpha\n");
+  EXPECT_TRUE(terminal.shows("First.")) << terminal.screen();
+  ASSERT_TRUE(terminal.shows("> ")) << terminal.screen();
+  terminal.type("\x1b[A\x1b[A\n");
+  EXPECT_TRUE(terminal.shows("Second.")) << terminal.screen();
+  EXPECT_EQ(terminal.screen().find("^[["), std::string::npos) << terminal.screen();
+}
+
+TEST_F(EditedChat, ALineMayBeLongerThanATerminalsOwn) {
+  Terminal terminal({"chat", "-m", script_.string()});
+  ASSERT_TRUE(terminal.shows("> ")) << terminal.screen();
+  for (int i = 0; i < 6; ++i) terminal.type(std::string(999, 'x'));
+  terminal.type("beta\n");
+  EXPECT_TRUE(terminal.shows("Second.")) << terminal.screen();
+}
+
+TEST_F(EditedChat, ADumbTerminalGetsNoEscapes) {
+  Terminal terminal({"chat", "-m", script_.string()}, "dumb");
+  ASSERT_TRUE(terminal.shows("> ")) << terminal.screen();
+  terminal.type("beta\n");
+  EXPECT_TRUE(terminal.shows("Second.")) << terminal.screen();
+  EXPECT_EQ(terminal.screen().find('\x1b'), std::string::npos) << terminal.screen();
 }
 
 TEST(Terminal, GenerateWithoutATextSaysHowToGiveOne) {
