@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "bridge/generate.h"
+#include "bridge/insist.h"
 #include "bridge/runtime.h"
 
 namespace rwkv::bridge {
@@ -39,8 +40,10 @@ void Runtime::start_run(const Origin& origin, const std::shared_ptr<ModelHost>& 
 }
 
 void Runtime::post_run_ended(const std::weak_ptr<ModelHost>& host, const std::shared_ptr<Run>& run) {
-  mailbox_.post([this, host, run] {
-    if (const auto ended = host.lock()) run_ended(ended, run);
+  insist([&] {
+    mailbox_.post([this, host, run] {
+      if (const auto ended = host.lock()) run_ended(ended, run);
+    });
   });
 }
 

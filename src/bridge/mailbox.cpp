@@ -1,8 +1,25 @@
 #include "bridge/mailbox.h"
 
+#include <exception>
 #include <utility>
 
+#include "base/log.h"
+
 namespace rwkv::bridge {
+namespace {
+
+// One task that fails, for want of memory say, ends neither the thread nor the process.
+void run_task(const std::function<void()>& task) noexcept {
+  try {
+    task();
+  } catch (const std::exception& error) {
+    log::error(error.what());
+  } catch (...) {
+    log::error("a task of the runtime's thread failed");
+  }
+}
+
+}  // namespace
 
 void Mailbox::post(Task task) {
   {
@@ -30,13 +47,13 @@ void Mailbox::run() {
       const Task task = std::move(later_.begin()->second);
       later_.erase(later_.begin());
       lock.unlock();
-      task();
+      run_task(task);
       lock.lock();
     } else if (!tasks_.empty()) {
       const Task task = std::move(tasks_.front());
       tasks_.pop_front();
       lock.unlock();
-      task();
+      run_task(task);
       lock.lock();
     } else if (stopped_) {
       return;

@@ -1,5 +1,6 @@
 #include "bridge/runtime.h"
 
+#include <exception>
 #include <future>
 #include <utility>
 
@@ -8,6 +9,7 @@
 #include "base/log.h"
 #include "bridge/directory.h"
 #include "bridge/handlers.h"
+#include "bridge/insist.h"
 #include "protocol/codec.h"
 
 namespace rwkv::bridge {
@@ -229,12 +231,21 @@ void Runtime::run_job(ModelHost& host, std::function<void()> work,
   ++jobs_;
   ++*host.jobs;
   host.worker.post([this, jobs = host.jobs, work = std::move(work), then = std::move(then)] {
-    const auto error = error_of(work);
-    mailbox_.post([this, jobs, error, then] {
-      --jobs_;
-      --*jobs;
-      then(error);
-      check_idle();
+    std::optional<Error> error;
+    try {
+      work();
+    } catch (...) {
+      // To say what was thrown takes memory too.
+      const std::exception_ptr thrown = std::current_exception();
+      insist([&] { error = error_of([&] { std::rethrow_exception(thrown); }); });
+    }
+    insist([&] {
+      mailbox_.post([this, jobs, error, then] {
+        --jobs_;
+        --*jobs;
+        then(error);
+        check_idle();
+      });
     });
   });
 }
