@@ -68,6 +68,9 @@ struct LineEditor::Editing {
   }
 
   bool read(std::string& text) {
+    // Before the prompt is seen: libedit does it after, and what is typed between the two would be edited, echoed and cut
+    // by the terminal.
+    el_set(edit, EL_PREP_TERM, 1);
     keys.take_typed_ahead();
     size = window();
     std::fputs("\033[?2004h", screen);  // pasted text comes between marks
