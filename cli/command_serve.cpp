@@ -20,6 +20,8 @@ struct ServeCommand {
   std::vector<std::string> names;
   int sequences = kMostSequences;
   int max_tokens = 2000;
+  int timeout = 30;
+  bool separates_thoughts = false;
 
   std::string name_of(std::size_t index) const {
     return index < names.size() ? names[index] : utf8_from_path(path_from_utf8(paths[index]).stem());
@@ -38,7 +40,9 @@ struct ServeCommand {
       model.name = name_of(i);
       model.model = models.back().get();
       model.defaults = defaults;
+      model.separates_thoughts = separates_thoughts;
     }
+    options.patience = std::chrono::seconds(timeout);
     server::HttpServer http(std::move(served), options);
     const bool is_ipv6 = options.host.find(':') != std::string::npos;
     std::printf(is_ipv6 ? "listening on http://[%s]:%d\n" : "listening on http://%s:%d\n", options.host.c_str(),
@@ -78,9 +82,15 @@ void add_serve(CLI::App& app) {
                   "Name by which clients may reach the server besides this machine's own, or * for any; may be given "
                   "several times")
       ->allow_extra_args(false);
+  sub->add_flag("--reasoning-content", command->separates_thoughts,
+                "Send a chat's thoughts as `reasoning_content` instead of in <think> tags in `content`");
   sub->add_option("--connections", options.max_connections, "Requests that generate at once; others wait")
       ->capture_default_str()
       ->check(CLI::Range(1, 4096));
+  sub->add_option("--timeout", command->timeout,
+                  "Seconds in which a request has to come, and without reading after which a client is left")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 86400));
   sub->add_option("--sequences", command->sequences, "Answers a model writes at once")
       ->capture_default_str()
       ->check(CLI::Range(1, kMostSequences));

@@ -42,6 +42,12 @@ OrderedJson timings_of(const GenerationResult& result) {
           {"predicted_per_second", result.decode_speed()}};
 }
 
+// Both parts, or the one that there is.
+void add_parts(OrderedJson& to, const ThinkingSplit::Parts& parts) {
+  if (!parts.thoughts.empty()) to["reasoning_content"] = parts.thoughts;
+  if (!parts.content.empty()) to["content"] = parts.content;
+}
+
 // A prompt counts once, however many answers were asked for.
 OrderedJson usage_of(std::span<const GenerationResult> results, std::size_t answers_each) {
   std::size_t prompt = 0;
@@ -61,11 +67,13 @@ OrderedJson usage_of(std::span<const GenerationResult> results, std::size_t answ
 
 }  // namespace
 
-ApiAnswer::ApiAnswer(RequestKind kind, std::string model_name, std::int64_t unix_seconds, std::uint64_t number)
+ApiAnswer::ApiAnswer(RequestKind kind, std::string model_name, std::int64_t unix_seconds, std::uint64_t number,
+                     bool separates_thoughts)
     : kind_(kind),
       id_(names_of(kind).id + std::to_string(unix_seconds) + "-" + std::to_string(number)),
       created_(unix_seconds),
-      model_name_(std::move(model_name)) {}
+      model_name_(std::move(model_name)),
+      separates_thoughts_(separates_thoughts && is_chat(kind)) {}
 
 OrderedJson ApiAnswer::frame(const char* object) const {
   return {{"id", id_},
@@ -96,7 +104,15 @@ OrderedJson ApiAnswer::whole(std::span<const GenerationResult> results, std::siz
   for (std::size_t i = 0; i < results.size(); ++i) {
     OrderedJson choice{{"index", i}};
     if (is_chat(kind_)) {
-      choice["message"] = {{"role", "assistant"}, {"content", results[i].text}};
+      OrderedJson& message = choice["message"] = {{"role", "assistant"}, {"content", ""}};
+      if (separates_thoughts_) {
+        ThinkingSplit split;
+        ThinkingSplit::Parts parts = split.push(results[i].text);
+        const ThinkingSplit::Parts rest = split.finish();
+        add_parts(message, {parts.thoughts + rest.thoughts, parts.content + rest.content});
+      } else {
+        message["content"] = results[i].text;
+      }
     } else {
       choice["text"] = results[i].text;
     }
@@ -115,10 +131,19 @@ OrderedJson ApiAnswer::opening(std::size_t index) const {
   return first;
 }
 
-OrderedJson ApiAnswer::piece(std::size_t index, const std::string& text) const { return chunk(index, text, nullptr); }
+std::optional<OrderedJson> ApiAnswer::piece(std::size_t index, const std::string& text) {
+  if (!separates_thoughts_) return chunk(index, text, nullptr);
+  if (splits_.size() <= index) splits_.resize(index + 1);
+  const ThinkingSplit::Parts parts = splits_[index].push(text);
+  if (parts.thoughts.empty() && parts.content.empty()) return std::nullopt;
+  OrderedJson next = chunk(index, std::nullopt, nullptr);
+  add_parts(next["choices"][0]["delta"], parts);
+  return next;
+}
 
-OrderedJson ApiAnswer::ending(std::size_t index, const GenerationResult& result) const {
+OrderedJson ApiAnswer::ending(std::size_t index, const GenerationResult& result) {
   OrderedJson last = chunk(index, std::nullopt, finish_reason(result.reason));
+  if (index < splits_.size()) add_parts(last["choices"][0]["delta"], splits_[index].finish());
   last["timings"] = timings_of(result);
   return last;
 }

@@ -20,6 +20,22 @@ bool is_nothing(const Json& value) {
          (value.is_string() && value.get_ref<const std::string&>().empty()) || (value.is_structured() && value.empty());
 }
 
+// Samplers that other servers have. Clients send all their settings always, so what changes nothing is taken.
+void refuse_other_samplers(const Fields& fields) {
+  static const std::pair<const char*, double> kNeutral[]{
+      {"min_p", 0},          {"repeat_penalty", 1},  {"repetition_penalty", 1}, {"typical_p", 1},
+      {"tfs_z", 1},          {"top_a", 0},           {"mirostat", 0},           {"mirostat_mode", 0},
+      {"dry_multiplier", 0}, {"xtc_probability", 0}, {"dynatemp_range", 0}};
+  for (const auto& [name, neutral] : kNeutral) {
+    const Json* value = fields.find(name);
+    if (!value || *value == false || (value->is_number() && value->get<double>() == neutral)) continue;
+    throw unsupported_field(name);
+  }
+  for (const char* name : {"grammar", "json_schema", "guided_json"}) {
+    if (const Json* value = fields.find(name); value && !is_nothing(*value)) throw unsupported_field(name);
+  }
+}
+
 // An answer without what was asked for would look like one with it.
 void refuse_what_is_not_built(const Fields& fields) {
   const Json* choice = fields.find("tool_choice");
@@ -187,6 +203,9 @@ std::vector<std::vector<ChatMessage>> read_conversations(RequestKind kind, const
 std::vector<GenerationTask> read_chat_tasks(RequestKind kind, const Fields& fields, const ServedModel& served) {
   GenerationOptions options = read_options(fields, served.defaults);
   options.reasoning = fields.boolean("enable_reasoning").value_or(options.reasoning);
+  if (const auto effort = fields.string("reasoning_effort"); effort && !fields.find("enable_reasoning")) {
+    options.reasoning = *effort != "none" && *effort != "minimal";
+  }
   options.force_reasoning = fields.boolean("force_reasoning").value_or(options.force_reasoning);
   const auto conversations = read_conversations(kind, fields);
   std::vector<ForcedLanguage> languages(conversations.size(), options.language);
@@ -257,6 +276,7 @@ void check_batch_size(std::size_t size, const ModelInfo& info, const char* name)
 ApiRequest read_request(RequestKind kind, const Json& body, const ServedModel& model) {
   const Fields fields(body);
   refuse_what_is_not_built(fields);
+  refuse_other_samplers(fields);
   ApiRequest request;
   request.kind = kind;
   request.stream = fields.boolean("stream").value_or(false);

@@ -89,7 +89,7 @@ std::unique_ptr<Exchange> ApiService::generate(RequestKind kind, std::string_vie
     served = entry.served;
   }
   ApiRequest request = read_request(kind, json, served);
-  ApiAnswer answer(kind, served.name, unix_seconds(), ++answers_);
+  ApiAnswer answer(kind, served.name, unix_seconds(), ++answers_, served.separates_thoughts);
   return std::make_unique<Exchange>(*served.model, std::move(request), std::move(answer));
 }
 

@@ -11,17 +11,14 @@ using std::chrono::seconds;
 
 constexpr const char* kJson = "application/json; charset=utf-8";
 constexpr seconds kLongestIdle{60};
-// A request comes within half a minute and what this many bytes a second take.
-constexpr seconds kLongestRequest{30};
-constexpr std::size_t kSlowestRequest = 32 << 10;
-constexpr seconds kLongestPause{30};  // of a client that reads nothing of what it is sent
+constexpr std::size_t kSlowestRequest = 32 << 10;  // bytes a second
 constexpr seconds kLongestGoodbye{2};
 constexpr std::size_t kReadAtOnce = 16 << 10;
 
 }  // namespace
 
-Connection::Connection(Socket socket, std::size_t max_body_bytes)
-    : socket_(std::move(socket)), parser_(max_body_bytes), progressed_at_(Clock::now()) {}
+Connection::Connection(Socket socket, std::size_t max_body_bytes, std::chrono::milliseconds patience)
+    : socket_(std::move(socket)), parser_(max_body_bytes), patience_(patience), progressed_at_(Clock::now()) {}
 
 bool Connection::receive() {
   char buffer[kReadAtOnce];
@@ -155,10 +152,10 @@ short Connection::events() const noexcept {
 }
 
 Connection::Clock::time_point Connection::deadline() const noexcept {
-  if (unsent() > 0) return progressed_at_ + kLongestPause;
+  if (unsent() > 0) return progressed_at_ + patience_;
   switch (state) {
     case State::kReading:
-      return parser_.is_within_request() ? request_began_ + kLongestRequest + seconds(request_bytes_ / kSlowestRequest)
+      return parser_.is_within_request() ? request_began_ + patience_ + seconds(request_bytes_ / kSlowestRequest)
                                          : progressed_at_ + kLongestIdle;
     case State::kLeaving: return progressed_at_ + kLongestGoodbye;
     default: return Clock::time_point::max();

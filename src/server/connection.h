@@ -26,7 +26,8 @@ class Connection {
     kLeaving,    // nothing more is answered
   };
 
-  Connection(Socket socket, std::size_t max_body_bytes);
+  /// `patience` as in ServerOptions.
+  Connection(Socket socket, std::size_t max_body_bytes, std::chrono::milliseconds patience);
 
   /// Reads what has come, as far as there is room. False: the connection is broken.
   bool receive();
@@ -84,6 +85,7 @@ class Connection {
 
   Socket socket_;
   HttpParser parser_;
+  const std::chrono::milliseconds patience_;
   std::string in_;
   std::string out_;
   std::size_t sent_ = 0;  // of out_

@@ -26,6 +26,7 @@ ApiError busy_error() { return ApiError(503, ErrorCode::kBusy, "too many request
 ConnectionLoop::ConnectionLoop(Socket listener, const Routes& routes, const ServerOptions& options)
     : routes_(routes),
       max_body_bytes_(options.max_body_bytes),
+      patience_(options.patience),
       most_running_(static_cast<std::size_t>(options.max_connections)),
       listener_(std::move(listener)) {}
 
@@ -174,7 +175,7 @@ void ConnectionLoop::accept_all() {
     if (accepted.has_failed) continue;
     if (!accepted.socket.is_open()) return;
     if (connections_.size() >= kMostConnections && !make_room()) continue;
-    connections_.emplace(++last_id_, std::make_unique<Connection>(std::move(accepted.socket), max_body_bytes_));
+    connections_.emplace(++last_id_, std::make_unique<Connection>(std::move(accepted.socket), max_body_bytes_, patience_));
   }
 }
 

@@ -57,6 +57,7 @@ class ConnectionLoop {
 
   const Routes& routes_;
   const std::size_t max_body_bytes_;
+  const std::chrono::milliseconds patience_;
   const std::size_t most_running_;
   const std::shared_ptr<LoopMail> mail_ = std::make_shared<LoopMail>();
   std::atomic<bool> stopping_{false};

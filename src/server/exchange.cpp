@@ -47,7 +47,10 @@ std::string Exchange::take_events(bool stopping) {
   const bool ended = run_->has_ended();
   const std::vector<std::string> texts = run_->take_text();
   for (std::size_t i = 0; i < texts.size(); ++i) {
-    if (!texts[i].empty()) add_piece(events, answer_.piece(i, texts[i]), include_usage_);
+    if (texts[i].empty()) continue;
+    if (std::optional<OrderedJson> piece = answer_.piece(i, texts[i])) {
+      add_piece(events, *std::move(piece), include_usage_);
+    }
   }
   if (!ended) return events;
   tell_end(events, stopping);
@@ -56,7 +59,7 @@ std::string Exchange::take_events(bool stopping) {
   return events;
 }
 
-void Exchange::tell_end(std::string& events, bool stopping) const {
+void Exchange::tell_end(std::string& events, bool stopping) {
   const auto tell_failure = [&](const ApiError& error) {
     for (std::size_t i = 0; i < answers_; ++i) add_piece(events, answer_.failure(i, error), include_usage_);
   };

@@ -34,7 +34,7 @@ class Exchange {
 
  private:
   const std::vector<GenerationResult>& checked_results(bool stopping) const;
-  void tell_end(std::string& events, bool stopping) const;
+  void tell_end(std::string& events, bool stopping);
 
   const bool streams_;
   const bool include_usage_;

@@ -13,6 +13,8 @@ struct ServedModel {
   ChatFormat format;
   /// Of requests that say nothing of their own.
   GenerationOptions defaults;
+  /// Thoughts of chats go into `reasoning_content` instead of standing in `<think>` tags in `content`.
+  bool separates_thoughts = false;
 };
 
 }  // namespace rwkv::server

@@ -169,6 +169,31 @@ TEST(Clients, ThoughtsArePartOfTheContent) {
   EXPECT_EQ(without_thoughts(text), "93");
 }
 
+TEST(Clients, ThoughtsStandInAFieldOfTheirOwnWhereTheServerIsToldSo) {
+  const auto model = load_script(
+      R"({"rwkv_script": 1, "replies": [{"say": "<think>\n47+38 is 85.\n</think>\nIt is </b>85."}]})");
+  server::ServedModel served = greedy(*model, "tiny");
+  served.separates_thoughts = true;
+  server::ServerOptions options;
+  options.port = 0;
+  const server::HttpServer server({served}, options);
+  json body = question("?");
+  body["enable_reasoning"] = true;
+  const json message = post(server.port(), "/v1/chat/completions", body).parsed()["choices"][0]["message"];
+  EXPECT_EQ(message["content"], "It is </b>85.");
+  EXPECT_EQ(message["reasoning_content"], "47+38 is 85.");
+  body["stream"] = true;
+  std::string content, thoughts;
+  for (const std::string& event : events_of(post(server.port(), "/v1/chat/completions", body).body)) {
+    if (event == "[DONE]") continue;
+    const json delta = json::parse(event)["choices"][0]["delta"];
+    content += delta.value("content", "");
+    thoughts += delta.value("reasoning_content", "");
+  }
+  EXPECT_EQ(content, "It is </b>85.");
+  EXPECT_EQ(thoughts, "47+38 is 85.");
+}
+
 // A model that takes many seconds for its prompt or its answer, and a client that leaves meanwhile.
 class Leaving : public ::testing::Test {
  protected:

@@ -102,6 +102,10 @@ TEST_F(Errors, WhatIsNotBuiltIsUnsupportedAndNotIgnored) {
       {"best_of", "2"},
       {"echo", "true"},
       {"suffix", "\"end\""},
+      {"min_p", "0.05"},
+      {"repeat_penalty", "1.1"},
+      {"mirostat", "2"},
+      {"grammar", R"("root ::= x")"},
   };
   for (const auto& [name, value] : wishes) {
     const HttpAnswer answer = chat_with(name, json::parse(value));

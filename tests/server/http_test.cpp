@@ -1,8 +1,10 @@
 // The grammar of HTTP, and clients that are idle, slow or many.
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "test_server.h"
@@ -136,6 +138,40 @@ TEST_F(Http, WhoIsIdleSlowOrBusyKeepsNobodyFromQuickAnswers) {
   EXPECT_EQ(others[5]->read_until("").find("HTTP"), std::string::npos) << "it waits for its turn";
   for (int i = 0; i < 5; ++i) others[static_cast<std::size_t>(i)]->close();
   EXPECT_NE(others[5]->read_until("data: ").find("200 OK"), std::string::npos) << "its turn comes";
+}
+
+TEST_F(Http, ARequestThatDoesNotComeToItsEndIsRefusedAfterAWhile) {
+  server::ServerOptions options;
+  options.patience = std::chrono::milliseconds(100);
+  start(options);
+  const std::string request = post_text("/v1/completions", R"({"prompt": "a", "max_tokens": 2})");
+  for (const std::size_t part : {std::size_t{3}, request.size() - 1}) {
+    RawConnection slow(server_->port());
+    slow.write(std::string_view(request).substr(0, part));
+    const std::string answer = slow.read_until("\x01never");
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 408 ")) << part << answer;
+    EXPECT_NE(answer.find("Connection: close"), std::string::npos) << answer;
+  }
+  // Between requests there is no hurry, nor while the model writes.
+  RawConnection idle(server_->port());
+  idle.write("GET /health HTTP/1.1\r\nHost: a\r\n\r\n");
+  idle.read_until("ok\"}");
+  std::this_thread::sleep_for(3 * options.patience);
+  idle.write("GET /health HTTP/1.1\r\n" + kClose);
+  EXPECT_EQ(count(idle.read_until("\x01never"), "200 OK"), 2u);
+}
+
+TEST_F(Http, AClientThatReadsNothingForAWhileIsLeft) {
+  server::ServerOptions options;
+  options.patience = std::chrono::milliseconds(200);
+  start(options);
+  RawConnection lazy(server_->port());
+  // More than the buffers between the two sides hold, in both directions.
+  for (int i = 0; i < 1000; ++i) {
+    lazy.write(post_text("/v1/chat/completions", R"({"messages": [{"content": "Hi"}], "stream": true})"));
+  }
+  EXPECT_TRUE(lazy.wait_until_broken());
+  EXPECT_EQ(post(server_->port(), "/v1/completions", {{"prompt", "a"}, {"max_tokens", 2}}).status, 200);
 }
 
 TEST_F(Http, AClientThatReadsNothingHoldsUpNobody) {

@@ -70,6 +70,22 @@ TEST_F(RealRequests, NumbersAreReadHoweverTheyAreWritten) {
   EXPECT_EQ(chat(question, {{"tools", tools}, {"tool_choice", "none"}}), "68");
 }
 
+TEST_F(RealRequests, SamplersThatWouldChangeNothingAreTaken) {
+  const json question = json::array({message("user", "What is 23+45?")});
+  EXPECT_EQ(chat(question, {{"min_p", 0.0}, {"repeat_penalty", 1}, {"repetition_penalty", 1.0}, {"typical_p", 1},
+                            {"mirostat", 0}, {"top_a", 0}, {"tfs_z", 1.0}, {"grammar", ""}}),
+            "68");
+}
+
+TEST_F(RealRequests, AnEffortSaysWhetherTheModelThinks) {
+  const json question = json::array({message("user", "What is 64+29?")});
+  for (const char* effort : {"low", "medium", "high"}) {
+    EXPECT_TRUE(chat(question, {{"reasoning_effort", effort}}).starts_with("<think>")) << effort;
+  }
+  for (const char* effort : {"none", "minimal"}) EXPECT_EQ(chat(question, {{"reasoning_effort", effort}}), "93");
+  EXPECT_EQ(chat(question, {{"reasoning_effort", "high"}, {"enable_reasoning", false}}), "93");
+}
+
 TEST_F(RealRequests, ASeedOfMinusOneIsARandomOne) {
   std::set<std::string> texts;
   for (int i = 0; i < 6; ++i) {

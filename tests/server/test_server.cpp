@@ -114,6 +114,11 @@ const std::string& RawConnection::read_until(std::string_view part) {
   return received_;
 }
 
+bool RawConnection::wait_until_broken() {
+  pollfd broken{socket_, 0, 0};
+  return poll(&broken, 1, 10000) == 1;
+}
+
 void RawConnection::finish_writing() { shutdown(socket_, SHUT_WR); }
 
 void RawConnection::close() {

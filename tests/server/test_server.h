@@ -54,6 +54,8 @@ class RawConnection {
   void write(std::string_view bytes);
   /// Reads until `part` has come, or the other side closed, or 10 seconds have passed. All that has come so far.
   const std::string& read_until(std::string_view part);
+  /// Waits until the other side has given the connection up. False: it has not within 10 seconds.
+  bool wait_until_broken();
   /// Nothing more will be written.
   void finish_writing();
   void close();
