@@ -4,6 +4,7 @@
 
 #include "engine/backend.h"
 #include "options.h"
+#include "runtime/model_description.h"
 #include "terminal.h"
 
 namespace rwkv::cli {
@@ -19,9 +20,19 @@ std::unique_ptr<LanguageModel> load_with_all_sequences(const ModelOptions& optio
   }
 }
 
-void run(const ModelOptions& options, bool json) {
-  const std::unique_ptr<LanguageModel> model = load_with_all_sequences(options);
-  const ModelInfo& info = model->info();
+ModelInfo described(const ModelOptions& options) {
+  ModelRequest request;
+  request.model_path = options.model;
+  request.backend = options.backend;
+  request.tokenizer_path = options.vocabulary;
+  request.options.threads = options.threads;
+  request.options.gpu_layers = options.gpu_layers;
+  request.options.max_sequences = kMostSequences;
+  return describe_model(request).info;
+}
+
+void run(const ModelOptions& options, bool whole, bool json) {
+  const ModelInfo info = whole ? load_with_all_sequences(options)->info() : described(options);
   const auto need_of = [&](int sequences) {
     LoadOptions load;
     load.threads = options.threads;
@@ -48,7 +59,8 @@ void run(const ModelOptions& options, bool json) {
                 {"privateBytes", need.owned},
                 {"privateBytesPerFurtherSequence", growth},
                 {"batchSizes", info.batch_sizes},
-                {"threads", info.threads}});
+                {"threads", info.threads},
+                {"checked", whole ? "whole" : "header"}});
     return;
   }
   std::printf("name          %s\narchitecture  %s, %d layers, width %d, %d heads of %d\n", printable(info.name).c_str(),
@@ -62,6 +74,7 @@ void run(const ModelOptions& options, bool json) {
       megabytes(need.mapped).c_str(), megabytes(need.owned).c_str(), megabytes(growth).c_str());
   std::printf("runs on       %s, %d threads, up to %d sequences at once\n", info.backend.c_str(), info.threads,
               info.batch_sizes.empty() ? 1 : info.batch_sizes.back());
+  std::printf("checked       %s\n", whole ? "all of it, by loading it" : "the header; --check loads the whole file");
 }
 
 }  // namespace
@@ -73,10 +86,12 @@ void add_info(CLI::App& app) {
   options->add_to(*sub);
   sub->get_option("--model")->required(false);
   sub->add_option("file", options->model, "Model file, the same as -m");
+  auto whole = std::make_shared<bool>(false);
+  sub->add_flag("--check", *whole, "Load the whole model as well; otherwise its header is read alone");
   sub->add_flag("--json", *json, "Print a line of JSON");
-  sub->callback([options, json] {
+  sub->callback([options, whole, json] {
     if (options->model.empty()) throw Error(ErrorCode::kInvalidArgument, "name a model file: rwkv info MODEL");
-    run(*options, *json);
+    run(*options, *whole, *json);
   });
 }
 

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "options.h"
+#include "runtime/model_description.h"
 #include "terminal.h"
 #include "text/utf8.h"
 
@@ -20,9 +21,9 @@ struct TokenizeCommand {
   Tokenizer tokenizer() const {
     if (!vocabulary.empty()) return Tokenizer(Vocabulary::from_file(vocabulary));
     if (model.empty()) throw Error(ErrorCode::kInvalidArgument, "give a model (-m) or a vocabulary file (--vocab)");
-    ModelOptions options;
-    options.model = model;
-    return options.load()->tokenizer();
+    ModelRequest request;
+    request.model_path = model;
+    return Tokenizer(describe_model(request).vocabulary);
   }
 
   static std::string decode(const Tokenizer& t, const Tokens& tokens) {

@@ -10,6 +10,7 @@
 #include "base/machine.h"
 #include "runtime/address_claim.h"
 #include "runtime/generation_task.h"
+#include "runtime/model_description.h"
 
 namespace rwkv {
 namespace {
@@ -48,15 +49,16 @@ void refuse_other_vocabulary(const Vocabulary& given, const Vocabulary& embedded
   }
 }
 
-Vocabulary choose_vocabulary(const ModelRequest& request, const Model& model) {
-  const Vocabulary* embedded = model.embedded_vocabulary();
+}  // namespace
+
+Vocabulary choose_vocabulary(const ModelRequest& request, const ModelInfo& info, const Vocabulary* embedded) {
   if (request.tokenizer_path.empty()) {
     if (embedded) return *embedded;
     throw Error(ErrorCode::kInvalidArgument,
                 "'" + request.model_path + "' carries no token list; give a vocabulary file as well");
   }
   Vocabulary vocabulary = Vocabulary::from_file(request.tokenizer_path);
-  const auto rows = static_cast<std::size_t>(model.info().vocabulary);
+  const auto rows = static_cast<std::size_t>(info.vocabulary);
   if (vocabulary.size() > rows) {
     throw Error(ErrorCode::kBadFile, "'" + request.tokenizer_path + "' has ids up to " +
                                          std::to_string(vocabulary.size() - 1) + ", the model '" + request.model_path +
@@ -67,10 +69,15 @@ Vocabulary choose_vocabulary(const ModelRequest& request, const Model& model) {
   return vocabulary;
 }
 
+const Backend& backend_of(const ModelRequest& request) {
+  return request.backend.empty() ? backend_for_file(request.model_path) : backend_by_name(request.backend);
+}
+
+namespace {
+
 // `claim` is to be held until nothing more is taken for the model.
 LoadedModel load_weights(const ModelRequest& request, std::optional<AddressClaim>& claim) {
-  const Backend& backend =
-      request.backend.empty() ? backend_for_file(request.model_path) : backend_by_name(request.backend);
+  const Backend& backend = backend_of(request);
   LoadedModel loaded;
   const MemoryNeed need = backend.estimate(request.model_path, request.options);
   loaded.memory = MemoryGrant(request.model_path, need, request.budget, inspect_machine());
@@ -113,7 +120,7 @@ std::unique_ptr<LanguageModel> LanguageModel::load(const ModelRequest& request) 
   try {
     std::optional<AddressClaim> claim;
     LoadedModel loaded = load_weights(request, claim);
-    Vocabulary vocabulary = choose_vocabulary(request, *loaded.model);
+    Vocabulary vocabulary = choose_vocabulary(request, loaded.model->info(), loaded.model->embedded_vocabulary());
     return std::unique_ptr<LanguageModel>(
         new LanguageModel(request, std::move(loaded), Tokenizer(std::move(vocabulary))));
   } catch (const std::bad_alloc&) {

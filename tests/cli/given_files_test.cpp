@@ -28,6 +28,17 @@ TEST(GivenFiles, BlankLinesBetweenQuestionsSayNothing) {
   EXPECT_EQ(total("\xEF\xBB\xBF" + question + "\r\n"), 1);
 }
 
+TEST(GivenFiles, InfoFromTheHeaderIsThatOfTheLoadedModel) {
+  json header = json::parse(rwkv({"info", kTiny, "--json"}).out);
+  json loaded = json::parse(rwkv({"info", kTiny, "--json", "--check"}).out);
+  EXPECT_EQ(header["checked"], "header");
+  EXPECT_EQ(loaded["checked"], "whole");
+  header.erase("checked");
+  loaded.erase("checked");
+  EXPECT_EQ(header, loaded);
+  EXPECT_NE(rwkv({"info", kTiny}).out.find("the header; --check"), std::string::npos);
+}
+
 TEST(GivenFiles, VocabulariesOfAllFormsTokenizeAlike) {
   const ScratchFolder folder;
   const auto tokens = [&](const std::string& vocabulary) {

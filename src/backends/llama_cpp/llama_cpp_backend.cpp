@@ -3,19 +3,21 @@
 #include <cstring>
 #include <new>
 #include <type_traits>
+#include <utility>
 
 #include "backends/llama_cpp/library.h"
 #include "backends/llama_cpp/llama_cpp_model.h"
 #include "backends/llama_cpp/processor.h"
 #include "backends/llama_cpp/sizes.h"
 #include "base/mapped_file.h"
+#include "engine/file_description.h"
 
 namespace rwkv {
 namespace {
 
 constexpr int kMaxSequences = 16;
 
-class LlamaCppBackend final : public Backend {
+class LlamaCppBackend final : public Backend, public DescribesFiles {
  public:
   std::string_view name() const noexcept override { return "llama.cpp"; }
 
@@ -46,6 +48,14 @@ class LlamaCppBackend final : public Backend {
       const int threads = llama_cpp::usable_threads(
           options.threads > 0 ? options.threads : llama_cpp::default_threads(passport.parameters));
       return llama_cpp::memory_need(gguf, passport, options.max_sequences, threads);
+    });
+  }
+
+  FileDescription describe(const std::string& path, const LoadOptions& options) const override {
+    return checked(path, options, [&](const GgufFile& gguf, const RwkvPassport& passport) {
+      ModelInfo info = llama_cpp::model_info(gguf, passport, options);
+      info.threads = llama_cpp::usable_threads(info.threads);
+      return FileDescription{std::move(info), llama_cpp::vocabulary_in(gguf, passport)};
     });
   }
 

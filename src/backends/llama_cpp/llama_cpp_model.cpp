@@ -39,7 +39,9 @@ void describe_cuts(const GgufFile& file, ModelInfo& info) {
 #endif
 }
 
-ModelInfo describe(const RwkvPassport& passport, std::uint64_t file_bytes, const LoadOptions& options) {
+}  // namespace
+
+ModelInfo model_info(const GgufFile& file, const RwkvPassport& passport, const LoadOptions& options) {
   ModelInfo info;
   info.backend = "llama.cpp";
   info.architecture = passport.architecture;
@@ -51,10 +53,11 @@ ModelInfo describe(const RwkvPassport& passport, std::uint64_t file_bytes, const
   info.head_size = passport.head_size;
   info.vocabulary = passport.vocabulary;
   info.parameters = passport.parameters;
-  info.file_bytes = file_bytes;
+  info.file_bytes = file.file_bytes();
   info.state_bytes = state_bytes(passport);
   for (int size = 1; size <= options.max_sequences; ++size) info.batch_sizes.push_back(size);
   info.threads = options.threads > 0 ? options.threads : default_threads(passport.parameters);
+  describe_cuts(file, info);
   return info;
 }
 
@@ -66,6 +69,8 @@ Vocabulary vocabulary_in(const GgufFile& file, const RwkvPassport& passport) {
                 "'" + file.name() + "': " + error.what() + "; download the file again or convert it anew");
   }
 }
+
+namespace {
 
 std::string with_reason(const std::string& message, const std::string& reason = take_errors()) {
   return reason.empty() ? message : message + ": " + reason;
@@ -83,13 +88,12 @@ bool tells_of_no_memory(const std::string& reason) {
 LlamaCppModel::LlamaCppModel(const GgufFile& file, const RwkvPassport& passport, const LoadOptions& options)
     : path_(file.name()),
       stamp_(path_),
-      info_(describe(passport, file.file_bytes(), options)),
+      info_(model_info(file, passport, options)),
       vocabulary_(vocabulary_in(file, passport)),
       slots_(static_cast<std::size_t>(options.max_sequences), false),
       batch_tokens_(tokens_per_batch(passport)),
       batch_(static_cast<std::size_t>(batch_tokens_)) {
   info_.fingerprint = model_fingerprint(file, passport);
-  describe_cuts(file, info_);
   load(file.name(), options);
   create_context();
   check_file();
@@ -152,7 +156,7 @@ void LlamaCppModel::create_context() {
   params.abort_callback_data = this;
   context_.reset(llama_init_from_model(model_.get(), params));
   if (!context_) throw Error(ErrorCode::kOutOfMemory, with_reason("llama.cpp cannot set up the model"));
-  set_threads(info_.threads <= most_threads() ? usable_threads(info_.threads) : info_.threads);
+  set_threads(usable_threads(info_.threads));
   std::vector<std::uint8_t> empty = empty_state(context_.get(), 0);
   zero_ = zero_state(empty);
   state_form_ = std::make_shared<LlamaCppStateForm>(info_, std::move(empty));
@@ -166,10 +170,7 @@ void LlamaCppModel::set_to_zero(llama_seq_id id) {
 }
 
 void LlamaCppModel::set_threads(int threads) {
-  if (threads < 1 || threads > most_threads()) {
-    throw Error(ErrorCode::kInvalidArgument,
-                "the number of threads is " + std::to_string(threads) + ", not 1 to " + std::to_string(most_threads()));
-  }
+  check_thread_count(threads);
   check_threads(threads - 1);  // ggml aborts where the system refuses it one
   if (pool_) retired_pools_.push_back(std::move(pool_));
   llama_detach_threadpool(context_.get());

@@ -25,6 +25,11 @@ struct ThreadPoolDeleter {
   void operator()(ggml_threadpool* pool) const noexcept { ggml_threadpool_free(pool); }
 };
 
+/// What a checked file says of its model; the fingerprint, which looks at weights, is not set.
+ModelInfo model_info(const GgufFile& file, const RwkvPassport& passport, const LoadOptions& options);
+/// Throws Error(kBadFile) naming the file and the token.
+Vocabulary vocabulary_in(const GgufFile& file, const RwkvPassport& passport);
+
 class LlamaCppModel final : public Model {
  public:
   /// `file` has passed the check that gave `passport`; llama.cpp opens it by its name.

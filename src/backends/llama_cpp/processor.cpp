@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <future>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "base/error.h"
 #include "base/error_of.h"
 
 namespace rwkv::llama_cpp {
@@ -49,6 +51,12 @@ int most_threads() {
   return std::min(std::max(64, static_cast<int>(std::thread::hardware_concurrency())), GGML_MAX_N_THREADS);
 }
 
+void check_thread_count(int threads) {
+  if (threads >= 1 && threads <= most_threads()) return;
+  throw Error(ErrorCode::kInvalidArgument,
+              "the number of threads is " + std::to_string(threads) + ", not 1 to " + std::to_string(most_threads()));
+}
+
 void check_threads(int count) {
   std::promise<void> all_there;
   const std::shared_future<void> end = all_there.get_future().share();
@@ -63,6 +71,7 @@ void check_threads(int count) {
 }
 
 int usable_threads(int wanted) {
+  check_thread_count(wanted);
   return std::min(wanted, std::max(1, static_cast<int>(std::thread::hardware_concurrency())));
 }
 

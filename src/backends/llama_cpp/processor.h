@@ -19,12 +19,14 @@ int default_threads(std::uint64_t parameters);
 
 /// More threads than this are refused.
 int most_threads();
+/// Throws Error(kInvalidArgument) unless there are 1 to most_threads().
+void check_thread_count(int threads);
 
 /// Throws Error(kOutOfMemory) unless the system lets this process start so many threads at once.
 void check_threads(int count);
 
 /// What a wish for `wanted` threads comes to: the machine's logical processors at most, since ggml's threads wait for
-/// each other without sleeping, and more of them than can run make a token take seconds.
+/// each other without sleeping, and more of them than can run make a token take seconds. Throws as check_thread_count().
 int usable_threads(int wanted);
 
 }  // namespace rwkv::llama_cpp
