@@ -14,9 +14,10 @@
 #include "address.h"
 #include "base/log.h"
 #include "base/utf8_path.h"
+#include "formats/file_kind.h"
 #include "http_answer.h"
-#include "not_a_model.h"
 #include "part_file.h"
+#include "whole_file.h"
 
 namespace rwkv::cli {
 namespace {
@@ -36,6 +37,16 @@ void check(const DownloadRequest& request) {
   if (request.sha256.empty() && !is_this_machine(url)) {
     throw Error(ErrorCode::kInvalidArgument,
                 "anybody on the way can alter what comes over http; use https or give --sha256");
+  }
+}
+
+// What servers send instead of a file, with a status that says all is well; empty for what may be the file.
+std::string what_came_instead(std::string_view beginning) {
+  switch (file_kind(std::as_bytes(std::span(beginning)))) {
+    case FileKind::kPage: return "a web page (HTML or XML)";
+    case FileKind::kServerError: return "an error message in JSON";
+    case FileKind::kLfsPointer: return "a Git LFS pointer";
+    default: return "";
   }
 }
 
@@ -302,7 +313,7 @@ class Download {
       part_.finish();
       return result;
     }
-    const std::string instead = what_came_instead(part_.beginning(kLookedAt));
+    const std::string instead = what_came_instead(part_.beginning(kKindLooksAt));
     const bool may_be_cut = !answer_.shows_its_end && !total_;
     const bool whole = !may_be_cut || is_whole_by_its_header(utf8_from_path(part_.path()));
     if (result.verified || !instead.empty() || !whole) part_.discard();

@@ -1,13 +1,13 @@
 #include "formats/file_kind.h"
 
 #include <algorithm>
-#include <array>
 #include <cctype>
 #include <cstdint>
 #include <cstring>
 #include <regex>
 #include <string_view>
-#include <utility>
+
+#include <nlohmann/json.hpp>
 
 #include "base/utf8_path.h"
 
@@ -16,15 +16,29 @@ namespace {
 
 using namespace std::string_view_literals;
 
-constexpr std::size_t kLooksAt = 4096;
+constexpr std::size_t kShort = 4096;
 constexpr std::uint64_t kLongestHeader = std::uint64_t{64} << 20;  // of safetensors
 constexpr std::size_t kQuoted = 60;
 
-constexpr std::array kCompressed{std::pair{"\x1F\x8B"sv, "gzip"}, std::pair{"\x28\xB5\x2F\xFD"sv, "zstd"},
-                                 std::pair{"7z\xBC\xAF"sv, "7-Zip"}};
+struct Beginning {
+  std::string_view bytes;
+  FileKind kind;
+};
+constexpr Beginning kBeginnings[] = {
+    {"GGUF"sv, FileKind::kGguf},           {"lmgg"sv, FileKind::kOldGgml},
+    {"fmgg"sv, FileKind::kOldGgml},        {"tjgg"sv, FileKind::kOldGgml},
+    {"RWKVSTAT"sv, FileKind::kSavedState}, {"RWKVMBLE"sv, FileKind::kRmpack},
+    {"PK\x03\x04"sv, FileKind::kPyTorch},  {"\x80\x02"sv, FileKind::kPyTorch},
+    {"\x1F\x8B"sv, FileKind::kGzip},       {"\x28\xB5\x2F\xFD"sv, FileKind::kZstd},
+    {"7z\xBC\xAF"sv, FileKind::kSevenZip},
+};
 
 const std::string kOneFile =
     "save the model again in one file (save_pretrained of transformers, with a larger max_shard_size)";
+
+std::string_view text_of(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
 
 std::string_view without_blanks(std::string_view text) {
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
@@ -32,11 +46,32 @@ std::string_view without_blanks(std::string_view text) {
   return text;
 }
 
-bool is_web_page(std::string_view text) {
-  std::string begin(text.substr(0, 16));
-  for (char& c : begin) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  for (const char* tag : {"<!doctype", "<html", "<head", "<?xml", "<error", "<!--"}) {
-    if (begin.starts_with(tag)) return true;
+bool is_lfs_pointer(std::string_view text) {
+  return text.starts_with("version https://git-lfs.github.com/") || text.starts_with("version https://hawser.");
+}
+
+// A tag, whatever its name: servers answer with all kinds of XML.
+bool is_page(std::string_view text) {
+  if (text.size() < 2 || text[0] != '<') return false;
+  const bool tag = text[1] == '!' || text[1] == '?' || std::isalpha(static_cast<unsigned char>(text[1])) != 0;
+  // The length of a safetensors header may begin with the same bytes; zeros follow it.
+  return tag && text.substr(0, 8).find('\0') == std::string_view::npos;
+}
+
+// A mark of the byte order and a letter of ASCII.
+bool is_utf16(std::string_view text) {
+  if (text.size() < 4) return false;
+  return (text.starts_with("\xFF\xFE") && text[2] != 0 && text[3] == 0) ||
+         (text.starts_with("\xFE\xFF") && text[2] == 0 && text[3] != 0);
+}
+
+// {"error": "..."} and its like. A vocabulary may have such a token; then it is a number that stands there.
+bool is_server_error(std::string_view text) {
+  const auto json = nlohmann::json::parse(text, nullptr, false);
+  if (!json.is_object()) return false;
+  for (const char* key : {"error", "errors", "message", "detail", "error_message", "Message"}) {
+    const auto found = json.find(key);
+    if (found != json.end() && (found->is_string() || found->is_object() || found->is_array())) return true;
   }
   return false;
 }
@@ -67,58 +102,79 @@ std::string converted_first(const std::string& what) {
          " checkpoint, which has to be converted first with rwkv convert CHECKPOINT MODEL.gguf --vocab VOCABULARY";
 }
 
+FileKind kind_of_json(std::string_view text) {
+  if (text.find("\"weight_map\"") != std::string_view::npos) return FileKind::kIndex;
+  return is_server_error(text) ? FileKind::kServerError : FileKind::kJson;
+}
+
+// Where a model or a checkpoint is wanted.
+std::string text_instead(std::string_view text, const std::string& wanted) {
+  const std::string begin(text.substr(0, std::min(text.find_first_of("\r\n"), kQuoted)));
+  return "is a short text that begins '" + begin + "', not a " + wanted + "; download it again";
+}
+
 }  // namespace
 
-std::string mistaken_file(WantedFile wanted, std::span<const std::byte> bytes) {
-  const std::string_view all(reinterpret_cast<const char*>(bytes.data()), std::min(bytes.size(), kLooksAt));
+FileKind file_kind(std::span<const std::byte> bytes) {
+  const std::string_view all = text_of(bytes).substr(0, kKindLooksAt);
   const std::string_view text = without_blanks(all);
+  if (is_lfs_pointer(text)) return FileKind::kLfsPointer;
+  if (is_page(text)) return FileKind::kPage;
+  for (const Beginning& beginning : kBeginnings) {
+    if (all.starts_with(beginning.bytes)) return beginning.kind;
+  }
+  if (is_utf16(all)) return FileKind::kUtf16;
+  if (is_safetensors(all)) return FileKind::kSafetensors;
+  if (text.starts_with('{') && is_printable(text.substr(0, 8))) return kind_of_json(text);
+  if (is_vocabulary(text)) return FileKind::kVocabulary;
+  if (!text.empty() && bytes.size() <= kShort && is_printable(text)) return FileKind::kShortText;
+  return FileKind::kUnknown;
+}
+
+std::string mistaken_file(WantedFile wanted, std::span<const std::byte> bytes) {
   const bool model = wanted == WantedFile::kModel;
   const bool checkpoint = wanted == WantedFile::kCheckpoint;
-
-  if (text.starts_with("version https://git-lfs.github.com/") || text.starts_with("version https://hawser.")) {
-    return "is a Git LFS pointer, a few lines that stand for the file; get the file itself with 'git lfs pull' or "
-           "download it";
-  }
-  if (is_web_page(text)) {
-    return "is a web page (HTML or XML), not the file itself; download from the file's own address ('/resolve/' "
-           "instead of '/blob/' at Hugging Face), after logging in where that is asked for";
-  }
-  for (const auto& [magic, name] : kCompressed) {
-    if (all.starts_with(magic)) return "is compressed with " + std::string(name) + "; unpack it first";
-  }
-  if (all.starts_with("GGUF")) {
-    if (model) return "";
-    return checkpoint ? "is a GGUF file already; convert from the .pth or .safetensors file it was made of"
-                      : "is a model (GGUF), not a vocabulary";
-  }
-  for (const std::string_view magic : {"lmgg"sv, "fmgg"sv, "tjgg"sv}) {
-    if (all.starts_with(magic)) {
+  const bool vocabulary = wanted == WantedFile::kVocabulary;
+  const auto is_compressed = [](const std::string& with) { return "is compressed with " + with + "; unpack it first"; };
+  switch (file_kind(bytes)) {
+    case FileKind::kLfsPointer:
+      return "is a Git LFS pointer, a few lines that stand for the file; get the file itself with 'git lfs pull' or "
+             "download it";
+    case FileKind::kPage:
+      return "is a web page (HTML or XML), not the file itself; download from the file's own address ('/resolve/' "
+             "instead of '/blob/' at Hugging Face), after logging in where that is asked for";
+    case FileKind::kServerError:
+      return "is JSON text, an error that a server answered, not the file itself; download it again";
+    case FileKind::kGzip: return is_compressed("gzip");
+    case FileKind::kZstd: return is_compressed("zstd");
+    case FileKind::kSevenZip: return is_compressed("7-Zip");
+    case FileKind::kGguf:
+      if (model) return "";
+      return checkpoint ? "is a GGUF file already; convert from the .pth or .safetensors file it was made of"
+                        : "is a model (GGUF), not a vocabulary";
+    case FileKind::kOldGgml:
       return "is a ggml file from before GGUF (rwkv.cpp writes them); convert the author's .pth instead, with rwkv "
              "convert";
-    }
-  }
-  if (all.starts_with("RWKVSTAT")) return "is the saved state of a conversation, not a model";
-  if (all.starts_with("RWKVMBLE")) return "is an .rmpack (an initial state, or a model of another engine)";
-  if (all.starts_with("PK\x03\x04"sv) || all.starts_with("\x80\x02"sv)) {
-    return model ? converted_first("PyTorch") : checkpoint ? "" : "is a PyTorch checkpoint, not a vocabulary";
-  }
-  if (is_safetensors(all)) {
-    return model ? converted_first("safetensors") : checkpoint ? "" : "is a safetensors checkpoint, not a vocabulary";
-  }
-  if (text.starts_with('{') && is_printable(text.substr(0, 8))) {
-    if (text.find("\"weight_map\"") != std::string_view::npos) {
+    case FileKind::kSavedState: return "is the saved state of a conversation, not a model";
+    case FileKind::kRmpack: return "is an .rmpack (an initial state, or a model of another engine)";
+    case FileKind::kPyTorch:
+      if (model) return converted_first("PyTorch");
+      return checkpoint ? "" : "is a PyTorch checkpoint, not a vocabulary";
+    case FileKind::kSafetensors:
+      if (model) return converted_first("safetensors");
+      return checkpoint ? "" : "is a safetensors checkpoint, not a vocabulary";
+    case FileKind::kIndex:
       return "is the index of a model in several parts, not the model; " + kOneFile +
              (model ? " and convert that" : "");
-    }
-    if (!model && !checkpoint) return "";
-    return "is JSON text, a configuration or what a server answered, not the file itself";
-  }
-  if (!model && !checkpoint) return "";
-  if (is_vocabulary(text)) return "is a vocabulary file, not a model";
-  if (!text.empty() && bytes.size() <= kLooksAt && is_printable(text)) {
-    std::string begin(text.substr(0, std::min(text.find_first_of("\r\n"), kQuoted)));
-    return "is a short text that begins '" + begin + "', not a " + (model ? "model file (GGUF)" : "checkpoint") +
-           "; download it again";
+    case FileKind::kJson:
+      return vocabulary ? "" : "is JSON text, a configuration or what a server answered, not the file itself";
+    case FileKind::kVocabulary: return vocabulary ? "" : "is a vocabulary file, not a model";
+    case FileKind::kUtf16:
+      return vocabulary ? "is UTF-16 text; save it as UTF-8" : "is UTF-16 text, not the file itself; download it again";
+    case FileKind::kShortText:
+      if (vocabulary) return "";
+      return text_instead(without_blanks(text_of(bytes)), model ? "model file (GGUF)" : "checkpoint");
+    case FileKind::kUnknown: break;
   }
   return "";
 }
@@ -128,8 +184,7 @@ std::string mistaken_part(const std::string& path) {
   const std::string name = utf8_from_path(path_from_utf8(path).filename());
   std::smatch match;
   if (!std::regex_search(name, match, part) || match[2] == "1") return "";
-  return "is part " + match[1].str() + " of " + match[2].str() +
-         " of a model; " + kOneFile;
+  return "is part " + match[1].str() + " of " + match[2].str() + " of a model; " + kOneFile;
 }
 
 }  // namespace rwkv

@@ -26,9 +26,13 @@ TEST(FileKind, WhatIsNoModelAtAllIsNamedForEveryReader) {
   for (const WantedFile wanted : {WantedFile::kModel, WantedFile::kCheckpoint, WantedFile::kVocabulary}) {
     expect_kind(wanted, lfs, "Git LFS pointer");
     for (const char* page : {"<!doctype html><html>", "\n\n <HTML lang=en>", "\xEF\xBB\xBF<!DOCTYPE HTML>",
-                             "<?xml version='1.0'?><Error>", "<Error><Code>AccessDenied"}) {
+                             "<?xml version='1.0'?><Error>", "<Error><Code>AccessDenied", "<ListBucketResult>"}) {
       expect_kind(wanted, page, "web page");
     }
+    expect_kind(wanted, "\xFF\xFE" "1\0 \0'\0"s, "UTF-16");
+    expect_kind(wanted, "\xFE\xFF\0<\0h\0t"s, "UTF-16");
+    expect_kind(wanted, R"({"error": "gated"})", "a server answered");
+    expect_kind(wanted, R"(  {"detail": [{"msg": "no such file"}]})", "a server answered");
     expect_kind(wanted, "\x1F\x8B\x08\x00"s, "gzip");
     expect_kind(wanted, R"({"metadata": {"total_size": 1}, "weight_map": {}})", "index of a model");
     expect_kind(wanted, "", "");
@@ -57,6 +61,17 @@ TEST(FileKind, TextsAreNotTakenForWeights) {
   }
   expect_kind(WantedFile::kVocabulary, "1 '\\n' 1\n", "");
   expect_kind(WantedFile::kVocabulary, R"({"1": "a"})", "");
+}
+
+TEST(FileKind, WhatOnlyLooksLikeTextAtItsBeginningIsTakenForWhatItIs) {
+  const std::string padding(200, ' ');
+  const std::string header = raw<std::uint64_t>(0x613C) + "{" + padding;  // its length begins with "<a"
+  EXPECT_EQ(file_kind(bytes_of(header)), FileKind::kSafetensors);
+  EXPECT_EQ(file_kind(bytes_of(R"({"error": 17, "message": 18, "a": 1})")), FileKind::kJson);  // a vocabulary
+  EXPECT_EQ(file_kind(bytes_of("<s> and </s>"s)), FileKind::kPage);
+  EXPECT_EQ(file_kind(bytes_of("< 3"s)), FileKind::kShortText);
+  EXPECT_EQ(file_kind(bytes_of(std::string(70'000, '{'))), FileKind::kJson);
+  EXPECT_EQ(file_kind({}), FileKind::kUnknown);
 }
 
 TEST(FileKind, OnePartOfSeveralIsToldByItsName) {
