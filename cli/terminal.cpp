@@ -20,7 +20,11 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
+#endif
+#ifdef __GLIBC__
+#include <malloc.h>
 #endif
 
 namespace rwkv::cli {
@@ -116,6 +120,11 @@ char** prepare(int argc, char** argv) {
 }
 #else
 char** prepare(int, char** argv) {
+#ifdef __GLIBC__
+  // Where addresses are few (ulimit -v), threads share what the allocator would reserve 64 MB of for each.
+  rlimit addresses{};
+  if (getrlimit(RLIMIT_AS, &addresses) == 0 && addresses.rlim_cur != RLIM_INFINITY) mallopt(M_ARENA_MAX, 2);
+#endif
   for (const int stream : {0, 1, 2}) {
     // The lowest free number is taken, which is this one. Opened the wrong way round every use of it fails.
     if (fcntl(stream, F_GETFD) == -1 && errno == EBADF) open("/dev/null", stream == 0 ? O_WRONLY : O_RDONLY);

@@ -130,9 +130,7 @@ bool is_there(const fs::path& target) {
 }  // namespace
 
 fs::path target_to_write(const std::string& path) {
-  if (path.empty() || path.find('\0') != std::string::npos) {
-    throw Error(ErrorCode::kInvalidArgument, "a file to write needs a path without NUL characters");
-  }
+  if (path.empty()) throw Error(ErrorCode::kInvalidArgument, "the name of the file to write is empty");
   const fs::path given = path_from_utf8(path);
   const bool there = is_there(given);  // as the system follows links, the magic ones of /proc included
   fs::path target = behind_links(given);

@@ -1,5 +1,7 @@
 #include "runtime/address_claim.h"
 
+#include <chrono>
+#include <condition_variable>
 #include <mutex>
 
 #include "base/error.h"
@@ -12,6 +14,7 @@ constexpr std::uint64_t kArenaBytes = std::uint64_t{128} << 20;
 
 struct Claims {
   std::mutex mutex;
+  std::condition_variable fewer;
   std::uint64_t bytes = 0;
 };
 
@@ -23,36 +26,42 @@ Claims& claims() {
 std::string megabytes(std::uint64_t bytes) { return std::to_string((bytes + (1u << 20) - 1) >> 20) + " MB"; }
 
 void refuse(const std::string& file, const MemoryNeed& need, std::uint64_t needed, std::uint64_t left,
-            const std::string& kind, const std::string& option, bool others) {
+            const std::string& kind, const std::string& option) {
   throw Error(ErrorCode::kOutOfMemory,
               "'" + file + "' needs " + megabytes(needed) + " of " + kind + " space to load (memory " +
                   megabytes(need.total()) + "), more than the limits of this process leave: " + megabytes(left) +
-                  (others ? ", part of it promised to models that are being loaded" : "") +
                   "; release a model, raise the limit (ulimit " + option + ") or use a smaller one");
 }
 
 }  // namespace
 
-AddressClaim::AddressClaim(const std::string& file, const MemoryNeed& need, const std::function<Machine()>& inspect) {
-  const std::lock_guard lock(claims().mutex);
-  const Machine machine = inspect();
-  const std::uint64_t promised = claims().bytes;
+AddressClaim::AddressClaim(const std::string& file, const MemoryNeed& need, const std::function<Machine()>& inspect,
+                           const CancelToken& cancel) {
+  constexpr std::chrono::milliseconds kLookAtCancel{20};
   // A second model of one file maps it once more.
   const std::uint64_t written = need.owned + need.reserved;
   const std::uint64_t all = need.mapped + written;
-  if (machine.address_bytes > 0 && all + promised > machine.address_bytes) {
-    refuse(file, need, all, machine.address_bytes, "address", "-v", promised > 0);
-  }
-  if (machine.data_bytes > 0 && written + promised > machine.data_bytes) {
-    refuse(file, need, written, machine.data_bytes, "data", "-d", promised > 0);
+  const auto fits = [](std::uint64_t bytes, std::uint64_t left) { return left == 0 || bytes <= left; };
+  std::unique_lock lock(claims().mutex);
+  while (true) {
+    cancel.check();
+    const Machine machine = inspect();
+    if (!fits(all, machine.address_bytes)) refuse(file, need, all, machine.address_bytes, "address", "-v");
+    if (!fits(written, machine.data_bytes)) refuse(file, need, written, machine.data_bytes, "data", "-d");
+    const std::uint64_t promised = claims().bytes;
+    if (fits(all + promised, machine.address_bytes) && fits(written + promised, machine.data_bytes)) break;
+    claims().fewer.wait_for(lock, kLookAtCancel);
   }
   bytes_ = all + kArenaBytes;
   claims().bytes += bytes_;
 }
 
 AddressClaim::~AddressClaim() {
-  const std::lock_guard lock(claims().mutex);
-  claims().bytes -= bytes_;
+  {
+    const std::lock_guard lock(claims().mutex);
+    claims().bytes -= bytes_;
+  }
+  claims().fewer.notify_all();
 }
 
 }  // namespace rwkv

@@ -81,7 +81,7 @@ LoadedModel load_weights(const ModelRequest& request, std::optional<AddressClaim
   LoadedModel loaded;
   const MemoryNeed need = backend.estimate(request.model_path, request.options);
   loaded.memory = MemoryGrant(request.model_path, need, request.budget, inspect_machine());
-  claim.emplace(request.model_path, need, inspect_machine);
+  claim.emplace(request.model_path, need, inspect_machine, request.options.cancel);
   loaded.model = backend.load(request.model_path, request.options);
   return loaded;
 }

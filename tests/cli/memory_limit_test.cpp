@@ -56,13 +56,14 @@ TEST(MemoryLimit, EachEndsWithAnAnswerOrAMessageAboutMemory) {
   EXPECT_GE(answered, 1);
 }
 
+std::string load(int id) {
+  return R"({"type":"LoadRWKVModel","requestId":)" + std::to_string(id) +
+         R"(,"modelPath":")" RWKV_SOURCE_DIR R"(/models/tiny/rwkv7-tiny.gguf","backend":"llama.cpp","tokenizerPath":""})"
+         "\n";
+}
+
 TEST(MemoryLimit, ModelsUntilThereIsNoRoomAreOutOfMemoryAndTheOthersStay) {
   if (!kCanBeLimited) GTEST_SKIP();
-  const auto load = [](int id) {
-    return R"({"type":"LoadRWKVModel","requestId":)" + std::to_string(id) +
-           R"(,"modelPath":")" RWKV_SOURCE_DIR R"(/models/tiny/rwkv7-tiny.gguf","backend":"llama.cpp","tokenizerPath":""})"
-           "\n";
-  };
   // One alone, then many at once, whose threads may take from each other what each would need.
   std::string rest;
   for (int i = 2; i <= 20; ++i) rest += load(i);
@@ -81,6 +82,21 @@ TEST(MemoryLimit, ModelsUntilThereIsNoRoomAreOutOfMemoryAndTheOthersStay) {
   EXPECT_GE(loaded, 1);
   EXPECT_GE(refused, 1);
   EXPECT_NE(result.out.find(R"("loadedModelIDs":[0)"), std::string::npos) << "the first one stays: " << result.out;
+}
+
+// What each could need at worst must not be counted for all of them at once: one after the other, six or seven fit.
+TEST(MemoryLimit, LoadsAtOnceAreNotRefusedForEachOther) {
+  if (!kCanBeLimited) GTEST_SKIP();
+  std::string loads;
+  for (int i = 1; i <= 20; ++i) loads += load(i);
+  const auto result = limited(500, "bridge", loads);
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  int loaded = 0;
+  std::istringstream lines(result.out);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.find(R"("status":"loaded")") != std::string::npos) ++loaded;
+  }
+  EXPECT_GE(loaded, 4) << result.out;
 }
 
 }  // namespace

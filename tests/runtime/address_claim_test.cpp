@@ -1,7 +1,11 @@
-// A model whose addresses a process does not have is refused, also while others are being loaded.
+// A model whose addresses a process does not have is refused; one that might fit waits for those being loaded.
 #include "runtime/address_claim.h"
 
 #include <gtest/gtest.h>
+
+#include <atomic>
+#include <optional>
+#include <thread>
 
 #include "base/error.h"
 
@@ -16,7 +20,8 @@ std::string refusal(std::uint64_t addresses, std::uint64_t data) {
   machine.address_bytes = addresses;
   machine.data_bytes = data;
   try {
-    const AddressClaim claim("a.gguf", {100 * kMegabyte, 30 * kMegabyte, 70 * kMegabyte}, [&] { return machine; });
+    const AddressClaim claim("a.gguf", {100 * kMegabyte, 30 * kMegabyte, 70 * kMegabyte}, [&] { return machine; },
+                             CancelToken());
     return "";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kOutOfMemory);
@@ -37,13 +42,46 @@ TEST(AddressClaim, WhatTheLimitsOfTheProcessDoNotLeaveIsRefusedWithFigures) {
   expect_words(refusal(0, 99 * kMegabyte), {"100 MB of data space", "leave: 99 MB", "ulimit -d"});
 }
 
-TEST(AddressClaim, WhatIsPromisedToALoadIsNotPromisedToAnother) {
-  {
-    const AddressClaim first("b.gguf", {300 * kMegabyte, 0, 0}, [] { return Machine(); });
-    EXPECT_EQ(refusal(1000 * kMegabyte, 0), "");
-    expect_words(refusal(499 * kMegabyte, 0), {"being loaded"});
+// Refused it would be for nothing: what was promised to the first is more than that takes, or it ends without.
+TEST(AddressClaim, WhatIsPromisedToALoadIsWaitedFor) {
+  std::optional<AddressClaim> first;
+  first.emplace("b.gguf", MemoryNeed{300 * kMegabyte, 0, 0}, [] { return Machine(); }, CancelToken());
+  EXPECT_EQ(refusal(1000 * kMegabyte, 0), "");
+  expect_words(refusal(199 * kMegabyte, 0), {"leave: 199 MB"});  // whoever else loads
+  std::atomic<int> looked{0};
+  std::atomic<bool> there{false};
+  std::thread second([&] {
+    Machine machine;
+    machine.address_bytes = 499 * kMegabyte;
+    const auto look = [&] {
+      ++looked;
+      return machine;
+    };
+    const AddressClaim claim("a.gguf", {200 * kMegabyte, 0, 0}, look, CancelToken());
+    there = true;
+  });
+  while (looked < 2) std::this_thread::yield();
+  EXPECT_FALSE(there);
+  first.reset();
+  second.join();
+  EXPECT_TRUE(there);
+}
+
+TEST(AddressClaim, WaitingCanBeCancelled) {
+  const AddressClaim first("b.gguf", {300 * kMegabyte, 0, 0}, [] { return Machine(); }, CancelToken());
+  const CancelToken cancel;
+  const auto look = [&] {
+    cancel.cancel();
+    Machine machine;
+    machine.address_bytes = 499 * kMegabyte;
+    return machine;
+  };
+  try {
+    const AddressClaim second("a.gguf", {200 * kMegabyte, 0, 0}, look, cancel);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kCancelled);
   }
-  EXPECT_EQ(refusal(499 * kMegabyte, 0), "");
 }
 
 }  // namespace
