@@ -83,7 +83,8 @@ bool is_this_machine(std::string_view url) {
 }
 
 std::string whole_address(const std::string& text) {
-  std::string url = text;
+  std::string url;
+  for (const char c : trimmed(text)) url += c == ' ' ? "%20" : std::string(1, c);  // as browsers do
   if (url.find("://") == std::string::npos) {
     const std::string guess = "https://" + url;
     const std::string host = host_of(guess);
@@ -101,7 +102,9 @@ std::string whole_address(const std::string& text) {
   url = "https://" + std::string(kHub) + rest;
   const std::string_view path = path_of(url);
   const auto slashes = std::count(path.begin(), path.end(), '/');
-  if (!path.empty() && (slashes == 0 || slashes == 1 || path.ends_with('/'))) {
+  const std::size_t of_repository = path.find('/', path.find('/') + 1);
+  const bool is_list = slashes >= 2 && path.substr(of_repository).starts_with("/tree/");
+  if (!path.empty() && (slashes <= 1 || path.ends_with('/') || is_list)) {
     throw Error(ErrorCode::kInvalidArgument, "'" + text + "' is a repository, not a file; name one of its files: https://" +
                                                  std::string(kHub) + "/USER/REPOSITORY/resolve/main/FILE");
   }

@@ -12,7 +12,7 @@ std::string host_of(std::string_view url);
 bool is_this_machine(std::string_view url);
 
 /// `text` as a whole address: "https://" is put before a host ("http://" before this machine), hf.co is
-/// huggingface.co, and a hub's page about a file becomes the file. Empty if it is no address. Throws
+/// huggingface.co, a hub's page about a file becomes the file, and blanks are escaped. Empty if it is no address. Throws
 /// Error(kInvalidArgument) for a repository of the hub, which is no file.
 std::string whole_address(const std::string& text);
 

@@ -112,7 +112,10 @@ void add_pull(CLI::App& app) {
   sub->add_option("model", command->what, "A name that --list shows, or the https address of a file");
   sub->add_option("-o,--output", command->output, "File or folder to write to; default: the file's own name, here");
   sub->add_option("--sha256", command->sha256, "What the file must be; thrown away if it is not")
-      ->transform([](std::string text) { return CLI::detail::to_lower(text); });
+      ->transform([](std::string text) {
+        text = CLI::detail::to_lower(text);
+        return text.starts_with("sha256:") ? text.substr(7) : text;  // as hubs show it
+      });
   sub->add_option("--patience", command->patience, "Seconds without a byte before the connection is given up")
       ->check(CLI::Range(1, 3600))
       ->capture_default_str();

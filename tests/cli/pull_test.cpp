@@ -6,6 +6,7 @@
 
 #include "cli/command.h"
 #include "cli/http_server.h"
+#include "support/pth_writer.h"
 
 namespace rwkv::test {
 namespace {
@@ -72,7 +73,7 @@ class Pull : public testing::Test {
 
 TEST_F(Pull, WritesTheFileAndSaysWhatItIs) {
   const HttpServer server([](const std::string& request, Connection& to) { serve(request, to); });
-  const CommandResult result = pull(server, {"--sha256", kDigest});
+  const CommandResult result = pull(server, {"--sha256", "SHA256:" + kDigest});
   expect_whole(result);
   const json answer = json::parse(result.out);
   EXPECT_EQ(answer.at("bytes"), 1000);
@@ -433,6 +434,95 @@ TEST_F(Pull, TheTokenStaysWithItsHost) {
   expect_whole(result);
   EXPECT_NE(hub.requests().at(0).find("Authorization: Bearer hf_secret"), std::string::npos);
   EXPECT_EQ(elsewhere.requests().at(0).find("hf_secret"), std::string::npos);
+}
+
+// RFC 1952, with RFC 1951's blocks that are not compressed.
+std::string gzip(const std::string& text) {
+  const auto length = static_cast<std::uint16_t>(text.size());
+  return std::string("\x1F\x8B\x08\0\0\0\0\0\0\3\1", 11) + raw(length) + raw(static_cast<std::uint16_t>(~length)) +
+         text + raw(zip_crc(text)) + raw(static_cast<std::uint32_t>(text.size()));
+}
+
+// Some servers pack what was not asked to be packed. Of two packings no parts can be joined.
+TEST_F(Pull, WhatComesPackedIsUnpacked) {
+  const std::string packed = gzip(kContent);
+  const std::string says = head("200 OK", {"Content-Encoding: gzip", "ETag: \"v1\"",
+                                           "Content-Length: " + std::to_string(packed.size())});
+  const HttpServer server([&](const std::string&, Connection& to) { to.send(says + packed); });
+  expect_whole(pull(server));
+  std::filesystem::remove(target());
+  std::atomic<int> requests{0};
+  const HttpServer cutting([&](const std::string& request, Connection& to) {
+    if (++requests == 1) return to.send(says + packed.substr(0, 500));
+    EXPECT_EQ(wanted(request), 0u);
+    to.send(says + packed);
+  });
+  expect_whole(pull(cutting));
+}
+
+// A connection that ends may have been cut where nothing says how long the file is.
+TEST_F(Pull, WithoutItsLengthAFileIsKeptOnlyIfItIsSeenToBeWhole) {
+  const std::string model = read_file(kModel);
+  std::string body;
+  const HttpServer server([&](const std::string&, Connection& to) { to.send(head("200 OK", {}) + body); });
+  for (const std::size_t length : {std::size_t{3}, std::size_t{1000}, model.size() / 2, model.size() - 1}) {
+    body = model.substr(0, length);
+    expect_nothing(pull(server), "does not look whole");
+    EXPECT_FALSE(exists(part())) << length;
+  }
+  body = kContent;
+  expect_nothing(pull(server), "give --sha256");
+  expect_whole(pull(server, {"--sha256", kDigest}));
+  body = model;
+  EXPECT_EQ(pull(server).exit_code, 0);
+  EXPECT_EQ(read_file(target()), model);
+  // The end of chunks is seen.
+  const HttpServer chunked([&](const std::string&, Connection& to) {
+    to.send(head("200 OK", {"Transfer-Encoding: chunked"}) + "3e8\r\n" + kContent + "\r\n0\r\n\r\n");
+  });
+  expect_whole(pull(chunked));
+}
+
+// Together with an old date a weak ETag is enough: RFC 9110 13.1.5 forbids it in If-Range, not to compare it.
+TEST_F(Pull, AWeakETagWithADateLongAgoTellsThatAFileIsTheSame) {
+  const std::vector<std::string> says{"ETag: W/\"v1\"", "Last-Modified: Mon, 02 Jan 2023 03:04:05 GMT",
+                                      "Date: Tue, 03 Jan 2023 03:04:05 GMT"};
+  std::atomic<int> requests{0};
+  const HttpServer server([&](const std::string& request, Connection& to) {
+    const std::size_t begin = wanted(request);
+    const std::string whole = part_of('a', begin, says, begin > 0 ? "206 Partial Content" : "200 OK");
+    to.send(++requests == 1 ? whole.substr(0, whole.size() - 600) : whole);
+  });
+  expect_whole(pull(server));
+  ASSERT_EQ(server.requests().size(), 2u);
+  EXPECT_EQ(wanted(server.requests()[1]), 400u);
+  EXPECT_EQ(server.requests()[1].find("W/"), std::string::npos);
+}
+
+TEST_F(Pull, AddressesMayLackTheirSchemeAndBePagesOfTheHub) {
+  const HttpServer server([](const std::string& request, Connection& to) { serve(request, to); });
+  const std::string here = server.url("/model.gguf").substr(std::string("http://").size());
+  expect_whole(rwkv({"pull", here, "-o", target(), "--json"}));
+  expect_whole(rwkv({"pull", " " + server.url("/a model (1).gguf") + "\n", "-o", target(), "--json"}));
+  EXPECT_TRUE(server.requests().back().starts_with("GET /a%20model%20(1).gguf HTTP")) << server.requests().back();
+  setenv("HF_ENDPOINT", server.url("").c_str(), 1);
+  for (const std::string address : {"hf.co/someone/some.model/blob/v1/a.gguf",
+                                    "huggingface.co/someone/some.model/resolve/v1/a.gguf",
+                                    "https://www.huggingface.co/someone/some.model/blob/v1/a.gguf"}) {
+    expect_whole(rwkv({"pull", address, "-o", target(), "--json"}));
+    const std::string asked = server.requests().back();
+    EXPECT_TRUE(asked.starts_with("GET /someone/some.model/resolve/v1/a.gguf HTTP")) << asked;
+  }
+  std::filesystem::remove(target());
+  for (const std::string address :
+       {"hf.co/someone/some.model", "https://hf.co/someone/some.model/", "huggingface.co/someone",
+        "hf.co/someone/some.model/tree/main", "hf.co/someone/some.model:Q8_0"}) {
+    const CommandResult result = rwkv({"pull", address, "-o", target()});
+    EXPECT_EQ(result.exit_code, 2) << address;
+    EXPECT_NE(result.err.find("is a repository, not a file"), std::string::npos) << address << ": " << result.err;
+  }
+  unsetenv("HF_ENDPOINT");
+  EXPECT_FALSE(exists(target()));
 }
 
 }  // namespace
