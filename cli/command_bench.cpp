@@ -55,7 +55,8 @@ struct BenchCommand {
                   {"firstTokenMilliseconds", median(first_token)}});
       return;
     }
-    std::printf("%s, %d threads, medians of %d runs\n", model->info().name.c_str(), model->info().threads, runs);
+    std::printf("%s, %d threads, medians of %d runs\n", printable(model->info().name).c_str(), model->info().threads,
+                runs);
     std::printf("prefill      %10.1f tokens/s (%d tokens)\n", median(prefill), prompt_tokens);
     std::printf("decode       %10.1f tokens/s (%d tokens)\n", median(decode), generated_tokens);
     std::printf("first token  %10.2f ms\n", median(first_token));

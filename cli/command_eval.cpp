@@ -6,8 +6,11 @@
 #include <fstream>
 #include <map>
 #include <memory>
+#include <span>
+#include <sstream>
 
 #include "base/utf8_path.h"
+#include "formats/file_kind.h"
 #include "options.h"
 #include "terminal.h"
 
@@ -30,7 +33,9 @@ struct Score {
 Question parse_question(const std::string& line, const std::string& where) {
   try {
     const Json json = Json::parse(line);
-    if (!json.is_object()) throw Error(ErrorCode::kBadFile, where + ": is not a JSON object");
+    if (!json.is_object()) {
+      throw Error(ErrorCode::kBadFile, where + ": is not a JSON object; each line holds one question");
+    }
     const auto read = [&](const char* field, auto& value, const char* kind) {
       try {
         json.at(field).get_to(value);
@@ -47,11 +52,32 @@ Question parse_question(const std::string& line, const std::string& where) {
     if (question.messages.empty()) throw Error(ErrorCode::kBadFile, where + ": 'messages' is empty");
     return question;
   } catch (const Json::parse_error& error) {
-    throw Error(ErrorCode::kBadFile, where + ": is not JSON from byte " + std::to_string(error.byte) + " on");
+    throw Error(ErrorCode::kBadFile, where + ": is not JSON from byte " + std::to_string(error.byte) +
+                                         " on; each line holds one question");
   }
 }
 
+std::vector<Question> questions_in(std::istream& file, const std::string& name) {
+  std::vector<Question> questions;
+  std::string line;
+  for (int number = 1; std::getline(file, line); ++number) {
+    if (number == 1 && file_kind(std::as_bytes(std::span(line))) == FileKind::kUtf16) {
+      throw Error(ErrorCode::kBadFile, "'" + name + "' is UTF-16 text; save it as UTF-8");
+    }
+    if (number == 1 && line.starts_with("\xEF\xBB\xBF")) line.erase(0, 3);  // the mark that editors of Windows write
+    const bool blank = line.find_first_not_of(" \t\r") == std::string::npos;
+    if (!blank) questions.push_back(parse_question(line, name + ":" + std::to_string(number)));
+  }
+  if (file.bad()) throw Error(ErrorCode::kIo, "cannot read '" + name + "'");
+  if (questions.empty()) throw Error(ErrorCode::kBadFile, "'" + name + "' holds no questions");
+  return questions;
+}
+
 std::vector<Question> read_questions(const std::string& name) {
+  if (name == "-") {
+    std::istringstream input(read_all());
+    return questions_in(input, "standard input");
+  }
   const std::filesystem::path path = path_from_utf8(name);
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored)) {
@@ -62,16 +88,7 @@ std::vector<Question> read_questions(const std::string& name) {
     throw Error(errno == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo,
                 "cannot open '" + name + "': " + std::strerror(errno));
   }
-  std::vector<Question> questions;
-  std::string line;
-  for (int number = 1; std::getline(file, line); ++number) {
-    if (number == 1 && line.starts_with("\xEF\xBB\xBF")) line.erase(0, 3);  // the mark that editors of Windows write
-    const bool blank = line.find_first_not_of(" \t\r") == std::string::npos;
-    if (!blank) questions.push_back(parse_question(line, name + ":" + std::to_string(number)));
-  }
-  if (file.bad()) throw Error(ErrorCode::kIo, "cannot read '" + name + "'");
-  if (questions.empty()) throw Error(ErrorCode::kBadFile, "'" + name + "' holds no questions");
-  return questions;
+  return questions_in(file, name);
 }
 
 // The answer proper: what follows the thinking block, without white space around it.
@@ -143,7 +160,8 @@ struct EvalCommand {
       return;
     }
     for (const auto& [task, score] : tasks) {
-      std::printf("%-20s %5d of %5d  %6.2f %%\n", task.c_str(), score.right, score.total, score.share() * 100);
+      std::printf("%-20s %5d of %5d  %6.2f %%\n", printable(task).c_str(), score.right, score.total,
+                  score.share() * 100);
     }
     std::printf("%-20s %5d of %5d  %6.2f %%\n", "all", all.right, all.total, all.share() * 100);
   }
@@ -157,7 +175,8 @@ void add_eval(CLI::App& app) {
       app.add_subcommand("eval", "Measure exact-match accuracy, greedy, on conversations with known answers");
   command->model_options.add_to(*sub);
   sub->add_option("data", command->data,
-                  "Lines of JSON: {\"task\", \"messages\" (ends with the user's), \"answer\", \"reasoning\"}")
+                  "Lines of JSON, - for standard input: {\"task\", \"messages\" (ends with the user's), \"answer\", "
+                  "\"reasoning\"}")
       ->required();
   sub->add_option("--min-accuracy", command->min_accuracy, "Fail below this share of right answers, 0 to 1")
       ->check(CLI::Range(0.0, 1.0, "SHARE"));

@@ -24,8 +24,9 @@ struct GenerateCommand {
       if (stdin_is_terminal()) {
         throw Error(ErrorCode::kInvalidArgument, "give the text to continue with -p, or pipe it in");
       }
-      prompt = read_all();
+      prompt = "-";
     }
+    prompt = given_text(prompt);
     const std::unique_ptr<LanguageModel> model = model_options.load();
     GenerationOptions options;
     sampling.apply(options);
@@ -48,9 +49,8 @@ void add_generate(CLI::App& app) {
   auto command = std::make_shared<GenerateCommand>();
   CLI::App* sub = app.add_subcommand("generate", "Continue a text");
   command->model_options.add_to(*sub);
-  command->prompt_option = sub->add_option("-p,--prompt", command->prompt,
-                                           "Text to continue, where `<EOD>` stands for token 0; without it, all of "
-                                           "standard input");
+  const std::string about = "Text to continue, where `<EOD>` stands for token 0; without it, all of standard input";
+  command->prompt_option = sub->add_option("-p,--prompt", command->prompt, about + kTextRule);
   sub->add_option("-n,--max-tokens", command->max_tokens, "Tokens to write at most")
       ->capture_default_str()
       ->check(at_least(0));

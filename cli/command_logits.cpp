@@ -21,6 +21,7 @@ struct LogitsCommand {
   void run() {
     Tokens ids;
     if (tokens_option->count() > 0) ids = parse_tokens(tokens);
+    text = given_text(text);
     const std::unique_ptr<LanguageModel> model = model_options.load();
     if (!text.empty()) ids = model->tokenizer().encode(text);
     const std::vector<float> logits = model->logits(ids, interrupt());
@@ -63,8 +64,9 @@ void add_logits(CLI::App& app) {
   auto command = std::make_shared<LogitsCommand>();
   CLI::App* sub = app.add_subcommand("logits", "Print the logits after the last token, as JSON");
   command->model_options.add_to(*sub);
-  command->tokens_option = sub->add_option("--tokens", command->tokens, "Token ids, separated by commas");
-  sub->add_option("-p,--prompt", command->text, "A text instead of token ids")->excludes(command->tokens_option);
+  command->tokens_option = sub->add_option("--tokens", command->tokens, "Token ids, separated by commas or blanks");
+  sub->add_option("-p,--prompt", command->text, std::string("A text instead of token ids") + kTextRule)
+      ->excludes(command->tokens_option);
   sub->add_option("--top", command->top, "Print only the n most likely tokens, as a table")->check(at_least(1));
   sub->add_flag("--json", command->json, "Print JSON (what it does anyway, without --top)");
   sub->callback([command] { command->run(); });

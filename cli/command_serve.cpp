@@ -8,6 +8,7 @@
 #include "options.h"
 #include "server/http_server.h"
 #include "terminal.h"
+#include "text/utf8.h"
 
 namespace rwkv::cli {
 namespace {
@@ -23,8 +24,9 @@ struct ServeCommand {
   int timeout = 30;
   bool separates_thoughts = false;
 
+  // Valid UTF-8, as whatever requests say is: file names need not be.
   std::string name_of(std::size_t index) const {
-    return index < names.size() ? names[index] : utf8_from_path(path_from_utf8(paths[index]).stem());
+    return to_valid_utf8(index < names.size() ? names[index] : utf8_from_path(path_from_utf8(paths[index]).stem()));
   }
 
   void run() {

@@ -75,7 +75,8 @@ void add_tokenize(CLI::App& app) {
   sub->add_option("--vocab", command->vocabulary, "World vocabulary file to use instead");
   auto* texts = sub->add_option("text", command->texts, "Texts; without any, standard input is one text");
   command->ids_option =
-      sub->add_option("--decode", command->ids, "Token ids to turn into text, separated by commas")->excludes(texts);
+      sub->add_option("--decode", command->ids, "Token ids to turn into text, separated by commas or blanks")
+          ->excludes(texts);
   sub->add_flag("--json", command->json, "Print a line of JSON a text");
   sub->callback([command] { command->run(); });
 }

@@ -13,7 +13,10 @@ std::string explain(const CLI::App& app, const CLI::ParseError& error) {
   const bool by_words = error.get_name() == "ExtrasError" || error.get_name() == "RequiredError";
   if (!by_words || unknown.empty()) return error.what();
   const bool in_command = !app.get_subcommands().empty();
-  if (in_command || unknown.front().starts_with('-')) return "unknown argument '" + unknown.front() + "'";
+  if (in_command || unknown.front().starts_with('-')) {
+    const bool model = unknown.front().ends_with(".gguf");
+    return "unknown argument '" + unknown.front() + (model ? "'; a model is named with -m" : "'");
+  }
   return "there is no command '" + unknown.front() + "'";
 }
 

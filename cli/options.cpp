@@ -45,22 +45,31 @@ CLI::Range at_least(int least) {
 }
 
 Tokens parse_tokens(std::string_view text) {
+  constexpr std::string_view kBlank = " \t\r\n";
+  const auto token = [](std::string_view word) {
+    TokenId id = 0;
+    const auto [rest, error] = std::from_chars(word.data(), word.data() + word.size(), id);
+    if (error == std::errc() && rest == word.data() + word.size()) return id;
+    throw Error(ErrorCode::kInvalidArgument, "'" + std::string(word) + "' is not a token id; give some as in 34,105");
+  };
   Tokens tokens;
   for (std::size_t begin = 0; begin <= text.size();) {
     const std::size_t end = std::min(text.find(',', begin), text.size());
-    std::string_view word = text.substr(begin, end - begin);
-    word.remove_prefix(std::min(word.find_first_not_of(' '), word.size()));
-    word.remove_suffix(word.size() - (word.find_last_not_of(' ') + 1));
-    TokenId id = 0;
-    const auto [rest, error] = std::from_chars(word.data(), word.data() + word.size(), id);
-    if (error != std::errc() || rest != word.data() + word.size()) {
-      throw Error(ErrorCode::kInvalidArgument, "'" + std::string(word) + "' is not a token id; give some as in 34,105");
-    }
-    tokens.push_back(id);
+    std::string_view field = text.substr(begin, end - begin);
+    do {
+      field.remove_prefix(std::min(field.find_first_not_of(kBlank), field.size()));
+      const std::size_t length = std::min(field.find_first_of(kBlank), field.size());
+      tokens.push_back(token(field.substr(0, length)));
+      field.remove_prefix(length);
+    } while (field.find_first_not_of(kBlank) != std::string_view::npos);
     begin = end + 1;
   }
   return tokens;
 }
+
+const char* const kTextRule = "; - is all of standard input, and \\n stays two characters (the shell writes $'a\\nb')";
+
+std::string given_text(const std::string& argument) { return argument == "-" ? read_all() : argument; }
 
 void ModelOptions::add_to(CLI::App& app) {
   app.add_option("-m,--model", model, "Model file (GGUF)")->required()->envname("RWKV_MODEL");

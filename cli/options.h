@@ -36,11 +36,17 @@ void print_json(const Json& json);
 /// A check for counts: `least` or more, as far as an int goes.
 CLI::Range at_least(int least);
 
-/// Token ids separated by commas. Throws Error(kInvalidArgument) naming what is none, an empty one too.
+/// Token ids separated by commas or, as `rwkv tokenize` prints them, by blanks. Throws Error(kInvalidArgument) naming
+/// what is none, an empty one too.
 Tokens parse_tokens(std::string_view text);
 
 /// As many answers as a model can write at once.
 constexpr int kMostSequences = 16;
+
+/// What `-p` gives: "-" stands for all of standard input. Throws like read_all().
+std::string given_text(const std::string& argument);
+/// For the help of such options.
+extern const char* const kTextRule;
 
 struct ModelOptions {
   std::string model;

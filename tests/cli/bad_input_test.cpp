@@ -72,6 +72,10 @@ TEST(BadInput, AModelWithFlippedBitsIsRefusedOrRuns) {
   }
 }
 
+TEST(BadInput, AModelWithoutItsOptionIsToldTheOption) {
+  expect_refused(rwkv({"generate", "some model.gguf", "-p", "Hi"}), kUsage, "named with -m");
+}
+
 TEST(BadInput, NotAModelAtAll) {
   expect_refused(rwkv({"info", std::string(RWKV_SOURCE_DIR) + "/README.md"}), kBadFile, "README.md");
 }
@@ -168,12 +172,15 @@ TEST(BadInput, AModelOfAnotherArchitectureIsABadFile) {
   expect_refused(rwkv({"tokenize", "-m", path, "Hi"}), kBadFile, "llama");
 }
 
+// Blanks separate as well: what `rwkv tokenize` prints can be given back.
 TEST(BadInput, TokenListsAreNumbersBetweenCommas) {
-  for (const std::string tokens : {"", "1,,2", ",", "1,", "1,x", "1 2", "99999999999"}) {
+  for (const std::string tokens : {"", " ", "1,,2", ",", "1,", "1, ,2", "1,x", "1 x", "99999999999"}) {
     expect_refused(rwkv({"logits", "-m", kModel, "--tokens", tokens}), kUsage, "is not a token id");
     expect_refused(rwkv({"tokenize", "-m", kModel, "--decode", tokens}), kUsage, "is not a token id");
   }
   EXPECT_EQ(rwkv({"logits", "-m", kModel, "--tokens", "1, 2", "--top", "1"}).exit_code, 0);
+  const std::string printed = rwkv({"tokenize", "-m", kModel, "Hi there"}).out;
+  EXPECT_EQ(rwkv({"tokenize", "-m", kModel, "--decode", printed}).out, "Hi there\n");
 }
 
 TEST(BadInput, TokensThatTheVocabularyLacksAreNotDecoded) {

@@ -39,6 +39,35 @@ TEST(GivenFiles, InfoFromTheHeaderIsThatOfTheLoadedModel) {
   EXPECT_NE(rwkv({"info", kTiny}).out.find("the header; --check"), std::string::npos);
 }
 
+TEST(GivenFiles, QuestionsOfStandardInputAndOfPowerShell) {
+  const std::string question = R"({"task": "a\u001b[2J", "messages": ["What is 2+2?"], "answer": "4"})";
+  const CommandResult piped = rwkv({"eval", "-m", kTiny, "-"}, question);
+  EXPECT_EQ(piped.exit_code, 0) << piped.err;
+  EXPECT_NE(piped.out.find("1 of     1"), std::string::npos) << piped.out;
+  EXPECT_EQ(piped.out.find('\x1b'), std::string::npos) << "a name from a file must not reach the terminal as a command";
+  std::string wide = "\xFF\xFE";
+  for (const char c : question) wide.append(1, c).append(1, '\0');
+  const CommandResult utf16 = rwkv({"eval", "-m", kTiny, "-"}, wide);
+  EXPECT_EQ(utf16.exit_code, 3);
+  EXPECT_NE(utf16.err.find("UTF-16"), std::string::npos) << utf16.err;
+  const CommandResult list = rwkv({"eval", "-m", kTiny, "-"}, "[\n" + question + "\n]");
+  EXPECT_NE(list.err.find("each line holds one question"), std::string::npos) << list.err;
+}
+
+TEST(GivenFiles, ADashIsStandardInput) {
+  const std::string question = "What is the capital\nof Japan?";
+  const CommandResult given = rwkv({"chat", "-m", kTiny, "--greedy", "-q", "-p", question});
+  EXPECT_EQ(given.exit_code, 0) << given.err;
+  EXPECT_EQ(rwkv({"chat", "-m", kTiny, "--greedy", "-q", "-p", "-"}, question).out, given.out);
+  EXPECT_NE(rwkv({"chat", "-m", kTiny, "--greedy", "-q", "-p", "-"}, "What is 2+2?").out, given.out);
+  const std::string begin = "User: What is 47+38?\n\nAssistant:";
+  const auto generated = [&](const std::string& prompt, const std::string& input) {
+    return rwkv({"generate", "-m", kTiny, "--greedy", "-q", "-n", "3", "-p", prompt}, input).out;
+  };
+  EXPECT_EQ(generated("-", begin), generated(begin, ""));
+  EXPECT_EQ(rwkv({"logits", "-m", kTiny, "-p", "-"}, begin).out, rwkv({"logits", "-m", kTiny, "-p", begin}).out);
+}
+
 TEST(GivenFiles, VocabulariesOfAllFormsTokenizeAlike) {
   const ScratchFolder folder;
   const auto tokens = [&](const std::string& vocabulary) {

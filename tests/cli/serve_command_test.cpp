@@ -1,4 +1,4 @@
-// How a server ends that is told to by a signal.
+// What a server calls its models, and how it ends that is told to by a signal.
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
@@ -20,8 +20,8 @@ namespace {
 class ServeCommand : public ::testing::Test {
  protected:
   /// With `ignored` ignored, as whoever starts it may want it.
-  void start(int ignored = 0) {
-    const auto script = scratch_.path() / "model.json";
+  void start(int ignored = 0, const char* name = "model.json") {
+    const auto script = scratch_.path() / name;
     write_file(script,
                R"({"rwkv_script": 1, "decode_us": 20000, "replies": [{"say": ")" + std::string(3000, 'y') + R"("}]})");
     const std::string program = (std::filesystem::path(RWKV_BINARY_DIR) / "bin" / "rwkv").string();
@@ -50,14 +50,14 @@ class ServeCommand : public ::testing::Test {
   }
 
   /// Begins a stream and waits for the first of it.
-  void begin_stream() {
+  void begin_stream(const std::string& more = "") {
     socket_ = socket(AF_INET, SOCK_STREAM, 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(static_cast<std::uint16_t>(port_));
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     ASSERT_EQ(connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
-    const std::string body = R"({"messages": [{"content": "Hi"}], "stream": true})";
+    const std::string body = R"({"messages": [{"content": "Hi"}], "stream": true)" + more + "}";
     const std::string request = "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: " +
                                 std::to_string(body.size()) + "\r\n\r\n" + body;
     ASSERT_EQ(send(socket_, request.data(), request.size(), MSG_NOSIGNAL), static_cast<ssize_t>(request.size()));
@@ -115,6 +115,12 @@ TEST_F(ServeCommand, ASignalThatTheStarterIgnoresStaysIgnored) {
   EXPECT_EQ(received_.find("[DONE]"), std::string::npos);
   kill(child_, SIGTERM);
   EXPECT_EQ(exit_code(), 0);
+}
+
+// File names are bytes, requests are text.
+TEST_F(ServeCommand, AModelWhoseFileNameIsNoTextCanBeNamed) {
+  start(0, "a\xFF\xC3.json");
+  begin_stream(R"(, "model": "a\ufffd\ufffd")");
 }
 
 }  // namespace
