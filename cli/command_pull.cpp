@@ -122,8 +122,9 @@ void add_pull(CLI::App& app) {
   sub->add_flag("--list", command->list, "Show the models that have names");
   sub->add_flag("--json", command->json, "Print a line of JSON");
   sub->footer(
-      "A mirror of huggingface.co is taken from HF_ENDPOINT, the token for gated files from HF_TOKEN or the file of "
-      "`hf auth login`, a proxy from https_proxy.");
+      "A mirror of huggingface.co is taken from HF_ENDPOINT, a proxy from https_proxy, the token for gated files from "
+      "HF_TOKEN or the file of `hf auth login`. It goes to these hubs alone, HF_TOKEN also to a server at this "
+      "machine.");
   sub->callback([command] { command->run(); });
 }
 

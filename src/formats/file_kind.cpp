@@ -107,10 +107,20 @@ FileKind kind_of_json(std::string_view text) {
   return is_server_error(text) ? FileKind::kServerError : FileKind::kJson;
 }
 
-// Where a model or a checkpoint is wanted.
-std::string text_instead(std::string_view text, const std::string& wanted) {
+std::string name_of(WantedFile wanted) {
+  switch (wanted) {
+    case WantedFile::kModel: return "a model file (GGUF)";
+    case WantedFile::kCheckpoint: return "a checkpoint";
+    case WantedFile::kVocabulary: return "a vocabulary";
+    case WantedFile::kSavedState: return "the saved state of a conversation";
+    case WantedFile::kInitialState: return "a tuned initial state (.pth or .rmpack)";
+  }
+  return "";
+}
+
+std::string text_instead(std::string_view text, WantedFile wanted) {
   const std::string begin(text.substr(0, std::min(text.find_first_of("\r\n"), kQuoted)));
-  return "is a short text that begins '" + begin + "', not a " + wanted + "; download it again";
+  return "is a short text that begins '" + begin + "', not " + name_of(wanted) + "; download it again";
 }
 
 }  // namespace
@@ -135,7 +145,8 @@ std::string mistaken_file(WantedFile wanted, std::span<const std::byte> bytes) {
   const bool model = wanted == WantedFile::kModel;
   const bool checkpoint = wanted == WantedFile::kCheckpoint;
   const bool vocabulary = wanted == WantedFile::kVocabulary;
-  const auto is_compressed = [](const std::string& with) { return "is compressed with " + with + "; unpack it first"; };
+  const auto not_wanted = [&](const std::string& what) { return "is " + what + ", not " + name_of(wanted); };
+  const auto compressed = [](const std::string& with) { return "is compressed with " + with + "; unpack it first"; };
   switch (file_kind(bytes)) {
     case FileKind::kLfsPointer:
       return "is a Git LFS pointer, a few lines that stand for the file; get the file itself with 'git lfs pull' or "
@@ -145,35 +156,36 @@ std::string mistaken_file(WantedFile wanted, std::span<const std::byte> bytes) {
              "instead of '/blob/' at Hugging Face), after logging in where that is asked for";
     case FileKind::kServerError:
       return "is JSON text, an error that a server answered, not the file itself; download it again";
-    case FileKind::kGzip: return is_compressed("gzip");
-    case FileKind::kZstd: return is_compressed("zstd");
-    case FileKind::kSevenZip: return is_compressed("7-Zip");
+    case FileKind::kGzip: return compressed("gzip");
+    case FileKind::kZstd: return compressed("zstd");
+    case FileKind::kSevenZip: return compressed("7-Zip");
     case FileKind::kGguf:
       if (model) return "";
       return checkpoint ? "is a GGUF file already; convert from the .pth or .safetensors file it was made of"
-                        : "is a model (GGUF), not a vocabulary";
+                        : not_wanted("a model (GGUF)");
     case FileKind::kOldGgml:
       return "is a ggml file from before GGUF (rwkv.cpp writes them); convert the author's .pth instead, with rwkv "
              "convert";
-    case FileKind::kSavedState: return "is the saved state of a conversation, not a model";
-    case FileKind::kRmpack: return "is an .rmpack (an initial state, or a model of another engine)";
+    case FileKind::kSavedState:
+      return wanted == WantedFile::kSavedState ? "" : not_wanted("the saved state of a conversation");
+    case FileKind::kRmpack:
+      if (wanted == WantedFile::kInitialState) return "";
+      return not_wanted("an .rmpack (an initial state, or a model of another engine)");
     case FileKind::kPyTorch:
       if (model) return converted_first("PyTorch");
-      return checkpoint ? "" : "is a PyTorch checkpoint, not a vocabulary";
+      return checkpoint || wanted == WantedFile::kInitialState ? "" : not_wanted("a PyTorch checkpoint");
     case FileKind::kSafetensors:
       if (model) return converted_first("safetensors");
-      return checkpoint ? "" : "is a safetensors checkpoint, not a vocabulary";
+      return checkpoint ? "" : not_wanted("a safetensors checkpoint");
     case FileKind::kIndex:
       return "is the index of a model in several parts, not the model; " + kOneFile +
              (model ? " and convert that" : "");
     case FileKind::kJson:
       return vocabulary ? "" : "is JSON text, a configuration or what a server answered, not the file itself";
-    case FileKind::kVocabulary: return vocabulary ? "" : "is a vocabulary file, not a model";
+    case FileKind::kVocabulary: return vocabulary ? "" : not_wanted("a vocabulary file");
     case FileKind::kUtf16:
       return vocabulary ? "is UTF-16 text; save it as UTF-8" : "is UTF-16 text, not the file itself; download it again";
-    case FileKind::kShortText:
-      if (vocabulary) return "";
-      return text_instead(without_blanks(text_of(bytes)), model ? "model file (GGUF)" : "checkpoint");
+    case FileKind::kShortText: return vocabulary ? "" : text_instead(without_blanks(text_of(bytes)), wanted);
     case FileKind::kUnknown: break;
   }
   return "";

@@ -9,6 +9,7 @@
 #include "base/checksum.h"
 #include "base/mapped_file.h"
 #include "formats/byte_reader.h"
+#include "formats/file_kind.h"
 #include "formats/floats.h"
 
 namespace rwkv {
@@ -155,7 +156,9 @@ StateFileHead read_state_file_head(const std::string& path) {
   return {parts.header.fingerprint, tokens_of(parts.tokens)};
 }
 
-OldStateFile parse_old_state_file(std::span<const std::byte> bytes, const std::string& name) {
+namespace {
+
+OldStateFile parse_old_parts(std::span<const std::byte> bytes, const std::string& name) {
   ByteReader reader(bytes, name);
   OldStateFile file;
   file.state = reader.take(reader.read<std::uint32_t>("the size of the state"), "the state");
@@ -167,6 +170,19 @@ OldStateFile parse_old_state_file(std::span<const std::byte> bytes, const std::s
   }
   file.tokens = tokens_of(tokens);
   return file;
+}
+
+}  // namespace
+
+OldStateFile parse_old_state_file(std::span<const std::byte> bytes, const std::string& name) {
+  try {
+    return parse_old_parts(bytes, name);
+  } catch (const Error&) {
+    // Only now: it begins with a size, whose bytes may be those of another kind of file.
+    const std::string mistake = mistaken_file(WantedFile::kSavedState, bytes);
+    if (mistake.empty()) throw;
+    throw Error(ErrorCode::kBadFile, "'" + name + "' " + mistake);
+  }
 }
 
 }  // namespace rwkv

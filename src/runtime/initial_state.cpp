@@ -5,6 +5,7 @@
 
 #include "base/crc32.h"
 #include "base/mapped_file.h"
+#include "formats/file_kind.h"
 #include "formats/floats.h"
 #include "formats/pth.h"
 #include "formats/rmpack.h"
@@ -90,6 +91,9 @@ InitialState read_initial_state(const std::string& path, const ModelInfo& model)
   }
   state.values.resize(static_cast<std::size_t>(state.layers * state.layer_values()));
   const MappedFile file(path);
+  if (const std::string mistake = mistaken_file(WantedFile::kInitialState, file.bytes()); !mistake.empty()) {
+    throw Error(ErrorCode::kBadFile, "'" + path + "' " + mistake);
+  }
   if (looks_like_pth(file.bytes())) {
     read_pth(file.bytes(), path, state);
   } else {

@@ -74,6 +74,19 @@ TEST(FileKind, WhatOnlyLooksLikeTextAtItsBeginningIsTakenForWhatItIs) {
   EXPECT_EQ(file_kind({}), FileKind::kUnknown);
 }
 
+TEST(FileKind, StatesAreToldFromEachOtherAndFromModels) {
+  for (const WantedFile wanted : {WantedFile::kSavedState, WantedFile::kInitialState}) {
+    expect_kind(wanted, "GGUF\x03", "is a model (GGUF), not");
+    expect_kind(wanted, "1 'a' 1\n", "is a vocabulary file, not");
+    expect_kind(wanted, "<html>", "web page");
+  }
+  expect_kind(WantedFile::kSavedState, "RWKVSTAT\x02", "");
+  expect_kind(WantedFile::kInitialState, "RWKVSTAT\x02", "is the saved state of a conversation, not a tuned");
+  expect_kind(WantedFile::kInitialState, "RWKVMBLE", "");
+  expect_kind(WantedFile::kSavedState, "RWKVMBLE", "is an .rmpack");
+  expect_kind(WantedFile::kInitialState, "PK\x03\x04", "");
+}
+
 TEST(FileKind, OnePartOfSeveralIsToldByItsName) {
   EXPECT_NE(mistaken_part("a/model-00002-of-00003.safetensors").find("part 2 of 3"), std::string::npos);
   for (const char* name : {"model.safetensors", "a-00001-of-00001.safetensors", "x-1-of-2/model.safetensors", ""}) {

@@ -162,6 +162,22 @@ TEST(OldStateFile, GivesItsParts) {
   EXPECT_EQ(std::string(reinterpret_cast<const char*>(file.state.data()), file.state.size()), "a state");
 }
 
+// Its first bytes are a size, which can be those of other files as well.
+TEST(OldStateFile, IsTakenForAnotherKindOnlyWhereItsPartsDoNotFit) {
+  const std::string bytes = old_state_file(std::string(0x0280, 's'), {5, 6}, 3);  // begins as a pickle does
+  EXPECT_EQ(parse_old_state_file(std::as_bytes(std::span(bytes)), "old").tokens, (Tokens{5, 6}));
+  for (const auto& [other, part] : {std::pair<std::string, std::string>{"<html><body>Sign in", "'old' is a web page"},
+                                    {"GGUF and what follows", "is a model (GGUF), not the saved state"},
+                                    {"PK\x03\x04 and what follows", "is a PyTorch checkpoint, not the saved state"}}) {
+    try {
+      parse_old_state_file(std::as_bytes(std::span(other)), "old");
+      ADD_FAILURE() << other;
+    } catch (const Error& error) {
+      EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
+    }
+  }
+}
+
 TEST(OldStateFile, IsRefusedUnlessAllPartsFitExactly) {
   const std::string whole = old_state_file("a state", {5, 6}, 3);
   const auto refused = [](const std::string& bytes) {

@@ -220,7 +220,7 @@ TEST_F(ShippedInitialState, FilesThatAreNotForThisModelAreRefusedWithTheReason) 
   refused(kData + "formats/state.rmpack", ErrorCode::kBadFile, "hidden_size");
   refused(kData + "formats/mixed.pth", ErrorCode::kBadFile, "missing");
   refused(kData + "convert/rwkv7.pth", ErrorCode::kBadFile, "missing");
-  refused(test::kModel, ErrorCode::kBadFile, "");
+  refused(test::kModel, ErrorCode::kBadFile, "is a model (GGUF), not a tuned initial state");
   EXPECT_EQ(model_->cache().stats().entries, 0u);
   EXPECT_EQ(text("User: Hi"), text("User: Hi"));
 }
