@@ -137,6 +137,35 @@ const tests = {
     await assert.rejects(server.client({ apiKey: 'wrong' }).chat.completions.create(good), OpenAI.AuthenticationError);
   },
 
+  async 'the AI SDK chats, streams and tells thoughts'() {
+    if (Number(process.versions.node.split('.')[0]) < 20) return console.log('skipped: the AI SDK needs Node.js 20');
+    const modules = createRequire(path.resolve(folder, 'package.json'));
+    const { generateText, streamText } = modules('ai');
+    const { createOpenAICompatible } = modules('@ai-sdk/openai-compatible');
+    const thinking = await Server.start('--reasoning-content');
+    try {
+      const model = createOpenAICompatible({ name: 'rwkv', baseURL: thinking.url })('rwkv7-tiny');
+      const prompt = 'What is the capital of Peru?';
+      const whole = await generateText({ model, prompt, maxRetries: 0 });
+      assert.equal(whole.text, 'Lima.');
+      assert.equal(whole.finishReason, 'stop');
+      const providerOptions = { rwkv: { reasoningEffort: 'high' } };
+      const thought = await generateText({ model, prompt, providerOptions, maxRetries: 0 });
+      assert.equal(thought.text, 'Lima.');
+      assert.ok(thought.reasoningText.length > 0);
+      let text = '';
+      let thoughts = '';
+      for await (const part of streamText({ model, prompt, providerOptions, maxRetries: 0 }).fullStream) {
+        if (part.type === 'text-delta') text += part.text;
+        if (part.type === 'reasoning-delta') thoughts += part.text;
+      }
+      assert.equal(text, 'Lima.');
+      assert.equal(thoughts, thought.reasoningText);
+    } finally {
+      thinking.process.kill('SIGKILL');
+    }
+  },
+
   async 'leaving a stream ends its answer'({ alone }) {
     const client = alone.client();
     for (let i = 0; i < 3; ++i) {
