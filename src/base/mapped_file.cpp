@@ -103,8 +103,13 @@ std::span<const std::byte> map(const std::string& path) {
   void* data = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.value, 0);
   if (data == MAP_FAILED) {
     const int code = errno;
-    throw Error(code == ENOMEM ? ErrorCode::kOutOfMemory : ErrorCode::kIo,
-                "cannot map '" + path + "': " + std::strerror(code));
+    if (code == ENOMEM) {
+      throw Error(ErrorCode::kOutOfMemory,
+                  "'" + path + "' has " + std::to_string(size >> 20) +
+                      " MB, more than the memory limits of this process leave addresses for; raise them (ulimit -v) "
+                      "or use a smaller file");
+    }
+    throw Error(ErrorCode::kIo, "cannot map '" + path + "': " + std::strerror(code));
   }
   return {static_cast<const std::byte*>(data), size};
 }

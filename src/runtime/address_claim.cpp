@@ -14,7 +14,7 @@ constexpr std::uint64_t kArenaBytes = std::uint64_t{128} << 20;
 
 struct Claims {
   std::mutex mutex;
-  std::condition_variable fewer;
+  std::condition_variable changed;
   std::uint64_t bytes = 0;
 };
 
@@ -50,7 +50,9 @@ AddressClaim::AddressClaim(const std::string& file, const MemoryNeed& need, cons
     if (!fits(written, machine.data_bytes)) refuse(file, need, written, machine.data_bytes, "data", "-d");
     const std::uint64_t promised = claims().bytes;
     if (fits(all + promised, machine.address_bytes) && fits(written + promised, machine.data_bytes)) break;
-    claims().fewer.wait_for(lock, kLookAtCancel);
+    const auto other = [&] { return claims().bytes != promised || cancel.cancelled(); };
+    while (!claims().changed.wait_for(lock, kLookAtCancel, other)) {
+    }
   }
   bytes_ = all + kArenaBytes;
   claims().bytes += bytes_;
@@ -61,7 +63,7 @@ AddressClaim::~AddressClaim() {
     const std::lock_guard lock(claims().mutex);
     claims().bytes -= bytes_;
   }
-  claims().fewer.notify_all();
+  claims().changed.notify_all();
 }
 
 }  // namespace rwkv

@@ -56,6 +56,21 @@ TEST(MemoryLimit, EachEndsWithAnAnswerOrAMessageAboutMemory) {
   EXPECT_GE(answered, 1);
 }
 
+TEST(MemoryLimit, AFileThatIsLargerThanTheAddressesSaysSo) {
+  if (!kCanBeLimited) GTEST_SKIP();
+  const test::ScratchFolder scratch;
+  const std::string large = scratch.path() / "large.gguf";
+  test::write_file(large, "GGUF");
+  std::filesystem::resize_file(large, 700'000'000);
+  for (const char* command : {"info", "tokenize a -m", "chat -p Hi -m", "logits -p Hi -m"}) {
+    const auto result = limited(500, command + (" '" + large + "'"));
+    EXPECT_GT(result.exit_code, 0);
+    EXPECT_LT(result.exit_code, 100);
+    EXPECT_NE(result.err.find("667 MB"), std::string::npos) << result.err;
+    EXPECT_NE(result.err.find("ulimit -v"), std::string::npos) << result.err;
+  }
+}
+
 std::string load(int id) {
   return R"({"type":"LoadRWKVModel","requestId":)" + std::to_string(id) +
          R"(,"modelPath":")" RWKV_SOURCE_DIR R"(/models/tiny/rwkv7-tiny.gguf","backend":"llama.cpp","tokenizerPath":""})"
