@@ -1,8 +1,9 @@
 // rwkv bridge: the protocol of docs/PROTOCOL.md on standard input and output, one JSON object a line.
+#include <chrono>
 #include <cstdio>
 #include <future>
 #include <memory>
-#include <mutex>
+#include <thread>
 
 #include "bridge/callback_port.h"
 #include "bridge/directory.h"
@@ -30,7 +31,7 @@ struct BridgeCommand {
         bridge::open_port("cli", std::make_unique<bridge::CallbackPort>(write_line, nullptr), options);
     std::string line;
     while (read_line(line, kMaxLineBytes)) {
-      if (!line.empty()) bridge::send(port, std::move(line));
+      if (!line.empty()) hand_over([&] { bridge::send(port, line); });
     }
     if (interrupt().cancelled()) {
       result_code() = kExitInterrupted;
@@ -40,11 +41,24 @@ struct BridgeCommand {
     bridge::close_port(port, true);
   }
 
+  // Input may come faster than it is served: what is too much for the port waits here.
+  template <class Function>
+  static void hand_over(const Function& function) {
+    while (!interrupt().cancelled()) {
+      try {
+        return static_cast<void>(function());
+      } catch (const Error& error) {
+        if (error.code() != ErrorCode::kBusy) throw;
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+  }
+
   // Input that comes from a file or a pipe ends before its answers do.
   static void finish(bridge::PortId port) {
     auto idle = std::make_shared<std::promise<void>>();
     auto waiting = idle->get_future();
-    bridge::when_idle(port, [idle] { idle->set_value(); });
+    hand_over([&] { bridge::when_idle(port, [idle] { idle->set_value(); }); });
     while (waiting.wait_for(std::chrono::milliseconds(20)) != std::future_status::ready) {
       if (!interrupt().cancelled()) continue;
       result_code() = kExitInterrupted;

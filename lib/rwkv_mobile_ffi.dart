@@ -42,6 +42,9 @@ const int RWKV_BRIDGE_CLOSED = -3;
 /// A mistake inside the runtime.
 const int RWKV_BRIDGE_INTERNAL = -4;
 
+/// Not now: too much of what the port has sent waits to be served.
+const int RWKV_BRIDGE_BUSY = -5;
+
 /// The functions of a loaded library. Each is looked up when it is first used
 /// and throws an [ArgumentError] when the library does not have it.
 class rwkv_mobile {

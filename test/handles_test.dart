@@ -193,6 +193,20 @@ Future<void> main() async {
     }
   });
 
+  await test('who asks for a release and leaves need not wait', () async {
+    final other = await Rwkv.open();
+    final mine = await other.load(modelPath);
+    for (var i = 0; i < 2000; ++i) {
+      other.memory().ignore(); // what is dropped with the port
+    }
+    unawaited(mine.release());
+    unawaited(other.close());
+    for (var i = 0; (await rwkv.models()).contains(mine); ++i) {
+      check(i < 500, 'it is never released');
+      await Future<void>.delayed(const Duration(milliseconds: 10));
+    }
+  });
+
   await test('a load that dies with its isolate leaves no model', () async {
     for (var i = 0; i < 5; ++i) {
       final started = ReceivePort();

@@ -120,20 +120,40 @@ final class RuntimeConnection {
     );
     if (result != 0) {
       _waiting.remove(id);
-      throw NativeLibraryException(
-        result == RWKV_BRIDGE_NO_MEMORY ? 'out_of_memory' : 'internal',
-        'The runtime did not take a request: error $result.',
-      );
+      throw switch (result) {
+        RWKV_BRIDGE_BUSY => NativeLibraryException(
+          'busy',
+          'Too many requests wait; send more when some have been answered.',
+        ),
+        RWKV_BRIDGE_NO_MEMORY => NativeLibraryException(
+          'out_of_memory',
+          'The runtime has no memory for a request.',
+        ),
+        _ => NativeLibraryException(
+          'internal',
+          'The runtime did not take a request: error $result.',
+        ),
+      };
     }
   }
 
-  /// Closes the port; nothing is received any more. If it was the runtime's
-  /// last one, the runtime ends in the background and releases its models.
+  /// Closes the port; nothing is received any more. What waits is dropped, but
+  /// what was asked to stop or to be released is, before the port goes: those
+  /// who ask for that and leave need not wait for it. If the port was the
+  /// runtime's last one, the runtime ends in the background and releases its
+  /// models.
   void close() {
     if (_closed) return;
     _closed = true;
+    _waiting.removeWhere(
+      (_, asked) => asked.$1 is! Stop && asked.$1 is! ReleaseRWKVModel,
+    );
+    if (_waiting.isEmpty) return _end();
+    _messages.keepIsolateAlive = true;
+  }
+
+  void _end() {
     _library.bindings.rwkv_bridge_close(_port, 0);
-    _waiting.clear();
     _messages.close();
   }
 
@@ -143,9 +163,15 @@ final class RuntimeConnection {
     final json = _fromUtf8.convert(bytes) as Map<String, Object?>;
     final id = json['requestId'] as int?;
     if (json['type'] == 'RequestDone') {
-      if (_waiting.remove(id) case (final request, _)?) onDone(request);
+      final done = _waiting.remove(id);
+      if (_closed) {
+        if (_waiting.isEmpty) _end();
+      } else if (done case (final request, _)?) {
+        onDone(request);
+      }
       return;
     }
+    if (_closed) return;
     final (request, known) = _waiting[id] ?? (null, null);
     final List<Object> decoded;
     try {

@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "base/fork.h"
+#include "base/machine.h"
+#include "bridge/insist.h"
 #include "bridge/runtime.h"
 
 namespace rwkv::bridge {
@@ -46,19 +48,31 @@ Directory& directory() {
   return *instance;
 }
 
+void end_runtime(Runtime* runtime) {
+  delete runtime;
+  give_back_freed_memory();
+  Directory& d = directory();
+  // Notified under the lock: who waits may be the last to run in this process.
+  const std::lock_guard lock(d.mutex);
+  --d.ending;
+  d.ended.notify_all();
+}
+
 // A runtime waits for its threads when it goes, so the last one to let go of it, which may be such a thread, only
 // starts that.
+struct Owner {
+  std::unique_ptr<Runtime> runtime = std::make_unique<Runtime>();
+  Owner() = default;
+  Owner(const Owner&) = delete;
+  Owner& operator=(const Owner&) = delete;
+  ~Owner() {
+    insist([ending = runtime.release()] { std::thread(end_runtime, ending).detach(); });
+  }
+};
+
 std::shared_ptr<Runtime> make_runtime() {
-  return std::shared_ptr<Runtime>(new Runtime, [](Runtime* runtime) {
-    std::thread([runtime] {
-      delete runtime;
-      Directory& d = directory();
-      // Notified under the lock: who waits may be the last to run in this process.
-      const std::lock_guard lock(d.mutex);
-      --d.ending;
-      d.ended.notify_all();
-    }).detach();
-  });
+  const auto owner = std::make_shared<Owner>();
+  return {owner, owner->runtime.get()};
 }
 
 // Null when there is no such port.
@@ -80,12 +94,21 @@ bool has_ports(const Directory& d, const std::string& name) {
 
 PortId open_port(const std::string& name, std::unique_ptr<Port> port, const protocol::PortOptions& options) {
   Directory& d = directory();
+  std::shared_ptr<Runtime> runtime;  // let go of outside of the lock
   const std::lock_guard lock(d.mutex);
-  std::shared_ptr<Runtime>& runtime = d.runtimes[name];
-  if (!runtime) runtime = make_runtime();
+  const auto [at, is_new] = d.runtimes.try_emplace(name);
   const PortId id = d.next_id++;
-  d.ports[id] = {name, runtime};
-  runtime->open(id, std::move(port), options);
+  try {
+    if (is_new) at->second = make_runtime();
+    runtime = at->second;
+    d.ports[id] = {name, runtime};
+    runtime->open(id, std::move(port), options);
+  } catch (...) {
+    d.ports.erase(id);
+    if (is_new && runtime) ++d.ending;
+    if (is_new) d.runtimes.erase(at);
+    throw;
+  }
   return id;
 }
 
@@ -99,7 +122,7 @@ bool send(PortId id, std::string json) {
 bool when_idle(PortId id, std::function<void()> then) {
   const std::shared_ptr<Runtime> runtime = runtime_of(id);
   if (!runtime) return false;
-  runtime->when_idle(std::move(then));
+  runtime->when_idle(id, std::move(then));
   return true;
 }
 

@@ -110,8 +110,10 @@ std::optional<GenerationStream::Delta> GenerationStream::take_delta(std::size_t 
   Slot& from = slots_[slot];
   const Mark last = from.mark(static_cast<std::int64_t>(from.marks.size()));
   if (from.text.size() == last.text && from.tokens.size() == last.tokens) return std::nullopt;
-  from.marks.push_back({from.text.size(), from.tokens.size()});
-  return part(from, last, from.marks.back(), static_cast<std::int64_t>(from.marks.size()));
+  const Mark next{from.text.size(), from.tokens.size()};
+  Delta delta = part(from, last, next, static_cast<std::int64_t>(from.marks.size()) + 1);
+  from.marks.push_back(next);
+  return delta;
 }
 
 GenerationStream::Snapshot GenerationStream::snapshot(std::size_t slot, std::int64_t after) const {

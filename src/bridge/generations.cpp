@@ -2,6 +2,8 @@
 #include <chrono>
 #include <utility>
 
+#include "base/error_of.h"
+#include "base/log.h"
 #include "bridge/generate.h"
 #include "bridge/insist.h"
 #include "bridge/runtime.h"
@@ -20,23 +22,26 @@ constexpr std::chrono::milliseconds kEndNoticeDelay{500};
 void Runtime::start_run(const Origin& origin, const std::shared_ptr<ModelHost>& host, const std::shared_ptr<Run>& run,
                         std::function<std::vector<GenerationTask>()> make_tasks) {
   if (host->end_notice) give_end_notice(*host);
-  // What the last run told its subscribers is complete: they see its end before anything of this one.
+  if (!run->subscriptions.empty()) run->wants_flushes = true;
+  const std::weak_ptr<ModelHost> weak = host;
+  host->worker.post([this, weak, model = host->model.get(), run, make_tasks = std::move(make_tasks)] {
+    if (run->claimed.exchange(true)) return;
+    const auto error = error_of([&] {
+      GenerationCallbacks callbacks;
+      callbacks.on_prefill = [&](std::uint64_t, std::uint64_t) { ask_for_flush(weak, run); };
+      callbacks.on_token = [&](std::size_t, const Generation&) { ask_for_flush(weak, run); };
+      generate_into(run->stream, *model, run->cancel, make_tasks, callbacks);
+    });
+    if (error) run->stream.finish(EndReason::kError, error);
+    post_run_ended(weak, run);
+  });
+  // From here on nothing keeps the run from its end, which comes to this thread. What the last run told its subscribers
+  // is complete: they see its end before anything of this one.
   host->warm_up_cancel.cancel();
   host->run = run;
   host->generating = true;
   host->last_use = ++uses_;
-  if (!run->subscriptions.empty()) run->wants_flushes = true;
-  reply(origin, protocol::GenerateStart{});
-
-  const std::weak_ptr<ModelHost> weak = host;
-  host->worker.post([this, weak, model = host->model.get(), run, make_tasks = std::move(make_tasks)] {
-    if (run->claimed.exchange(true)) return;
-    GenerationCallbacks callbacks;
-    callbacks.on_prefill = [&](std::uint64_t, std::uint64_t) { ask_for_flush(weak, run); };
-    callbacks.on_token = [&](std::size_t, const Generation&) { ask_for_flush(weak, run); };
-    generate_into(run->stream, *model, run->cancel, make_tasks, callbacks);
-    post_run_ended(weak, run);
-  });
+  reply_surely(origin, protocol::GenerateStart{});
 }
 
 void Runtime::post_run_ended(const std::weak_ptr<ModelHost>& host, const std::shared_ptr<Run>& run) {
@@ -49,6 +54,15 @@ void Runtime::post_run_ended(const std::weak_ptr<ModelHost>& host, const std::sh
 
 void Runtime::run_ended(const std::shared_ptr<ModelHost>& host, const std::shared_ptr<Run>& run) {
   host->generating = false;
+  const std::optional<Origin> stop = std::exchange(host->stop, std::nullopt);
+  if (const auto untold = error_of([&] { tell_end(host, run, stop); })) log::error(untold->what());
+  host->draining = false;
+  serve_deferred(host);
+  check_idle();
+}
+
+void Runtime::tell_end(const std::shared_ptr<ModelHost>& host, const std::shared_ptr<Run>& run,
+                       const std::optional<Origin>& stop) {
   push(*host, *run);
   std::optional<Error> error;
   for (std::size_t slot = 0; slot < run->stream.slots() && !error; ++slot) {
@@ -59,38 +73,38 @@ void Runtime::run_ended(const std::shared_ptr<ModelHost>& host, const std::share
   const auto tell_whole_puzzle = [&] {
     protocol::SudokuOthelloResponse whole;
     whole.sudoku_othello_response = run->tells_whole_text ? run->stream.text(0) : run->stream.start_text(0);
-    reply(run->origin, whole);
+    reply_surely(run->origin, whole);
   };
   const bool puzzle = run->kind == Run::Kind::kPuzzle;
-  if (host->stop) {
+  if (stop) {
     run->behind.clear();  // who stops a run knows that it has ended
     if (puzzle) tell_whole_puzzle();
-    reply(*host->stop, protocol::GenerateStop{});
-    done(*host->stop);
-    host->stop.reset();
+    reply_surely(*stop, protocol::GenerateStop{});
+    done(*stop);
     done(run->origin);
   } else if (puzzle) {
     // Apps know the two orders as success and failure.
     if (!error) tell_whole_puzzle();
-    reply(run->origin, generate_stop(error));
+    reply_surely(run->origin, generate_stop(error));
     if (error) tell_whole_puzzle();
     done(run->origin);
   } else if (error || (run->notify_end && !run->prefill_only)) {
-    host->end_notice = [this, origin = run->origin, error] {
-      reply(origin, generate_stop(error));
-      done(origin);
-    };
-    mailbox_.post_at(Mailbox::Clock::now() + kEndNoticeDelay, [this, weak = std::weak_ptr(host), run] {
-      const auto waiting = weak.lock();
-      if (waiting && waiting->run == run && waiting->end_notice) give_end_notice(*waiting);
-      check_idle();
+    insist_a_while([&] {
+      mailbox_.post_at(Mailbox::Clock::now() + kEndNoticeDelay, [this, weak = std::weak_ptr(host), run] {
+        const auto waiting = weak.lock();
+        if (waiting && waiting->run == run && waiting->end_notice) give_end_notice(*waiting);
+        check_idle();
+      });
+    });
+    insist_a_while([&] {
+      host->end_notice = [this, origin = run->origin, error] {
+        reply_surely(origin, generate_stop(error));
+        done(origin);
+      };
     });
   } else {
     done(run->origin);
   }
-  host->draining = false;
-  serve_deferred(host);
-  check_idle();
 }
 
 void Runtime::give_end_notice(ModelHost& host) {
@@ -120,20 +134,19 @@ void Runtime::serve_deferred(const std::shared_ptr<ModelHost>& host) {
 void Runtime::ask_for_flush(const std::weak_ptr<ModelHost>& host, const std::shared_ptr<Run>& run) {
   if (!run->wants_flushes.load(std::memory_order_relaxed)) return;
   if (run->flush_due.exchange(true)) return;
-  mailbox_.post([this, host, run] {
-    // The first piece goes at once, the next ones wait until the interval is over.
-    const auto flush = [this, host, run] {
-      run->flush_due = false;
-      const auto running = host.lock();
-      if (running && running->run == run && running->generating) push(*running, *run);
-    };
+  // The first piece goes at once, the next ones wait until the interval is over.
+  const auto flush = [this, host, run] {
+    run->flush_due = false;
+    const auto running = host.lock();
+    if (running && running->run == run && running->generating) push(*running, *run);
+  };
+  const auto in_time = [this, run, flush] {
     const auto due = run->last_push + kPushInterval;
-    if (due <= Mailbox::Clock::now()) {
-      flush();
-    } else {
-      mailbox_.post_at(due, flush);
-    }
-  });
+    if (due > Mailbox::Clock::now() && !error_of([&] { mailbox_.post_at(due, flush); })) return;
+    flush();
+  };
+  // Without memory the next token asks again, and the end tells what is left.
+  if (error_of([&] { mailbox_.post(in_time); })) run->flush_due = false;
 }
 
 void Runtime::push(ModelHost& host, Run& run) {
@@ -141,31 +154,33 @@ void Runtime::push(ModelHost& host, Run& run) {
   if (run.kind == Run::Kind::kPuzzle) tell_puzzle_tokens(host, run);
   if (run.subscriptions.empty()) return;
   const SpeedMeter& speeds = host.model->speeds();
+  const std::set<PortId> all = run.listeners(Run::kEverySlot);
   if (const auto progress = run.stream.take_prefill_progress()) {
-    push_to(
-        run.listeners(Run::kEverySlot), run,
-        protocol::GenerationProgress{host.id, run.id, -1, *progress, speeds.prefill_speed(), speeds.decode_speed()});
+    push_to(all, run, protocol::GenerationProgress{host.id, run.id, -1, *progress, speeds.prefill_speed(),
+                                                   speeds.decode_speed()});
   }
   for (std::size_t slot = 0; slot < run.stream.slots(); ++slot) {
     const auto index = static_cast<std::int32_t>(slot);
     // Pieces are made for somebody: a later subscriber of the slot takes what there is as its first.
     const std::set<PortId> listeners = run.listeners(index);
     if (listeners.empty()) continue;
-    // Asked for first: text that belongs to an end was there before the end was. Who hears of the last end may start
+    std::set<PortId> whole = listeners;
+    std::set<PortId> only_new;
+    for (const PortId port : listeners) {
+      if (wants_only_new(port)) only_new.insert(whole.extract(port));
+    }
+    // What is taken is told: what takes memory came before. Asked for first: text that belongs to an end was there before the end was. Who hears of the last end may start
     // the next run at once, so that one waits until the model is free.
     const auto end = run.stream.take_end(slot, host.generating);
     if (auto delta = run.stream.take_delta(slot)) {
-      const auto message = [&] {
-        return protocol::GenerationDelta{host.id, run.id, index, delta->sequence, delta->text, delta->tokens};
+      const auto tell = [&](const std::set<PortId>& ports) {
+        if (ports.empty()) return;
+        push_to(ports, run,
+                protocol::GenerationDelta{host.id, run.id, index, delta->sequence, delta->text, delta->tokens});
       };
-      std::set<PortId> whole = listeners;
-      std::set<PortId> only_new;
-      for (const PortId port : listeners) {
-        if (wants_only_new(port)) only_new.insert(whole.extract(port));
-      }
-      if (!whole.empty()) push_to(whole, run, message());
+      tell(whole);
       delta->leave_out_given();
-      if (!only_new.empty()) push_to(only_new, run, message());
+      tell(only_new);
     }
     if (!end) continue;
     protocol::GenerationEnd message;
@@ -179,8 +194,10 @@ void Runtime::push(ModelHost& host, Run& run) {
     message.prefill_speed = speeds.prefill_speed();
     message.decode_speed = speeds.decode_speed();
     if (end->error) {
-      message.error = end->error->what();
-      message.code = to_string(end->error->code());
+      insist_a_while([&] {
+        message.error = end->error->what();
+        message.code = to_string(end->error->code());
+      });
     }
     push_to(listeners, run, message);
   }
@@ -188,7 +205,7 @@ void Runtime::push(ModelHost& host, Run& run) {
 
 void Runtime::push_to(const std::set<PortId>& listeners, const Run& run, const protocol::Response& response) {
   for (const PortId port : listeners) {
-    reply({port, port == run.origin.port ? run.origin.request_id : std::nullopt}, response);
+    reply_surely({port, port == run.origin.port ? run.origin.request_id : std::nullopt}, response);
   }
 }
 

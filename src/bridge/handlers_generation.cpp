@@ -227,7 +227,7 @@ void Handlers::handle(const protocol::RunEvaluation& request) {
   auto score = std::make_shared<Score>();
   later_ = true;
   runtime_.run_job(
-      *host,
+      origin_, *host,
       [score, to = host->model.get(), request, cancel = host->jobs_cancel] {
         *score = to->score(request.source_text, request.target_text, cancel);
       },

@@ -25,7 +25,14 @@ void Handlers::handle(const protocol::LoadRWKVModel& request) {
   load.tokenizer_path = request.tokenizer_path;
   if (request.llama_cpp_n_gpu_layers) load.options.gpu_layers = *request.llama_cpp_n_gpu_layers;
   later_ = true;
-  runtime_.load_model(origin_, load);
+  const auto error = error_of([&] { runtime_.load_model(origin_, load); });
+  if (!error) return;
+  later_ = false;  // not even begun
+  protocol::LoadModelSteps steps;
+  steps.status = protocol::LoadingStatus::kFailedInLoading;
+  steps.info = error->what();
+  steps.code = to_string(error->code());
+  reply(steps);
 }
 
 void Handlers::handle(const protocol::ReleaseRWKVModel& request) {
@@ -46,9 +53,14 @@ void Handlers::handle(const protocol::ReleaseRWKVModel& request) {
     runtime_.release_model(origin_, host);
     return;
   }
-  host->run->released = true;
   // Every request for a model that drains waits behind this, so nothing has been begun when its turn comes.
-  host->deferred.push_front([&runtime = runtime_, origin = origin_, host] { runtime.release_model(origin, host); });
+  host->deferred.push_front([&runtime = runtime_, origin = origin_, host] {
+    if (const auto error = error_of([&] { runtime.release_model(origin, host); })) {
+      runtime.reply_error(origin, *error);
+      runtime.done(origin);
+    }
+  });
+  host->run->released = true;
   runtime_.drain(host);
 }
 

@@ -35,7 +35,7 @@ void Handlers::handle(const protocol::SetPrompt& request) {
   host->warm_up_cancel.cancel();
   host->warm_up_cancel = CancelToken();
   runtime_.run_job(
-      *host,
+      origin_, *host,
       [to = host->model.get(), text = request.prompt, cancel = host->warm_up_cancel] {
         cancel.check();
         to->state_after(to->completion_prompt(text), cancel);

@@ -1,13 +1,17 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/machine.h"
 #include "bridge/cache_text.h"
 #include "bridge/handlers.h"
 #include "formats/state_file.h"
 
 namespace rwkv::bridge {
 void Handlers::handle(const protocol::ClearStates& request) {
-  if (const auto host = find(request.model_id)) host->model->cache().clear();
+  const auto host = find(request.model_id);
+  if (!host) return;
+  host->model->cache().clear();
+  give_back_freed_memory();
 }
 
 void Handlers::handle(const protocol::DumpStateInfo& request) {
@@ -51,7 +55,7 @@ void Handlers::handle(const protocol::SetStateCache& request) {
   if (!request.folder) return;
   later_ = true;
   runtime_.run_job(
-      *host,
+      origin_, *host,
       [to = host->model.get(), folder = *request.folder, folder_limit] {
         to->set_state_folder(folder, static_cast<std::uint64_t>(folder_limit));
       },
@@ -67,7 +71,7 @@ void Handlers::handle(const protocol::SaveRuntimeStateByHistory& request) {
   if (messages.size() % 2 == 1) messages.pop_back();
   later_ = true;
   runtime_.run_job(
-      *host,
+      origin_, *host,
       [to = host->model.get(), format = host->settings.format, messages, path = request.state_save_path,
        type = request.half_precision ? StateType::kF16 : StateType::kF32, cancel = host->jobs_cancel] {
         // As the next question finds it: up to the user's role.
@@ -85,7 +89,7 @@ void Handlers::handle(const protocol::LoadRuntimeStateToMemory& request) {
   const auto host = model(request.model_id);
   later_ = true;
   runtime_.run_job(
-      *host, [to = host->model.get(), path = request.state_load_path] { to->load_state(path); },
+      origin_, *host, [to = host->model.get(), path = request.state_load_path] { to->load_state(path); },
       [&runtime = runtime_, origin = origin_](const std::optional<Error>& error) {
         // Clients try paths that may not exist: that is no reason to alarm anybody.
         if (error && error->code() == ErrorCode::kNotFound) {
@@ -101,7 +105,7 @@ void Handlers::handle(const protocol::LoadInitialStates& request) {
   const auto host = model(request.model_id);
   later_ = true;
   runtime_.run_job(
-      *host, [to = host->model.get(), path = request.state_path] { to->load_initial_state(path); },
+      origin_, *host, [to = host->model.get(), path = request.state_path] { to->load_initial_state(path); },
       [&runtime = runtime_, origin = origin_](const std::optional<Error>& error) {
         if (error) runtime.reply_error(origin, *error);
         runtime.done(origin);

@@ -22,9 +22,14 @@ void Runtime::fit_caches() {
   if (fitted == fitted_) return;
   fitted_ = fitted;
   const std::uint64_t room = limit > granted ? limit - granted : 0;
+  bool dropped = false;
   for (const auto& [id, host] : models_) {
-    host->model->cache().set_limit(limit == 0 ? host->cache_limit : std::min(host->cache_limit, room / models_.size()));
+    StateCache& cache = host->model->cache();
+    const std::uint64_t before = cache.stats().bytes;
+    cache.set_limit(limit == 0 ? host->cache_limit : std::min(host->cache_limit, room / models_.size()));
+    dropped |= cache.stats().bytes < before;
   }
+  if (dropped) give_back_freed_memory();
 }
 
 void Runtime::set_memory_budget(const Origin& origin, std::uint64_t bytes) {
@@ -52,6 +57,7 @@ void Runtime::release_memory(const Origin& origin, protocol::MemoryPressure leve
         cache.shrink_to(stats.pinned_bytes + (stats.bytes - stats.pinned_bytes) / 2);
       }
     }
+    give_back_freed_memory();  // also what was freed before
   });
   release->is_enough = [level] { return level != protocol::MemoryPressure::kCritical; };
   put_to_sleep(release);
@@ -88,7 +94,7 @@ void Runtime::put_to_sleep(const std::shared_ptr<MemoryRelease>& release) {
   release->tried.insert(next->load_number);
   const auto sleeps = std::make_shared<bool>(false);
   run_job(
-      *next,
+      release->origin, *next,
       [sleeps, model = next->model.get()] {
         *sleeps = model->sleep();
         give_back_freed_memory();

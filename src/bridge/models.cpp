@@ -3,6 +3,10 @@
 #include <chrono>
 #include <utility>
 
+#include "base/error_of.h"
+#include "base/log.h"
+#include "base/machine.h"
+#include "bridge/insist.h"
 #include "bridge/runtime.h"
 
 namespace rwkv::bridge {
@@ -53,10 +57,14 @@ void Runtime::load_model(const Origin& origin, const ModelRequest& request) {
   host->loader = origin.port;
   const Client* client = find_client(origin.port);
   host->kept_without_loader = client && client->options.keep_loads;
+  Loads& loads = loads_[origin.port];
   busy_hosts_.insert(host);
-  ++loads_[origin.port].running;
-  reply(origin, loading_step(host->id, host->load_id));
+  ++loads.running;
+  if (const auto error = error_of([&] { begin_load(origin, host); })) load_ended(origin, host, error);
+}
 
+void Runtime::begin_load(const Origin& origin, const std::shared_ptr<ModelHost>& host) {
+  reply_surely(origin, loading_step(host->id, host->load_id));
   ModelRequest with_progress = host->request;
   with_progress.options.cancel = host->jobs_cancel;
   with_progress.options.progress = [this, origin, id = host->id, load_id = host->load_id,
@@ -71,58 +79,73 @@ void Runtime::load_model(const Origin& origin, const ModelRequest& request) {
     });
   };
   run_job(
-      *host, [to = host.get(), with_progress] { to->model = LanguageModel::load(with_progress); },
+      origin, *host, [to = host.get(), with_progress] { to->model = LanguageModel::load(with_progress); },
       [this, origin, weak = std::weak_ptr(host)](const std::optional<Error>& error) {
         if (const auto loaded = weak.lock()) load_ended(origin, loaded, error);
       });
 }
 
 void Runtime::load_ended(const Origin& origin, const std::shared_ptr<ModelHost>& host,
-                         const std::optional<Error>& error) {
+                         std::optional<Error> error) {
   busy_hosts_.erase(host);
+  if (!error) error = error_of([&] { models_[host->id] = host; });
+  if (const auto untold = error_of([&] { tell_load_ended(origin, host, error); })) log::error(untold->what());
+  const auto loads = loads_.find(origin.port);
+  if (loads != loads_.end() && --loads->second.running == 0) {
+    const auto deferred = std::move(loads->second.deferred);
+    loads_.erase(loads);
+    for (const auto& request : deferred) request();
+  }
+}
+
+void Runtime::tell_load_ended(const Origin& origin, const std::shared_ptr<ModelHost>& host,
+                              const std::optional<Error>& error) {
   if (error) {
-    protocol::LoadModelSteps steps = step(protocol::LoadingStatus::kFailedInLoading);
-    steps.info = described(*error, host->request);
-    steps.code = to_string(error->code());
-    reply(origin, steps);
+    insist_a_while([&] {
+      protocol::LoadModelSteps steps = step(protocol::LoadingStatus::kFailedInLoading);
+      steps.info = described(*error, host->request);
+      steps.code = to_string(error->code());
+      reply(origin, steps);
+    });
   } else {
     host->load_number = next_load_number();
     host->last_use = ++uses_;
     host->cache_limit = host->model->cache().stats().limit_bytes;
-    models_[host->id] = host;
     protocol::LoadModelSteps steps = step(protocol::LoadingStatus::kLoaded);
     steps.model_id = host->id;
     steps.load_id = host->load_id;
     // Nobody knows of a model whose loader is gone, so nobody would ever release it.
-    if (!reply(origin, steps) && !host->kept_without_loader) release_model(origin, host);
+    if (!reply_surely(origin, steps) && !host->kept_without_loader) release_model(origin, host);
   }
   done(origin);
-
-  const auto loads = loads_.find(origin.port);
-  if (loads == loads_.end() || --loads->second.running > 0) return;
-  const auto deferred = std::move(loads->second.deferred);
-  loads_.erase(loads);
-  for (const auto& request : deferred) request();
 }
 
 // The model's run has ended when this is called.
 void Runtime::release_model(const Origin& origin, const std::shared_ptr<ModelHost>& host) {
   if (host->end_notice) give_end_notice(*host);
-  models_.erase(host->id);
-  busy_hosts_.insert(host);
-  cancel_all(*host);
+  const auto busy = busy_hosts_.insert(host).first;
+  const auto released_by_worker = [from = host.get()] {
+    from->model.reset();
+    give_back_freed_memory();
+  };
+  const auto then = [this, origin, weak = std::weak_ptr(host)](const std::optional<Error>&) {
+    if (const auto released = weak.lock()) model_released(origin, released);
+  };
   // Freed on the worker: it takes a while, and the worker's earlier jobs use it.
-  run_job(
-      *host, [from = host.get()] { from->model.reset(); },
-      [this, origin, weak = std::weak_ptr(host)](const std::optional<Error>&) {
-        const auto released = weak.lock();
-        if (!released) return;
-        busy_hosts_.erase(released);
-        protocol::LoadModelSteps steps = step(protocol::LoadingStatus::kReleased);
-        steps.model_id = released->id;
-        reply(origin, steps);
-        done(origin);
-      });
+  if (const auto error = error_of([&] { run_job(origin, *host, released_by_worker, then); })) {
+    busy_hosts_.erase(busy);
+    throw Error(*error);
+  }
+  models_.erase(host->id);
+  cancel_all(*host);
+}
+
+void Runtime::model_released(const Origin& origin, const std::shared_ptr<ModelHost>& host) {
+  busy_hosts_.erase(host);
+  protocol::LoadModelSteps steps = step(protocol::LoadingStatus::kReleased);
+  steps.model_id = host->id;
+  reply_surely(origin, steps);
+  done(origin);
 }
 
 }  // namespace rwkv::bridge

@@ -1,6 +1,5 @@
 #include "bridge/runtime.h"
 
-#include <exception>
 #include <future>
 #include <utility>
 
@@ -33,14 +32,16 @@ std::optional<std::int64_t> model_of(const protocol::Request& request) {
 Runtime::Runtime() : thread_([this] { mailbox_.run(); }) {}
 
 Runtime::~Runtime() {
-  mailbox_.post([this] {
-    ending_ = true;
-    clients_.clear();
-    for (const auto& [id, host] : models_) {
-      cancel_all(*host);
-      host->deferred.clear();  // some of them hold the model that holds them
-    }
-    for (const auto& host : busy_hosts_) cancel_all(*host);
+  insist([this] {
+    mailbox_.post([this] {
+      ending_ = true;
+      clients_.clear();
+      for (const auto& [id, host] : models_) {
+        cancel_all(*host);
+        host->deferred.clear();  // some of them hold the model that holds them
+      }
+      for (const auto& host : busy_hosts_) cancel_all(*host);
+    });
   });
   mailbox_.stop();
   thread_.join();
@@ -65,26 +66,31 @@ void Runtime::open(PortId id, std::unique_ptr<Port> port, const protocol::PortOp
 }
 
 void Runtime::close(PortId id) {
+  mailbox_.drop_lane(id);
   if (std::this_thread::get_id() == thread_.get_id()) {
     drop_client(id);
     return;
   }
   // Waits for the message that may be on its way to the port right now.
-  auto dropped = std::make_shared<std::promise<void>>();
-  auto waiting = dropped->get_future();
-  mailbox_.post([this, id, dropped] {
-    drop_client(id);
-    dropped->set_value();
+  std::future<void> waiting;
+  insist([&] {
+    auto dropped = std::make_shared<std::promise<void>>();
+    waiting = dropped->get_future();
+    mailbox_.post([this, id, dropped] {
+      drop_client(id);
+      dropped->set_value();
+    });
   });
   waiting.wait();
 }
 
 void Runtime::receive(PortId id, std::string json) {
-  mailbox_.post([this, id, json = std::move(json)] { serve(id, json); });
+  const std::size_t bytes = json.size();
+  mailbox_.post_to(id, bytes, [this, id, json = std::move(json)] { serve(id, json); });
 }
 
-void Runtime::when_idle(std::function<void()> then) {
-  mailbox_.post([this, then = std::move(then)] {
+void Runtime::when_idle(PortId id, std::function<void()> then) {
+  mailbox_.post_to(id, 0, [this, then = std::move(then)] {
     idle_waiters_.push_back(then);
     check_idle();
   });
@@ -191,13 +197,21 @@ bool Runtime::reply(const Origin& origin, protocol::Response response) {
   return false;
 }
 
+bool Runtime::reply_surely(const Origin& origin, const protocol::Response& response) {
+  bool there = false;
+  insist_a_while([&] { there = reply(origin, response); });
+  return there;
+}
+
 void Runtime::reply_error(const Origin& origin, const Error& error) {
-  reply(origin, protocol::Error{error.what(), std::nullopt, std::string(to_string(error.code()))});
+  insist_a_while([&] {
+    reply(origin, protocol::Error{error.what(), std::nullopt, std::string(to_string(error.code()))});
+  });
 }
 
 void Runtime::done(const Origin& origin) {
   const Client* client = find_client(origin.port);
-  if (client && client->options.acknowledge) reply(origin, protocol::RequestDone{});
+  if (client && client->options.acknowledge) reply_surely(origin, protocol::RequestDone{});
 }
 
 std::shared_ptr<ModelHost> Runtime::find_model(std::int64_t id) const {
@@ -226,28 +240,25 @@ void Runtime::cancel_all(ModelHost& host) {
   if (host.run) host.run->cancel.cancel();
 }
 
-void Runtime::run_job(ModelHost& host, std::function<void()> work,
+void Runtime::run_job(const Origin& origin, ModelHost& host, std::function<void()> work,
                       std::function<void(const std::optional<Error>&)> then) {
-  ++jobs_;
-  ++*host.jobs;
-  host.worker.post([this, jobs = host.jobs, work = std::move(work), then = std::move(then)] {
-    std::optional<Error> error;
-    try {
-      work();
-    } catch (...) {
-      // To say what was thrown takes memory too.
-      const std::exception_ptr thrown = std::current_exception();
-      insist([&] { error = error_of([&] { std::rethrow_exception(thrown); }); });
-    }
+  host.worker.post([this, origin, jobs = host.jobs, work = std::move(work), then = std::move(then)] {
+    const auto error = error_of(work);
     insist([&] {
-      mailbox_.post([this, jobs, error, then] {
+      mailbox_.post([this, origin, jobs, error, then] {
         --jobs_;
         --*jobs;
-        then(error);
+        if (const auto failed = error_of([&] { then(error); })) {
+          reply_error(origin, *failed);
+          done(origin);
+        }
         check_idle();
       });
     });
   });
+  // It ends on this thread.
+  ++jobs_;
+  ++*host.jobs;
 }
 
 }  // namespace rwkv::bridge

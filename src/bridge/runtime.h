@@ -19,8 +19,8 @@
 
 namespace rwkv::bridge {
 
-/// Requests of one port are served in the order in which they came; their effects are visible to later ones. A request
-/// for a model that is being stopped waits for that, and one for a model that its own port is still loading waits for
+/// Ports are served in turn, the requests of one in the order in which they came; their effects are visible to later
+/// ones. A request for a model that is being stopped waits for that, and one for a model that its own port is still loading waits for
 /// the load; others go on. Nothing here blocks: what takes time is a job of a model's worker, whose end comes back as a
 /// task of the mailbox. Everything but the mailbox belongs to the runtime's thread.
 class Runtime {
@@ -34,11 +34,13 @@ class Runtime {
   /// From any thread.
   void open(PortId id, std::unique_ptr<Port> port, const protocol::PortOptions& options);
   /// From any thread; when it returns the port is not used any more, except by a callback of it that made this call.
+  /// Requests that have not been begun are dropped.
   void close(PortId id);
-  /// Queues one JSON request of a port. From any thread.
+  /// Queues one JSON request of a port. From any thread. Throws Error(kBusy) when too much of it waits.
   void receive(PortId id, std::string json);
-  /// Calls `then` on the runtime's thread as soon as nothing is loading, generating or being saved. From any thread.
-  void when_idle(std::function<void()> then);
+  /// Calls `then` on the runtime's thread as soon as what the port has sent is served and nothing is loading, generating
+  /// or being saved; never, if the port is closed before. From any thread.
+  void when_idle(PortId id, std::function<void()> then);
 
  private:
   friend class Handlers;
@@ -54,8 +56,10 @@ class Runtime {
   void drop_client(PortId id);
   const Client* find_client(PortId id) const;
 
-  /// False: nobody is there any more.
+  /// False: nobody is there any more. Throws where memory lacks; nothing was told then.
   bool reply(const Origin& origin, protocol::Response response);
+  /// The same for what a client waits for and no Error can stand for; a moment without memory does not keep it.
+  bool reply_surely(const Origin& origin, const protocol::Response& response);
   void reply_error(const Origin& origin, const Error& error);
   /// Nothing more follows for the request.
   void done(const Origin& origin);
@@ -69,13 +73,17 @@ class Runtime {
   void check_idle();
 
   // A job beside generations: evaluation, saving. `work` runs on the model's worker, `then` on the runtime's thread
-  // with what it threw, if anything.
-  void run_job(ModelHost& host, std::function<void()> work, std::function<void(const std::optional<Error>&)> then);
+  // with what it threw, if anything; what `then` throws is the answer to the request.
+  void run_job(const Origin& origin, ModelHost& host, std::function<void()> work,
+               std::function<void(const std::optional<Error>&)> then);
 
   // models.cpp
   void load_model(const Origin& origin, const ModelRequest& request);
-  void load_ended(const Origin& origin, const std::shared_ptr<ModelHost>& host, const std::optional<Error>& error);
+  void begin_load(const Origin& origin, const std::shared_ptr<ModelHost>& host);
+  void load_ended(const Origin& origin, const std::shared_ptr<ModelHost>& host, std::optional<Error> error);
+  void tell_load_ended(const Origin& origin, const std::shared_ptr<ModelHost>& host, const std::optional<Error>& error);
   void release_model(const Origin& origin, const std::shared_ptr<ModelHost>& host);
+  void model_released(const Origin& origin, const std::shared_ptr<ModelHost>& host);
 
   // memory.cpp
   struct MemoryRelease {
@@ -96,6 +104,8 @@ class Runtime {
   void start_run(const Origin& origin, const std::shared_ptr<ModelHost>& host, const std::shared_ptr<Run>& run,
                  std::function<std::vector<GenerationTask>()> make_tasks);
   void run_ended(const std::shared_ptr<ModelHost>& host, const std::shared_ptr<Run>& run);
+  void tell_end(const std::shared_ptr<ModelHost>& host, const std::shared_ptr<Run>& run,
+                const std::optional<Origin>& stop);
   void give_end_notice(ModelHost& host);
   void drain(const std::shared_ptr<ModelHost>& host);
   void post_run_ended(const std::weak_ptr<ModelHost>& host, const std::shared_ptr<Run>& run);

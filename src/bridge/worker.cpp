@@ -2,6 +2,9 @@
 
 #include <utility>
 
+#include "base/error_of.h"
+#include "base/log.h"
+
 namespace rwkv::bridge {
 
 Worker::Worker() : thread_([this] { run(); }) {}
@@ -32,7 +35,7 @@ void Worker::run() {
     Job job = std::move(jobs_.front());
     jobs_.pop_front();
     lock.unlock();
-    job();
+    if (const auto error = error_of(job)) log::error(error->what());
     job = nullptr;  // what it holds goes outside of the lock
     lock.lock();
   }

@@ -19,7 +19,7 @@ class Worker {
   Worker& operator=(const Worker&) = delete;
   ~Worker();
 
-  /// Jobs catch what they may meet. From any thread.
+  /// Jobs catch what they may meet: what one throws is logged and ends that job alone. From any thread.
   void post(Job job);
 
  private:

@@ -20,7 +20,11 @@ auto guarded(const Function& function) noexcept -> decltype(function()) {
     return function();
   } catch (const rwkv::Error& error) {
     rwkv::log::error(error.what());
-    return error.code() == rwkv::ErrorCode::kInvalidArgument ? RWKV_BRIDGE_BAD_ARGUMENT : RWKV_BRIDGE_INTERNAL;
+    switch (error.code()) {
+      case rwkv::ErrorCode::kInvalidArgument: return RWKV_BRIDGE_BAD_ARGUMENT;
+      case rwkv::ErrorCode::kBusy: return RWKV_BRIDGE_BUSY;
+      default: return RWKV_BRIDGE_INTERNAL;
+    }
   } catch (const std::bad_alloc&) {
     return RWKV_BRIDGE_NO_MEMORY;
   } catch (const std::exception& error) {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/machine.h"
 #include "capi/guard.h"
 #include "capi/live_objects.h"
 
@@ -137,6 +138,8 @@ bool Runtime::release(int id) {
     model = std::move(node.mapped());
   }
   model->close();
+  model.reset();
+  give_back_freed_memory();
   return true;
 }
 
@@ -155,6 +158,9 @@ void Runtime::close() {
   if (loader.joinable()) loader.join();
   std::unique_lock lock(mutex_);
   load_ended_.wait(lock, [&] { return loads_ == 0; });
+  lock.unlock();
+  models.clear();
+  give_back_freed_memory();
 }
 
 const char* Runtime::keep(const std::string& text) {

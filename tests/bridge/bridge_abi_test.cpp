@@ -94,6 +94,48 @@ TEST(BridgeAbi, RefusesWhatIsNoArgument) {
   EXPECT_EQ(rwkv_bridge_close(port, 1), 0);
 }
 
+struct Gate {
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool inside = false;
+  bool open = false;
+
+  static void wait(const char*, std::size_t, void* self) {
+    auto& gate = *static_cast<Gate*>(self);
+    std::unique_lock lock(gate.mutex);
+    gate.inside = true;
+    gate.changed.notify_all();
+    gate.changed.wait(lock, [&] { return gate.open; });
+  }
+};
+
+TEST(BridgeAbi, RefusesMoreOfAPortThanMayWaitAndTakesItLater) {
+  Gate gate;
+  const auto port = rwkv_bridge_open("full", nullptr, Gate::wait, &gate);
+  EXPECT_EQ(send(port, R"({"type": "GetModels"})"), 0);
+  {
+    std::unique_lock lock(gate.mutex);
+    gate.changed.wait(lock, [&] { return gate.inside; });
+  }
+  const std::string large = R"({"type": "GetModels", "pad": ")" + std::string(5 << 20, 'x') + "\"}";
+  int taken = 0;
+  while (send(port, large) == 0 && taken < 20) ++taken;
+  EXPECT_EQ(taken, 12) << "of 5 MiB and a bit each within 64 MiB";
+  EXPECT_EQ(send(port, large), RWKV_BRIDGE_BUSY);
+  Inbox inbox;
+  const auto other = rwkv_bridge_open("full", nullptr, Inbox::receive, &inbox);
+  EXPECT_EQ(send(other, large), 0) << "each port has its own";
+  {
+    const std::lock_guard lock(gate.mutex);
+    gate.open = true;
+    gate.changed.notify_all();
+  }
+  EXPECT_TRUE(eventually([&] { return send(port, large) == 0; }));
+  EXPECT_TRUE(eventually([&] { return inbox.has("LoadedModels"); }));
+  rwkv_bridge_close(port, 1);
+  rwkv_bridge_close(other, 1);
+}
+
 TEST(BridgeAbi, CopiesWhatIsPassedIn) {
   Inbox inbox;
   std::string name = "copied";

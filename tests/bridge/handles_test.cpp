@@ -57,11 +57,15 @@ TEST(Handles, ARequestThatNamesItsLoadIsNeverServedByTheNextModelOfThatId) {
 // Is there until `gone` is set.
 class LeavingPort final : public Port {
  public:
-  explicit LeavingPort(const std::atomic<bool>& gone) : gone_(gone) {}
-  bool post(std::string) override { return !gone_; }
+  LeavingPort(const std::atomic<bool>& gone, std::atomic<bool>& heard) : gone_(gone), heard_(heard) {}
+  bool post(std::string) override {
+    heard_ = true;
+    return !gone_;
+  }
 
  private:
   const std::atomic<bool>& gone_;
+  std::atomic<bool>& heard_;
 };
 
 TEST(Handles, AModelThatNobodyWasToldOfIsReleasedUnlessItsPortKeepsLoads) {
@@ -70,11 +74,12 @@ TEST(Handles, AModelThatNobodyWasToldOfIsReleasedUnlessItsPortKeepsLoads) {
   for (const bool keep : {false, true}) {
     for (const bool close : {false, true}) {
       std::atomic<bool> gone{false};
+      std::atomic<bool> begun{false};
       p::PortOptions options;
       options.keep_loads = keep;
-      const PortId port = open_port(keeper.name(), std::make_unique<LeavingPort>(gone), options);
+      const PortId port = open_port(keeper.name(), std::make_unique<LeavingPort>(gone, begun), options);
       send(port, encoded(p::LoadRWKVModel{path, {"scripted"}, ""}, 1));
-      keeper.settle();
+      ASSERT_TRUE(eventually([&] { return begun.load(); }));
       gone = true;
       if (close) close_port(port, false);
       std::atomic<bool> idle{false};

@@ -157,16 +157,21 @@ TEST(Ports, ACallbackMayOpenPortsAndSend) {
 }
 
 TEST(Ports, ManyThreadsOpenUseAndClosePortsOfTheSameNames) {
-  std::atomic<int> answers{0};
   std::vector<std::thread> threads;
   for (int t = 0; t < 8; ++t) {
-    threads.emplace_back([&, t] {
+    threads.emplace_back([t] {
       for (int i = 0; i < 60; ++i) {
         const std::string name = "shared " + std::to_string((t + i) % 3);
         const auto count = [](const char*, std::size_t, void* to) { ++*static_cast<std::atomic<int>*>(to); };
-        const PortId port = open_port(name, std::make_unique<CallbackPort>(count, &answers), {});
+        std::atomic<int> heard{0};
+        const PortId port = open_port(name, std::make_unique<CallbackPort>(count, &heard), {});
         for (int k = 0; k < 5; ++k) EXPECT_TRUE(send(port, encoded(p::GetModels{}, k)));
+        // A close drops what has not been begun, so who wants answers waits for them. Others leave in the middle.
+        if (i % 3 != 0) {
+          EXPECT_TRUE(eventually([&] { return heard == 5; }));
+        }
         EXPECT_TRUE(close_port(port, i % 2 == 0));
+        EXPECT_LE(heard, 5);
         EXPECT_FALSE(send(port, encoded(p::GetModels{}, 9)));
         EXPECT_FALSE(close_port(port, true));
       }
@@ -174,7 +179,40 @@ TEST(Ports, ManyThreadsOpenUseAndClosePortsOfTheSameNames) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_TRUE(eventually([] { return live_objects() == 0; }));
-  EXPECT_EQ(answers, 8 * 60 * 5);  // what was sent before the close is answered before it
+}
+
+// Takes its time for each message.
+struct SlowListener {
+  std::atomic<int> heard{0};
+  static void hear(const char*, std::size_t, void* self) {
+    std::this_thread::sleep_for(milliseconds(5));
+    ++static_cast<SlowListener*>(self)->heard;
+  }
+};
+
+constexpr int kFlood = 2000;  // ten seconds of a slow listener
+
+TEST(Ports, AFloodOfOneHoldsNoOtherUpAndEndsWithItsPort) {
+  Client other;
+  SlowListener slow;
+  const PortId port = open_port(other.name(), std::make_unique<CallbackPort>(SlowListener::hear, &slow), {});
+  for (int i = 0; i < kFlood; ++i) ASSERT_TRUE(send(port, encoded(p::GetModels{}, i)));
+  for (int i = 0; i < 3; ++i) other.ask<p::LoadedModels>(p::GetModels{});
+  EXPECT_LT(slow.heard, kFlood);
+  close_port(port, false);
+  const int heard = slow.heard;
+  EXPECT_LT(heard, kFlood) << "dropped, not served";
+  other.ask<p::LoadedModels>(p::GetModels{});
+  EXPECT_EQ(slow.heard, heard);
+}
+
+TEST(Ports, TheLastPortsFloodEndsWithTheRuntime) {
+  SlowListener slow;
+  const PortId port = open_port("flood", std::make_unique<CallbackPort>(SlowListener::hear, &slow), {});
+  for (int i = 0; i < kFlood; ++i) ASSERT_TRUE(send(port, encoded(p::GetModels{}, i)));
+  close_port(port, true);
+  EXPECT_LT(slow.heard, kFlood);
+  EXPECT_EQ(live_objects(), 0);
 }
 
 TEST(Ports, RuntimesOfDifferentNamesKnowNothingOfEachOther) {
@@ -250,6 +288,13 @@ TEST(Ports, AnIdleRuntimeSaysSo) {
   EXPECT_TRUE(eventually([&] { return idle.load(); }));
   EXPECT_EQ(client.text(model), reply);
   EXPECT_FALSE(when_idle(client.port() + 1000, [] {}));
+  // After all that was asked before, wrong requests too.
+  std::atomic<int> at_idle{-1};
+  const auto before = static_cast<int>(client.count());
+  for (int i = 0; i < 500; ++i) client.send_text("{}");
+  when_idle(client.port(), [&] { at_idle = static_cast<int>(client.count()); });
+  EXPECT_TRUE(eventually([&] { return at_idle >= 0; }));
+  EXPECT_EQ(at_idle, before + 500);
 }
 
 }  // namespace

@@ -82,6 +82,18 @@ TEST(BridgeCommand, TheEndOfInputWaitsForTheLastAnswer) {
   EXPECT_EQ(of_type(messages, "RequestDone").size(), 3u);  // load, setting, chat
 }
 
+TEST(BridgeCommand, InputThatComesFasterThanItIsServedIsServedWhole) {
+  // Three times what may wait.
+  std::vector<std::string> lines;
+  for (int id = 0; id < 24; ++id) {
+    lines.push_back(R"({"type":"GetModels","requestId":)" + std::to_string(id) + R"(,"pad":")" +
+                    std::string(8 << 20, 'x') + "\"}");
+  }
+  const auto messages = talk(lines);
+  ASSERT_EQ(messages.size(), lines.size());
+  for (int id = 0; id < 24; ++id) EXPECT_EQ(messages[static_cast<std::size_t>(id)]["requestId"], id);
+}
+
 // A conversation in which the next line depends on what came.
 class Session {
  public:
