@@ -67,12 +67,12 @@ void check_result(const AtomicFile& file) {
 }  // namespace
 
 Report convert_to_gguf(const GgufRequest& request) {
+  const Checkpoint checkpoint = open_checkpoint(request.source);
   if (request.vocabulary.empty()) {
     throw Error(ErrorCode::kInvalidArgument,
-                "a GGUF file contains its vocabulary: name the World vocabulary file of the model");
+                "a GGUF file contains its vocabulary: name the World vocabulary file of the model (--vocab)");
   }
   const Vocabulary vocabulary = Vocabulary::from_file(request.vocabulary);
-  const Checkpoint checkpoint = open_checkpoint(request.source);
   RwkvPlan plan = plan_rwkv(checkpoint.weights, request.format);
 
   Report report;

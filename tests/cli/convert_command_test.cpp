@@ -36,7 +36,7 @@ TEST(ConvertCommand, ConvertedModelIsSoundAndComputesTheReferencesLogits) {
 
 TEST(ConvertCommand, EndingOfTheOutputChoosesTheFormat) {
   const ScratchFolder folder;
-  for (const char* name : {"model.safetensors", "model.st"}) {
+  for (const char* name : {"model.safetensors", "model.st", "MODEL.SAFETENSORS", "model.St"}) {
     const std::string output = folder.path() / name;
     EXPECT_EQ(rwkv({"convert", kCheckpoints / "rwkv6.pth", output}).exit_code, 0);
     EXPECT_EQ(read_file(output).find("{\"__metadata__\":{\"format\":\"pt\"}"), 8u);

@@ -330,6 +330,15 @@ TEST_F(Convert, SourcesThatAreNoCheckpointsAreRefused) {
   expect_error(ErrorCode::kNotFound, "absent.pth", [&] { convert::convert_to_gguf(request(path("absent.pth"))); });
   expect_error(ErrorCode::kUnsupported, "a GGUF file already",
                [&] { convert::convert_to_gguf(request(kModel.string())); });
+  std::filesystem::create_directory(path("folder"));
+  expect_error(ErrorCode::kIo, "name the .pth or .safetensors file in it",
+               [&] { convert::convert_to_gguf(request(path("folder"))); });
+  GgufRequest twice_wrong = request(kModel.string());
+  twice_wrong.vocabulary.clear();
+  expect_error(ErrorCode::kUnsupported, "a GGUF file already", [&] { convert::convert_to_gguf(twice_wrong); });
+  GgufRequest without_vocabulary = request(written(RandomCheckpoint({})));
+  without_vocabulary.vocabulary.clear();
+  expect_error(ErrorCode::kInvalidArgument, "--vocab", [&] { convert::convert_to_gguf(without_vocabulary); });
   write_file(path("empty.pth"), "");
   expect_error(ErrorCode::kBadFile, "empty.pth", [&] { convert::convert_to_gguf(request(path("empty.pth"))); });
   GgufRequest wish = request(written(RandomCheckpoint({})));
