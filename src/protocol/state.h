@@ -137,9 +137,10 @@ struct SetStateCache {
   /// Memory of all states; the least recently used go first. Unless set, a sixteenth of the machine's memory, 32 MiB to
   /// 1 GiB, for each model.
   std::optional<std::int64_t> limit_bytes{};
-  /// Where states are kept as files, for the next start of the app too; empty: nowhere (the default).
+  /// Where states are kept as files, for the next start of the app too; empty: nowhere (the default). Apps may share
+  /// one.
   std::optional<std::string> folder{};
-  /// Size of those files; null: 1 GiB when a folder is given.
+  /// Size of those files of a model, whichever process wrote them; null: 1 GiB when a folder is given.
   std::optional<std::int64_t> folder_limit_bytes{};
 
   bool operator==(const SetStateCache&) const = default;

@@ -17,10 +17,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kExtension = ".state";
+// A process that was killed while it wrote leaves what is older than this.
 constexpr std::chrono::hours kStale{1};
 // States that wait to be written are kept in memory.
 constexpr std::uint64_t kMostOfferedBytes = std::uint64_t{64} << 20;
+
+constexpr std::string_view kExtension = ".state";
 
 std::string hexadecimal(std::uint64_t value) {
   std::string text;
@@ -28,12 +30,63 @@ std::string hexadecimal(std::uint64_t value) {
   return text;
 }
 
+std::string name_of(std::span<const TokenId> tokens) {
+  return hexadecimal(checksum(std::as_bytes(tokens))) + std::string(kExtension);
+}
+
+struct Found {
+  std::string name;
+  std::uint64_t bytes = 0;
+  fs::file_time_type used;
+  bool complete = true;  // else somebody is writing it
+};
+
+enum class Kind { kStrange, kState, kBeingWritten };
+
+// By the name: that of name_of(), or with what an AtomicFile puts behind it.
+Kind kind_of(std::string_view name) {
+  constexpr std::size_t kDigits = 16;
+  constexpr std::string_view kTemporary = ".tmp";
+  if (name.substr(0, kDigits).find_first_not_of("0123456789abcdef") != std::string_view::npos) return Kind::kStrange;
+  if (name.size() < kDigits + kExtension.size() || name.substr(kDigits, kExtension.size()) != kExtension) {
+    return Kind::kStrange;
+  }
+  const std::string_view rest = name.substr(kDigits + kExtension.size());
+  if (rest.empty()) return Kind::kState;
+  const bool is_temporary = rest.size() > kTemporary.size() && rest.ends_with(kTemporary) && rest.starts_with(".") &&
+                            rest.substr(1, rest.size() - 1 - kTemporary.size()).find_first_not_of("0123456789-") ==
+                                std::string_view::npos;
+  return is_temporary ? Kind::kBeingWritten : Kind::kStrange;
+}
+
+// What is ours in the folder, of whichever process; nothing where there is no folder (any more).
+std::vector<Found> ours_in(const fs::path& folder) {
+  std::vector<Found> found;
+  std::error_code error;
+  for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
+    Found file;
+    file.name = utf8_from_path(at->path().filename());
+    const Kind kind = kind_of(file.name);
+    if (kind == Kind::kStrange) continue;
+    std::error_code gone;
+    file.complete = kind == Kind::kState;
+    file.bytes = at->file_size(gone);
+    if (!gone) file.used = at->last_write_time(gone);
+    if (!gone) found.push_back(std::move(file));
+  }
+  return found;
+}
+
 // And not only unreadable at the moment, for want of memory or descriptors.
 bool is_useless(const std::exception& error) {
   const auto* typed = dynamic_cast<const Error*>(&error);
-  if (typed == nullptr) return false;
-  return typed->code() == ErrorCode::kBadFile || typed->code() == ErrorCode::kInvalidArgument ||
-         typed->code() == ErrorCode::kNotFound;
+  return typed != nullptr && (typed->code() == ErrorCode::kBadFile || typed->code() == ErrorCode::kInvalidArgument);
+}
+
+// Another process may have removed it.
+bool is_missing(const std::exception& error) {
+  const auto* typed = dynamic_cast<const Error*>(&error);
+  return typed != nullptr && typed->code() == ErrorCode::kNotFound;
 }
 
 bool begins_with(std::span<const TokenId> text, std::span<const TokenId> beginning) {
@@ -53,7 +106,7 @@ DiskCache::DiskCache(const ModelInfo& info, std::shared_ptr<const StateForm> for
   fs::create_directories(folder_, error);
   if (error)
     throw Error(ErrorCode::kIo, "the folder '" + utf8_from_path(folder_) + "' cannot be made: " + error.message());
-  scan();
+  look();
   thread_ = std::thread([this] { run(); });
 }
 
@@ -66,166 +119,207 @@ DiskCache::~DiskCache() {
   thread_.join();
 }
 
-// What earlier processes left, by the time of its last use.
-void DiskCache::scan() {
-  std::vector<std::pair<fs::file_time_type, Entry>> found;
-  std::error_code error;
-  for (const fs::directory_entry& file : fs::directory_iterator(folder_, error)) {
-    if (file.path().extension() != kExtension) {
-      // What a process left that was killed while it wrote.
-      if (fs::file_time_type::clock::now() - file.last_write_time(error) > kStale) fs::remove(file.path(), error);
-      continue;
+// Removes what is too much, whoever wrote it, and learns what others wrote and removed.
+void DiskCache::look() {
+  std::vector<Found> found = ours_in(folder_);
+  const auto remove = [&](const Found& file) {
+    std::error_code error;
+    fs::remove(folder_ / path_from_utf8(file.name), error);
+    return !error;
+  };
+  const auto now = fs::file_time_type::clock::now();
+  std::uint64_t bytes = 0;
+  for (const Found& file : found) {
+    if (file.complete || now - file.used < kStale || !remove(file)) bytes += file.bytes;
+  }
+  std::erase_if(found, [](const Found& file) { return !file.complete; });
+  std::sort(found.begin(), found.end(), [](const Found& a, const Found& b) { return a.used < b.used; });
+  auto kept = found.begin();
+  for (; kept != found.end() && bytes > limit_bytes_; ++kept) {
+    if (remove(*kept)) bytes -= kept->bytes;
+  }
+  found.erase(found.begin(), kept);
+
+  std::map<std::string, Tokens> entries;
+  std::vector<std::string> strange;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const Found& file : found) {
+      const auto known = entries_.find(file.name);
+      if (known == entries_.end()) {
+        strange.push_back(file.name);
+      } else {
+        entries.insert(entries_.extract(known));
+      }
     }
+    entries_.swap(entries);
+  }
+  for (const std::string& name : strange) {
+    const fs::path path = folder_ / path_from_utf8(name);
     try {
-      StateFileHead head = read_state_file_head(utf8_from_path(file.path()));
+      StateFileHead head = read_state_file_head(utf8_from_path(path));
       if (head.fingerprint != fingerprint_) continue;
-      found.emplace_back(file.last_write_time(), Entry{std::move(head.tokens), file.path(), file.file_size()});
+      const std::lock_guard lock(mutex_);
+      if (!clear_asked_) entries_.emplace(name, std::move(head.tokens));
     } catch (const std::exception& bad) {
+      if (is_missing(bad)) continue;
       log::warn(std::string("a remembered state is of no use: ") + bad.what());
-      if (is_useless(bad)) fs::remove(file.path(), error);
+      std::error_code error;
+      if (is_useless(bad)) fs::remove(path, error);
     }
   }
-  std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
-  for (auto& [time, entry] : found) {
-    bytes_ += entry.bytes;
-    entries_.push_back(std::move(entry));
-  }
-  while (bytes_ > limit_bytes_ && !entries_.empty()) drop(std::prev(entries_.end()));
 }
 
-fs::path DiskCache::path_of(std::span<const TokenId> tokens) const {
-  return folder_ / (hexadecimal(checksum(std::as_bytes(tokens))) + std::string(kExtension));
+bool DiskCache::knows(const std::string& name, std::span<const TokenId> tokens) const {
+  const auto known = entries_.find(name);
+  return known != entries_.end() && known->second.size() == tokens.size() && begins_with(tokens, known->second);
 }
 
-std::list<DiskCache::Entry>::iterator DiskCache::find(std::span<const TokenId> tokens) {
-  return std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) {
-    return entry.tokens.size() == tokens.size() && begins_with(entry.tokens, tokens);
-  });
-}
-
-// The file is removed by the thread, which waits for no lock then.
-void DiskCache::drop(std::list<Entry>::iterator entry) {
-  dropped_.push_back(std::move(entry->path));
-  bytes_ -= entry->bytes;
-  entries_.erase(entry);
-  changed_.notify_all();
-}
+bool DiskCache::has_work() const { return !offers_.empty() || !used_.empty() || clear_asked_; }
 
 void DiskCache::offer(std::span<const TokenId> tokens, const State& state) {
   {
+    std::string name = name_of(tokens);
     const std::lock_guard lock(mutex_);
-    if (const auto known = find(tokens); known != entries_.end()) {
-      entries_.splice(entries_.begin(), entries_, known);
-      return;
+    if (knows(name, tokens)) {
+      used_.insert(std::move(name));
+    } else {
+      const std::uint64_t bytes = state.bytes().size();
+      if (state.is_zero() || bytes > limit_bytes_) return;
+      if (!offers_.empty() && offered_bytes_ + bytes > kMostOfferedBytes) return;
+      offers_.push_back({Tokens(tokens.begin(), tokens.end()), state});
+      offered_bytes_ += bytes;
     }
-    const std::uint64_t bytes = state.bytes().size();
-    if (state.is_zero() || bytes > limit_bytes_) return;
-    if (!offers_.empty() && offered_bytes_ + bytes > kMostOfferedBytes) return;
-    offered_bytes_ += bytes;
-    offers_.push_back({Tokens(tokens.begin(), tokens.end()), state});
   }
   changed_.notify_all();
 }
 
 State DiskCache::longest_prefix(std::span<const TokenId> tokens, std::size_t known, StableCut cut) {
   while (true) {
-    std::string path;
+    std::string name;
     {
       const std::lock_guard lock(mutex_);
-      auto best = entries_.end();
-      for (auto it = entries_.begin(); it != entries_.end(); ++it) {
-        const std::size_t size = it->tokens.size();
-        if (size <= std::max(known, best == entries_.end() ? 0 : best->tokens.size())) continue;
-        if (can_begin_at(size, tokens.size(), cut) && begins_with(tokens, it->tokens)) best = it;
+      std::size_t longest = known;
+      for (const auto& [other, stored] : entries_) {
+        if (stored.size() <= longest || !can_begin_at(stored.size(), tokens.size(), cut)) continue;
+        if (!begins_with(tokens, stored)) continue;
+        longest = stored.size();
+        name = other;
       }
-      if (best == entries_.end()) return {};
-      std::error_code error;
-      fs::last_write_time(best->path, fs::file_time_type::clock::now(), error);
-      entries_.splice(entries_.begin(), entries_, best);
-      path = utf8_from_path(best->path);
     }
+    if (name.empty()) return {};
+    const fs::path path = folder_ / path_from_utf8(name);
+    std::error_code error;
     try {
-      const StateFile file = read_state_file(path);
+      const StateFile file = read_state_file(utf8_from_path(path));
       if (file.fingerprint == fingerprint_ && begins_with(tokens, file.tokens)) {
+        fs::last_write_time(path, fs::file_time_type::clock::now(), error);
         return form_->state_of(file.tensors, static_cast<std::int64_t>(file.tokens.size()));
       }
     } catch (const std::exception& bad) {
-      log::warn(std::string("a remembered state is of no use: ") + bad.what());
-      if (!is_useless(bad)) return {};
+      if (!is_missing(bad)) {
+        log::warn(std::string("a remembered state is of no use: ") + bad.what());
+        if (!is_useless(bad)) return {};
+      }
     }
+    fs::remove(path, error);
     const std::lock_guard lock(mutex_);
-    const auto entry = std::find_if(entries_.begin(), entries_.end(),
-                                    [&](const Entry& other) { return utf8_from_path(other.path) == path; });
-    if (entry != entries_.end()) drop(entry);
+    entries_.erase(name);
   }
 }
 
 void DiskCache::clear() {
-  const std::lock_guard lock(mutex_);
-  ++clears_;
-  while (!entries_.empty()) drop(entries_.begin());
-  offers_.clear();
-  offered_bytes_ = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    clear_asked_ = true;
+    entries_.clear();
+    used_.clear();
+    offers_.clear();
+    offered_bytes_ = 0;
+  }
+  changed_.notify_all();
 }
 
 void DiskCache::wait_until_written() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return offers_.empty() && dropped_.empty() && !writing_; });
+  changed_.wait(lock, [this] { return !has_work() && !writing_; });
 }
 
 DiskCache::Stats DiskCache::stats() const {
-  const std::lock_guard lock(mutex_);
-  return {entries_.size(), bytes_, limit_bytes_};
+  Stats stats;
+  stats.limit_bytes = limit_bytes_;
+  for (const Found& file : ours_in(folder_)) {
+    stats.entries += file.complete ? 1 : 0;
+    stats.bytes += file.bytes;
+  }
+  return stats;
 }
 
 void DiskCache::run() noexcept {
   std::unique_lock lock(mutex_);
   while (true) {
-    changed_.wait(lock, [this] { return stopped_ || !offers_.empty() || !dropped_.empty(); });
-    if (offers_.empty() && dropped_.empty()) return;
-    const std::vector<fs::path> dropped = std::exchange(dropped_, {});
+    changed_.wait(lock, [this] { return stopped_ || has_work(); });
+    if (!has_work()) return;
+    const bool clear = std::exchange(clear_asked_, false);
+    const std::set<std::string> used = std::exchange(used_, {});
     Offer offer;
     if (!offers_.empty()) {
       offer = std::move(offers_.front());
       offers_.pop_front();
       offered_bytes_ -= offer.state.bytes().size();
     }
+    // A look costs microseconds a file: while there is more to be written, the bound may be passed by a little.
+    const std::uint64_t may_wait = offers_.empty() ? 0 : limit_bytes_ / 16;
     writing_ = true;
-    const std::uint64_t clears = clears_;
     lock.unlock();
     const auto error = error_of([&] {
-      std::error_code ignored;
-      for (const fs::path& path : dropped) fs::remove(path, ignored);
-      if (!offer.tokens.empty()) write(offer);
+      if (clear) remove_all();
+      for (const std::string& name : used) use(name);
+      if (!offer.tokens.empty()) keep(offer);
     });
     if (error) log::warn(std::string("a state could not be kept on disk: ") + error->what());
+    if (unlisted_bytes_ > may_wait) {
+      unlisted_bytes_ = 0;
+      if (const auto unlisted = error_of([&] { look(); })) log::warn(unlisted->what());
+    }
     lock.lock();
-    if (const auto entry = find(offer.tokens); clears != clears_ && entry != entries_.end()) drop(entry);
     writing_ = false;
     changed_.notify_all();
   }
 }
 
-void DiskCache::write(const Offer& offer) {
-  const fs::path path = path_of(offer.tokens);
+void DiskCache::remove_all() {
+  for (const Found& file : ours_in(folder_)) {
+    std::error_code error;
+    if (file.complete) fs::remove(folder_ / path_from_utf8(file.name), error);
+  }
+}
+
+// One that is gone is written when it is offered again.
+void DiskCache::use(const std::string& name) {
+  std::error_code gone;
+  fs::last_write_time(folder_ / path_from_utf8(name), fs::file_time_type::clock::now(), gone);
+  if (!gone) return;
+  const std::lock_guard lock(mutex_);
+  entries_.erase(name);
+}
+
+void DiskCache::keep(const Offer& offer) {
   StateFile file;
   file.fingerprint = fingerprint_;
   file.backend = backend_;
   file.tokens = offer.tokens;
   file.tensors = form_->tensors_of(offer.state);
-  write_state_file(utf8_from_path(path), file);
-  const std::uint64_t bytes = fs::file_size(path);
-  const std::lock_guard lock(mutex_);
-  // Another text with the same checksum has just been replaced.
-  const auto replaced =
-      std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) { return entry.path == path; });
-  if (replaced != entries_.end()) {
-    bytes_ -= replaced->bytes;
-    entries_.erase(replaced);
+  const std::string name = name_of(offer.tokens);
+  fs::create_directories(folder_);  // somebody may have removed it
+  unlisted_bytes_ += offer.state.bytes().size();
+  write_state_file(utf8_from_path(folder_ / path_from_utf8(name)), file);
+  {
+    const std::lock_guard lock(mutex_);
+    // Also where another text with the same checksum has just been replaced.
+    if (!clear_asked_) entries_[name] = offer.tokens;
   }
-  entries_.push_front({offer.tokens, path, bytes});
-  bytes_ += bytes;
-  while (bytes_ > limit_bytes_ && !entries_.empty()) drop(std::prev(entries_.end()));
+  use(name);  // by the clock that counts for all, which is finer than a file system's
 }
 
 }  // namespace rwkv

@@ -161,7 +161,7 @@ class LanguageModel {
   void unload_initial_state(const std::string& path);
 
   /// Keeps states of conversations in files below `folder`, at most `limit_bytes` of them, and finds those that were
-  /// kept there before; an empty name: no longer. Throws Error(kIo).
+  /// kept there before, by other processes too; an empty name: no longer. Throws like DiskCache.
   void set_state_folder(const std::string& folder, std::uint64_t limit_bytes);
 
   /// States of earlier prompts and answers.

@@ -256,8 +256,8 @@ std::size_t StateCache::known_in_memory(std::span<const TokenId> tokens, StableC
 }
 
 DiskCache::Stats StateCache::disk_stats() const {
-  const std::lock_guard lock(mutex_);
-  return disk_ ? disk_->stats() : DiskCache::Stats{};
+  const std::shared_ptr<DiskCache> of = disk();  // which looks into its folder, so not under the lock
+  return of ? of->stats() : DiskCache::Stats{};
 }
 
 void StateCache::set_disk(std::shared_ptr<DiskCache> disk) {
