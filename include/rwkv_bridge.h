@@ -1,3 +1,4 @@
+/* clang-format off */
 /* The bridge: typed JSON messages between an app and the process-wide RWKV runtime.
  *
  * A port is one client's end. Requests go in with rwkv_bridge_send, responses come out through the function or the Dart
@@ -25,21 +26,25 @@
  *  - The child of a fork has none of the parent's ports: they are answered with RWKV_BRIDGE_CLOSED at once. What it opens
  *    itself works. The parent is not disturbed.
  *  - dlclose never unloads the library; what runs goes on.
- *  - The library installs no signal handlers. A system call that a signal interrupts is made again. Where `ulimit -f` may
+ *  - The library handles no signal but SIGBUS within its own mappings. A system call that a signal interrupts is made again. Where `ulimit -f` may
  *    be reached, ignore SIGXFSZ: writing then fails with an error instead of ending the process.
- *  - Model files are mapped: replace one by renaming another over it. Cutting or writing into one that is loaded ends in
- *    SIGBUS or wrong answers. Several processes may share a folder of the state cache.
+ *  - Model files are mapped: replace one by renaming another over it. One that is cut or written over while it is loaded
+ *    answers with `bad_file` from then on (README.md, "Memory", says what that needs of a host that handles SIGBUS
+ *    itself). Several processes may share a folder of the state cache and keep to its bound together.
  *
  * No function throws, aborts, exits or prints; where the engine itself runs out of memory it may abort.
  */
+/* clang-format on */
 #ifndef RWKV_BRIDGE_H
 #define RWKV_BRIDGE_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#if defined(_WIN32)
+#if defined(rwkv_mobile_EXPORTS) && defined(_WIN32)
 #define RWKV_BRIDGE_API __declspec(dllexport)
+#elif defined(_WIN32)
+#define RWKV_BRIDGE_API __declspec(dllimport)
 #else
 #define RWKV_BRIDGE_API __attribute__((visibility("default")))
 #endif
@@ -53,6 +58,9 @@ extern "C" {
 #define RWKV_BRIDGE_ABI_VERSION 1
 
 RWKV_BRIDGE_API int32_t rwkv_bridge_abi_version(void);
+
+/* The version that this header is of, as rwkv_bridge_version() tells the library's. */
+#define RWKV_BRIDGE_VERSION "0.1.0"
 
 /* The library's version, "MAJOR.MINOR.PATCH". Static. */
 RWKV_BRIDGE_API const char* rwkv_bridge_version(void);
@@ -71,11 +79,16 @@ enum {
 /* Receives one message: `length` bytes of UTF-8, valid during the call, not NUL-terminated. */
 typedef void (*rwkv_bridge_on_message)(const char* json, size_t length, void* user_data);
 
+/* clang-format off */
 /* Attaches to the runtime `name` (null: "default"). `options`: null or a JSON object of the port's options:
  *   "push": true                  every generation this port starts is pushed to it (GenerationDelta, ...)
  *   "notifyGenerationEnd": true   GenerateStop is sent at a natural end too
  *   "stopOnDeath": true           generations this port started are stopped when it is found dead or closed
+ *   "onlyNew": true               what is pushed leaves out what the request gave itself
+ *   "keepLoads": true             a model stays that ends loading after the port is closed or found dead
+ *   "acknowledge": true           RequestDone follows the last answer to each request
  * Returns the port. */
+/* clang-format on */
 RWKV_BRIDGE_API rwkv_bridge_port rwkv_bridge_open(const char* name, const char* options,
                                                   rwkv_bridge_on_message on_message, void* user_data);
 

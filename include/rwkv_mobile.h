@@ -1,3 +1,4 @@
+/* clang-format off */
 /* The C interface of the RWKV runtime: the 102 functions, the structures and the constants that clients of rwkv-mobile
  * (interface of April 2026) bind by name, so that such a client runs on this library when its file is replaced. What is
  * ours beyond them begins with `rwkv_ext_` and stands at the end. rwkv_mobile.hpp wraps all this for C++; rwkv_bridge.h
@@ -6,15 +7,16 @@
  * Lifetime contract
  *  - A runtime handle is valid from rwkvmobile_runtime_init to rwkvmobile_runtime_release, a model id from the load to
  *    rwkvmobile_runtime_release_model. Handles are numbers that are never given out again, not addresses: a null,
- * released or made-up one is recognised and answered like null. Ids are used again: the smallest free one is the next.
+ *    released or made-up one is recognised and answered like null. Ids count a runtime's loads, from 0 on, and are never
+ *    given again either: that of a released model names none, whatever is loaded later.
  *  - Releasing a model or a runtime that loads or generates stops that, waits for it and frees everything. When it has
  *    returned no callback of that model begins. A callback itself cannot release (RWKV_ERROR_RUNTIME): it would wait
- * for its own end. Do not hold a lock that a callback takes while you release.
+ *    for its own end. Do not hold a lock that a callback takes while you release.
  *  - Strings, arrays and structures passed in are copied before a call returns, in all calls, the `_async` ones
- * included.
+ *    included.
  *  - What a function hands out belongs to the caller where it names a function that frees it; that function also takes
  *    structures of zeros. Everything else belongs to the library and lives as long as the function says. "Until the
- * next call" means the next call of that function from the same thread: other threads do not disturb it.
+ *    next call" means the next call of that function from the same thread: other threads do not disturb it.
  *
  * Threads
  *  - Every function may be called from any thread at any time. Those that evaluate on the calling thread say "Blocks";
@@ -24,25 +26,37 @@
  *
  * Errors
  *  - An `int` result is 0 or an OR of the RWKV_ERROR bits below, if its function does not say otherwise. The usual
- * ones: 8    RWKV_ERROR_INVALID_PARAMETERS: a null, released or made-up runtime, a null pointer, an impossible number
- *      264  RUNTIME | INVALID_PARAMETERS: no model with that id, or a value that does not fit it
- *      256  RUNTIME: the model or the runtime is busy, or the call was stopped
- *      512  UNSUPPORTED: not in this build (vision, audio, speech, embedding)
- *      1024 ALLOC: no memory, or the buffer is too small
- *      4    EVAL: the backend failed while computing
- *    rwkv_ext_last_error says in words what went wrong, and so does the log (rwkvmobile_dump_log).
+ *    ones:
+ *      4     EVAL: the backend failed while computing
+ *      8     INVALID_PARAMETERS: a null, released or made-up runtime, a null pointer, an impossible number
+ *      256   RUNTIME: the model or the runtime is busy, or the call was stopped
+ *      257   RUNTIME | IO: a file is missing, damaged or cannot be written
+ *      264   RUNTIME | INVALID_PARAMETERS: no model with that id, or a value that does not fit it
+ *      512   UNSUPPORTED: not in this build (vision, audio, speech, embedding)
+ *      1024  ALLOC: no memory, or the buffer is too small
+ *    rwkv_ext_last_error says in words what went wrong, and so does the log (rwkvmobile_dump_log). The words are the
+ *    runtime's, not a thread's: where several threads or models fail at once, the last failure is what it tells.
  *  - Functions without such a result give null, zeros or an empty string, as they say.
- *  - No function throws, aborts, exits or prints.
+ *  - No function throws, aborts, exits or prints; where the engine itself runs out of memory it may abort.
+ *
+ * Process
+ *  - main may be left, and exit() called, while models load and generate. The child of a fork has none of the parent's
+ *    runtimes: their handles are answered like null there, new ones work. dlclose never unloads the library.
+ *  - Model files are mapped: replace one by renaming another over it. Several processes may share a folder of states.
+ *    rwkv_bridge.h and README.md say more about signals and files that change; it is the same library.
  *
  * Text is UTF-8 with a NUL at its end. What comes out is always valid UTF-8 and is never cut inside a character.
  */
+/* clang-format on */
 #ifndef RWKV_MOBILE_H
 #define RWKV_MOBILE_H
 
 #include <stdint.h>
 
-#if defined(_WIN32)
+#if defined(rwkv_mobile_EXPORTS) && defined(_WIN32)
 #define RWKV_MOBILE_API __declspec(dllexport)
+#elif defined(_WIN32)
+#define RWKV_MOBILE_API __declspec(dllimport)
 #else
 #define RWKV_MOBILE_API __attribute__((visibility("default")))
 #endif
@@ -50,6 +64,10 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* The version that this header is of, as text and as 10000 * major + 100 * minor + patch. */
+#define RWKV_MOBILE_VERSION "0.1.0"
+#define RWKV_MOBILE_VERSION_NUMBER 100
 
 /* ---- Constants ---- */
 
@@ -194,7 +212,9 @@ struct coreml_args {
 
 /* Called for each new token of an answer: the text so far (as the response buffer has it), the token, and what it added
  * to the text, which may be nothing while a character or a stop text is unfinished. A last call with token -1 brings
- * text that was held back at the end. The pointers are valid during the call. */
+ * text that was held back at the end. The pointers are valid during the call. As rwkv-mobile has it, there is no pointer
+ * of the caller's among them: who runs several generations at once and has to tell them apart polls, or takes the other
+ * interface (rwkv_bridge.h). */
 typedef void (*rwkvmobile_on_token)(const char* full_text, const int token_id, const char* new_text);
 
 /* The same for a batch: arrays of batch_size elements. Slots that the call is not about have token -1 and "" as new
@@ -232,6 +252,7 @@ RWKV_MOBILE_API int rwkvmobile_runtime_release(rwkvmobile_runtime_t runtime);
  *   -8      a null argument or no such runtime
  *   -1      no such backend in this build, or the vocabulary file cannot be used
  *   -33     the model file is missing, unreadable, damaged, or does not go with the vocabulary file
+ *   -1024   it does not fit into memory, or into what rwkv_ext_set_memory_budget allows
  *   others  the negative of RWKV_ERROR bits
  * Blocks for as long as it takes; rwkvmobile_runtime_release ends it. */
 /* clang-format on */
@@ -266,7 +287,7 @@ RWKV_MOBILE_API void rwkvmobile_runtime_get_load_model_status(rwkvmobile_runtime
  */
 RWKV_MOBILE_API float rwkvmobile_runtime_get_load_model_progress(rwkvmobile_runtime_t runtime);
 
-/* Stops what the model does, waits for it and frees it; its id may be given to the next model. See the lifetime
+/* Stops what the model does, waits for it and frees it; its id names no model from then on. See the lifetime
  * contract. 8 for a negative id, 264 for an unknown one. */
 RWKV_MOBILE_API int rwkvmobile_runtime_release_model(rwkvmobile_runtime_t runtime, int model_id);
 
@@ -333,8 +354,9 @@ RWKV_MOBILE_API struct supported_batch_sizes rwkvmobile_runtime_get_supported_ba
 RWKV_MOBILE_API void rwkvmobile_runtime_free_supported_batch_sizes(struct supported_batch_sizes sizes);
 
 /* Continues a text as it stands (`<EOD>` in it is token 0). Ends after the token stop_code, which belongs to the
- * answer, or after max_tokens. The response buffer begins with the prompt. disable_cache not 0: the text is evaluated
- * from the beginning and nothing is remembered. */
+ * answer, or after max_tokens. A stop_code that no token has (-1) ends nothing; 0 is the end of a text. The response
+ * buffer begins with the prompt. disable_cache not 0: the text is evaluated from the beginning and nothing is
+ * remembered. */
 RWKV_MOBILE_API int rwkvmobile_runtime_gen_completion_async(rwkvmobile_runtime_t runtime, int model_id,
                                                             const char* prompt, const int max_tokens,
                                                             const int stop_code, rwkvmobile_on_token callback,
@@ -492,7 +514,11 @@ RWKV_MOBILE_API int rwkvmobile_runtime_calculate_tokens_count_from_text(rwkvmobi
 RWKV_MOBILE_API int rwkvmobile_runtime_calculate_tokens_count_from_messages(rwkvmobile_runtime_t runtime, int model_id,
                                                                             const char** inputs, const int num_inputs);
 
-/* ---- States and evaluation ---- */
+/* ---- States and evaluation ----
+ *
+ * Each model remembers states of what it read, so that a conversation goes on without being read again: up to a
+ * sixteenth of the machine's memory, but at least 32 MiB and at most 1 GiB, until it is released.
+ * rwkv_ext_set_state_cache_limit and its neighbours bound that and give it back. */
 
 /* Empties the live state of rwkvmobile_runtime_eval_logits. The state cache is kept; chats and completions do not
  * depend on the live state. 0, also for an unknown id. */
@@ -615,7 +641,9 @@ RWKV_MOBILE_API const char* rwkvmobile_dump_log(void);
 /* Lines below the level are not kept, in the whole process. 4 counts as 3; other values are ignored. Default: INFO. */
 RWKV_MOBILE_API void rwkvmobile_set_loglevel(int loglevel);
 
-/* A folder for files that the runtime may keep. Nothing is kept in this build. Null is ignored. */
+/* A folder for files that a backend may keep for itself; none in this build does. It has nothing to do with what is
+ * remembered of conversations: that is kept in memory, as said above, and in files only where
+ * rwkv_ext_set_state_folder says so. Null is ignored. */
 RWKV_MOBILE_API void rwkvmobile_set_cache_dir(rwkvmobile_runtime_t runtime, const char* cache_dir);
 
 /* Where libraries of the QNN backend are, which is not in this build: a line in the log and nothing else; the process's
@@ -652,7 +680,7 @@ RWKV_MOBILE_API int rwkvmobile_server_release(rwkvmobile_server_t server);
  *
  * A client that may meet another library of the same name looks for rwkv_ext_version first. */
 
-#define RWKV_EXT_VERSION 1
+#define RWKV_EXT_VERSION 2
 
 /* The RWKV_EXT_VERSION of the library: raised when something is added below. */
 RWKV_MOBILE_API int rwkv_ext_version(void);
@@ -675,6 +703,38 @@ RWKV_MOBILE_API int rwkv_ext_server_port(rwkvmobile_server_t server);
 /* Copies what the runtime's latest failed call or generation said, in words, with a NUL; "" when nothing failed.
  * Results as of rwkvmobile_runtime_get_prompt. */
 RWKV_MOBILE_API int rwkv_ext_last_error(rwkvmobile_runtime_t runtime, char* buffer, int buffer_size);
+
+/* How much a model may remember in memory (see "States and evaluation"), at once: what is too much is forgotten, the
+ * states used longest ago first. 0: nothing but what was loaded from files. Where a budget is set and leaves less, that
+ * counts. 8 for less than 0; 264. Since version 2, as all up to rwkv_ext_memory_in_use. */
+RWKV_MOBILE_API int rwkv_ext_set_state_cache_limit(rwkvmobile_runtime_t runtime, int model_id, int64_t bytes);
+
+/* Keeps what the model remembers of conversations in files too, for the next start of the program: at most `bytes` of
+ * them, in a folder of its own below `folder`, which is made where it is missing. Other processes may use the same
+ * folder: the bound is for all of them together. "": no longer. 8 for null or less than 0 bytes; 257 when the folder
+ * cannot be made; 264. Blocks while it looks at the files that are there. */
+RWKV_MOBILE_API int rwkv_ext_set_state_folder(rwkvmobile_runtime_t runtime, int model_id, const char* folder,
+                                              int64_t bytes);
+
+/* A bound for all models of the runtime with what they remember; 0, the default: none but the machine's memory. A model
+ * that does not fit is not loaded (-1024). What is too much already goes: states first, then the weights of idle
+ * models, those used longest ago first; a model without weights keeps its id and settings and loads them again with the
+ * next call that needs them. 8 for less than 0. Blocks for milliseconds. */
+RWKV_MOBILE_API int rwkv_ext_set_memory_budget(rwkvmobile_runtime_t runtime, int64_t bytes);
+
+/* What goes when the system says that memory runs short (Android's onTrimMemory, iOS's didReceiveMemoryWarning). */
+enum {
+  RWKV_PRESSURE_MODERATE = 0, /* half of what idle models remember */
+  RWKV_PRESSURE_LOW = 1,      /* all that models remember, but what was loaded from files stays */
+  RWKV_PRESSURE_CRITICAL = 2  /* the weights of idle models too, as above */
+};
+
+/* Gives memory back to the system. Only time is lost: what was forgotten is read again. 8 for another `pressure`.
+ * Blocks for milliseconds. */
+RWKV_MOBILE_API int rwkv_ext_release_memory(rwkvmobile_runtime_t runtime, int pressure);
+
+/* Bytes that the runtime's models take with what they remember; mapped weights count. 0 for null. */
+RWKV_MOBILE_API int64_t rwkv_ext_memory_in_use(rwkvmobile_runtime_t runtime);
 
 /* Runtimes, models, servers and results not freed yet, in the whole process. For leak checks. */
 RWKV_MOBILE_API int64_t rwkv_ext_live_objects(void);

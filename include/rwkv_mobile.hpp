@@ -1,5 +1,7 @@
 // rwkv_mobile.h for C++17: objects that release what they own, strings instead of buffers, exceptions instead of codes.
 // Header-only; link the library and use this, or the C functions, or both: handle() and id() lead from here to there.
+// Only the C functions have callbacks, batches, the likeliest tokens, servers and the settings of single slots. An object
+// that was moved from can be assigned to and destroyed; what else is called of it throws.
 //
 //   rwkv_mobile::Runtime runtime;
 //   auto model = runtime.load("model.gguf");
@@ -9,6 +11,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -40,6 +43,7 @@ inline std::string last_error(rwkvmobile_runtime_t runtime) {
 /// Throws for anything but success.
 inline void check(rwkvmobile_runtime_t runtime, int code) {
   if (code == RWKV_SUCCESS) return;
+  if (!runtime) throw Error(code, "this object was moved from");
   const std::string message = last_error(runtime);
   throw Error(code, message.empty() ? "error " + std::to_string(code) : message);
 }
@@ -66,7 +70,7 @@ struct ChatOptions {
   bool add_generation_prompt = true;
 };
 
-/// A loaded model, released with this object, which must not outlive its Runtime.
+/// A loaded model, released with this object. One that outlives its Runtime, or was released by its id, throws.
 class Model {
  public:
   Model(rwkvmobile_runtime_t runtime, int id) noexcept : runtime_(runtime), id_(id) {}
@@ -142,6 +146,13 @@ class Model {
   void load_initial_state(const std::string& path) {
     detail::check(runtime_, rwkvmobile_runtime_load_initial_state(runtime_, id_, path.c_str()));
   }
+  /// See rwkv_ext_set_state_cache_limit and rwkv_ext_set_state_folder.
+  void set_state_cache_limit(std::int64_t bytes) {
+    detail::check(runtime_, rwkv_ext_set_state_cache_limit(runtime_, id_, bytes));
+  }
+  void set_state_folder(const std::string& folder, std::int64_t bytes) {
+    detail::check(runtime_, rwkv_ext_set_state_folder(runtime_, id_, folder.c_str(), bytes));
+  }
   void unload_initial_state(const std::string& path) {
     rwkvmobile_runtime_unload_initial_state(runtime_, id_, path.c_str());
   }
@@ -174,6 +185,11 @@ class Runtime {
     if (id < 0) detail::check(handle_, -id);
     return Model(handle_, id);
   }
+
+  /// See rwkv_ext_set_memory_budget and its neighbours.
+  void set_memory_budget(std::int64_t bytes) { detail::check(handle_, rwkv_ext_set_memory_budget(handle_, bytes)); }
+  void release_memory(int pressure) { detail::check(handle_, rwkv_ext_release_memory(handle_, pressure)); }
+  std::int64_t memory_in_use() const { return rwkv_ext_memory_in_use(handle_); }
 
  private:
   rwkvmobile_runtime_t handle_;

@@ -49,7 +49,7 @@ void Handlers::handle(const protocol::SetStateCache& request) {
   }
   if (request.limit_bytes) {
     host->cache_limit = static_cast<std::uint64_t>(*request.limit_bytes);
-    runtime_.fitted_ = {};
+    runtime_.cache_bounds_.forget();
     runtime_.fit_caches();
   }
   if (!request.folder) return;

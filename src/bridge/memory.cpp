@@ -1,5 +1,4 @@
 // Memory is given back: states first, then the weights of models that do nothing.
-#include <algorithm>
 #include <utility>
 
 #include "base/machine.h"
@@ -13,22 +12,10 @@ std::uint64_t Runtime::memory_in_use() const {
   return bytes;
 }
 
-// Caches share what the budget leaves them. Models that wake up take from that without asking anybody, so this is
-// looked at again and again.
 void Runtime::fit_caches() {
-  const std::uint64_t limit = budget_->limit();
-  const std::uint64_t granted = budget_->granted();
-  const Fitted fitted{limit, granted, models_.size()};
-  if (fitted == fitted_) return;
-  fitted_ = fitted;
-  const std::uint64_t room = limit > granted ? limit - granted : 0;
+  if (!cache_bounds_.outdated(*budget_, models_.size())) return;
   bool dropped = false;
-  for (const auto& [id, host] : models_) {
-    StateCache& cache = host->model->cache();
-    const std::uint64_t before = cache.stats().bytes;
-    cache.set_limit(limit == 0 ? host->cache_limit : std::min(host->cache_limit, room / models_.size()));
-    dropped |= cache.stats().bytes < before;
-  }
+  for (const auto& [id, host] : models_) dropped |= cache_bounds_.apply(host->model->cache(), host->cache_limit);
   if (dropped) give_back_freed_memory();
 }
 
@@ -48,15 +35,7 @@ void Runtime::release_memory(const Origin& origin, protocol::MemoryPressure leve
   release->answer.level = level;
   release->answer.bytes_before = static_cast<std::int64_t>(memory_in_use());
   drop_states(*release, [this, level] {
-    for (const auto& [id, host] : models_) {
-      StateCache& cache = host->model->cache();
-      const StateCache::Stats stats = cache.stats();
-      if (level != protocol::MemoryPressure::kModerate) {
-        cache.release();  // also what is going to be read for the next turns
-      } else if (!is_busy(*host)) {
-        cache.shrink_to(stats.pinned_bytes + (stats.bytes - stats.pinned_bytes) / 2);
-      }
-    }
+    for (const auto& [id, host] : models_) bridge::drop_states(host->model->cache(), level, is_busy(*host));
     give_back_freed_memory();  // also what was freed before
   });
   release->is_enough = [level] { return level != protocol::MemoryPressure::kCritical; };

@@ -14,6 +14,7 @@
 
 #include "bridge/client.h"
 #include "bridge/mailbox.h"
+#include "bridge/memory_rules.h"
 #include "bridge/model_host.h"
 #include "protocol/messages.h"
 
@@ -123,12 +124,7 @@ class Runtime {
   std::map<PortId, Loads> loads_;
   std::vector<std::function<void()>> idle_waiters_;
   const std::shared_ptr<MemoryBudget> budget_ = std::make_shared<MemoryBudget>();
-  struct Fitted {
-    std::uint64_t limit = 0;
-    std::uint64_t granted = 0;
-    std::size_t models = 0;
-    bool operator==(const Fitted&) const = default;
-  } fitted_;  // what the caches' bounds are made for
+  CacheBounds cache_bounds_;
   std::int64_t uses_ = 0;
   int jobs_ = 0;
   bool ending_ = false;  // everything was cancelled: nothing new begins

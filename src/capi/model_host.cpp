@@ -1,6 +1,7 @@
 #include "capi/model_host.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <utility>
 
@@ -9,6 +10,15 @@
 #include "capi/live_objects.h"
 
 namespace rwkv::capi {
+
+namespace {
+
+std::int64_t next_use() {
+  static std::atomic<std::int64_t> last{0};
+  return ++last;
+}
+
+}  // namespace
 
 /// From the acceptance of something that uses the model to its end.
 class ModelHost::Use {
@@ -25,6 +35,7 @@ class ModelHost::Use {
       if (other.kind == Kind::kWarmUp && kind != Kind::kEvaluation) other.cancel.cancel();
     }
     self_ = host.uses_.insert(host.uses_.end(), {cancel, kind});
+    host.last_use_ = next_use();
     if (kind == Kind::kGeneration) host.generating_ = true;
   }
   Use(const Use&) = delete;
@@ -42,7 +53,11 @@ class ModelHost::Use {
 };
 
 ModelHost::ModelHost(int model_id, const ModelRequest& request, std::unique_ptr<LanguageModel> model)
-    : id(model_id), model_path(request.model_path), tokenizer_path(request.tokenizer_path), model_(std::move(model)) {
+    : id(model_id),
+      model_path(request.model_path),
+      tokenizer_path(request.tokenizer_path),
+      cache_limit(model->cache().stats().limit_bytes),
+      model_(std::move(model)) {
   // A seed that the `int` of the getter can hold.
   settings_.seeds.set(static_cast<std::int32_t>(settings_.seeds.seed()));
   count_live(1);
@@ -106,6 +121,16 @@ void ModelHost::stop() {
 bool ModelHost::generating() const {
   const std::lock_guard lock(mutex_);
   return generating_;
+}
+
+bool ModelHost::busy() const {
+  const std::lock_guard lock(mutex_);
+  return !uses_.empty();
+}
+
+std::int64_t ModelHost::last_use() const {
+  const std::lock_guard lock(mutex_);
+  return last_use_;
 }
 
 std::shared_ptr<Run> ModelHost::run(Buffer buffer) const {

@@ -37,6 +37,8 @@ class ModelHost {
   const int id;
   const std::string model_path;
   const std::string tokenizer_path;  // empty: the model file's own list
+  /// What its cache may take where no budget says less; belongs to the runtime, as its lock says.
+  std::uint64_t cache_limit;
 
   LanguageModel& model() noexcept { return *model_; }
   const LanguageModel& model() const noexcept { return *model_; }
@@ -66,6 +68,10 @@ class ModelHost {
   /// Cancels what uses the model.
   void stop();
   bool generating() const;
+  /// Whether it is doing something or going to.
+  bool busy() const;
+  /// Counts uses in the process: the model used last has the highest.
+  std::int64_t last_use() const;
   /// The current or the last one; null before the first.
   std::shared_ptr<Run> run(Buffer buffer) const;
   std::shared_ptr<Run> latest_run() const;
@@ -98,6 +104,7 @@ class ModelHost {
   std::list<Acceptance> uses_;  // running, or jobs of the worker
   std::vector<std::function<void()>> closers_;
   bool generating_ = false;
+  std::int64_t last_use_ = 0;
   bool closed_ = false;
   std::shared_ptr<Run> single_;
   std::shared_ptr<Run> batch_;

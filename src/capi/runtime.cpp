@@ -59,6 +59,7 @@ int Runtime::load(ModelRequest request) noexcept {
   int result = kCannotBegin;
   try {
     request.options.cancel = closing_;
+    request.budget = budget_;
     request.options.progress = [this](float part) { progress_ = std::clamp(part, 0.0f, 1.0f); };
     result = insert(request, LanguageModel::load(request));
     log::info("loaded '" + request.model_path + "' as model " + std::to_string(result));
@@ -77,10 +78,9 @@ int Runtime::load(ModelRequest request) noexcept {
 int Runtime::insert(const ModelRequest& request, std::unique_ptr<LanguageModel> model) {
   const std::lock_guard lock(mutex_);
   if (closed_) throw Error(ErrorCode::kCancelled, "the runtime was released while it loaded a model");
-  int id = 0;
-  while (models_.contains(id)) ++id;
-  models_[id] = std::make_shared<ModelHost>(id, request, std::move(model));
-  return id;
+  models_[next_id_] = std::make_shared<ModelHost>(next_id_, request, std::move(model));
+  fit_caches();
+  return next_id_++;
 }
 
 void Runtime::load_async(ModelRequest request) {
@@ -118,6 +118,7 @@ float Runtime::load_progress() const {
 
 std::shared_ptr<ModelHost> Runtime::find(int id) const {
   const std::lock_guard lock(mutex_);
+  fit_caches();
   const auto it = models_.find(id);
   return it == models_.end() ? nullptr : it->second;
 }

@@ -3,6 +3,8 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -12,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "bridge/memory_rules.h"
 #include "capi/model_host.h"
 #include "capi/per_thread.h"
 
@@ -40,7 +43,7 @@ class Runtime {
   /// 0 to 1; 1 when nothing is loading.
   float load_progress() const;
 
-  /// Null for an unknown id.
+  /// Null for an unknown id. Ids are never given again, so one of a model that is gone names none.
   std::shared_ptr<ModelHost> find(int id) const;
   /// By ascending id.
   std::vector<std::shared_ptr<ModelHost>> models() const;
@@ -48,6 +51,15 @@ class Runtime {
   bool release(int id);
   /// Cancels loads and models and waits for them; nothing new is accepted.
   void close();
+
+  // runtime_memory.cpp
+  /// What the model's cache may take; a budget may leave it less.
+  void set_cache_limit(ModelHost& model, std::uint64_t bytes);
+  /// 0: none. Gives back what is too much, as far as it can.
+  void set_memory_budget(std::uint64_t bytes);
+  void release_memory(protocol::MemoryPressure level);
+  /// By models and what they remember.
+  std::uint64_t memory_in_use() const;
 
   /// The same text, for as long as the runtime lives.
   const char* keep(const std::string& text);
@@ -64,6 +76,8 @@ class Runtime {
   PerThread<std::vector<std::int32_t>> token_counts;
 
  private:
+  void fit_caches() const;
+  void put_to_sleep(const std::function<bool()>& is_enough);
   int insert(const ModelRequest& request, std::unique_ptr<LanguageModel> model);
 
   mutable std::mutex mutex_;  // of all below
@@ -72,10 +86,13 @@ class Runtime {
   int loads_ = 0;         // on any thread
   bool loading_ = false;  // in the background
   bool closed_ = false;
+  int next_id_ = 0;
+  mutable bridge::CacheBounds cache_bounds_;
   LoadResult load_result_;
   std::set<std::string> kept_;
   std::string last_error_;
 
+  const std::shared_ptr<MemoryBudget> budget_ = std::make_shared<MemoryBudget>();
   std::atomic<float> progress_{0};
   const CancelToken closing_;
   std::thread loader_;

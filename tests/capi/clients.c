@@ -45,8 +45,9 @@ static void dart_before_a_load(struct client* c) {
 }
 
 static void dart_load(struct client* c) {
+  const int last = c->model; /* whose id is not given again */
   c->model = rwkvmobile_runtime_load_model(c->runtime, MODEL, "llama.cpp", VOCABULARY);
-  CHECK_INT(c->model, 0);
+  CHECK_INT(c->model, last + 1);
   CHECK_INT(rwkvmobile_runtime_set_thinking_token(c->runtime, c->model, "<think>"), 0);
   be_greedy(c);
 }
@@ -324,7 +325,7 @@ static void app_load_state(struct client* c) {
   const char* history[] = {"My name is Mira.", "Nice to meet you, Mira.", "What is my name?"};
   CHECK_INT(rwkvmobile_runtime_release_model(c->runtime, c->model), 0);
   c->model = rwkvmobile_runtime_load_model(c->runtime, MODEL, "llama.cpp", "");
-  CHECK_INT(c->model, 0);
+  CHECK_INT(c->model, 1); /* ids are not given again */
   be_greedy(c);
   CHECK_INT(rwkvmobile_runtime_load_history_state_to_memory(c->runtime, c->model, scratch_path("history.state")), 0);
   const char* info = rwkvmobile_get_state_cache_info(c->runtime, c->model);

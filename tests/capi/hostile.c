@@ -62,6 +62,15 @@ static const char* path_value(int i) {
   const char* values[] = {scratch_path("file"), NULL, "", "/no/such/folder/file", "\xff\xfe", long_text, "/"};
   return PICK(values, i);
 }
+/* Folders are made: only where the test has its own. */
+static const char* folder_value(int i) {
+  const char* values[] = {scratch_path("states"), NULL, "", "/dev/null/states", scratch_path("\xff\xfe"), long_text};
+  return PICK(values, i);
+}
+static int64_t bytes_value(int i) {
+  static const int64_t values[] = {1 << 30, 0, -1, INT64_MIN, INT64_MAX, 4096};
+  return PICK(values, i);
+}
 static const char* backend_value(int i) {
   const char* values[] = {"scripted", NULL, "", "llama.cpp", "web-rwkv", "mtp_np7", long_text};
   return PICK(values, i);
