@@ -136,7 +136,7 @@ class ReleaseRWKVModel extends ToRWKV {
   /// What answers it.
   static const Type responseType = LoadModelSteps;
 
-  /// The loaded model.
+  /// The model; any number, so that each release has its terminal step.
   final int modelID;
 
   /// Anything of the app's; comes back in `req` of every step.
@@ -402,7 +402,7 @@ class GenerateAsync extends ToRWKV {
   /// Most new tokens; null: the model's SetMaxLength, 0: only evaluate the text.
   final int? maxLength;
 
-  /// The token that ends it; null: the model's SetGenerationStopToken.
+  /// The token that ends it; below 0: none; null: the model's SetGenerationStopToken.
   final int? stopToken;
 
   /// True: from the empty state, and nothing is remembered.
@@ -490,7 +490,7 @@ class SetMaxLength extends ToRWKV {
 class SetGenerationStopToken extends ToRWKV {
   SetGenerationStopToken(this.stopToken, {required this.modelID});
 
-  /// Below 0: ignored.
+  /// The token; below 0: ignored. Unless set: 0, the end of a text.
   final int stopToken;
 
   /// The loaded model.
@@ -733,7 +733,8 @@ class CalculateTokensCountFromMessages extends ToRWKV {
   String toString() => 'CalculateTokensCountFromMessages(messages: $messages, modelID: $modelID)';
 }
 
-/// Sets sampling and penalties of all slots.
+/// Sets sampling and penalties of all slots, all six of them: none has a default here. UpdateSampling sets some of
+/// them.
 class SetSamplerParams extends ToRWKV {
   SetSamplerParams({
     required this.temperature,
@@ -1058,10 +1059,11 @@ class SetStateCache extends ToRWKV {
   /// 1 GiB, for each model.
   final int? limitBytes;
 
-  /// Where states are kept as files, for the next start of the app too; empty: nowhere (the default).
+  /// Where states are kept as files, for the next start of the app too; empty: nowhere (the default). Apps may share
+  /// one.
   final String? folder;
 
-  /// Size of those files; null: 1 GiB when a folder is given.
+  /// Size of those files of a model, whichever process wrote them; null: 1 GiB when a folder is given.
   final int? folderLimitBytes;
 
   @override
@@ -1531,10 +1533,12 @@ class SubscribeGeneration extends ToRWKV {
   /// The slot; -1: all slots, each answered by a snapshot of its own.
   final int slot;
 
-  /// The last sequence number the client has of the slot (of each, if all are asked for); 0: none.
+  /// The last sequence number the client has of the slot (of each, if all are asked for); 0: none. One that the named
+  /// generation has not written yet is refused.
   final int after;
 
-  /// The generation that `after` counts in; if the model's last is another one, its text is told from the start.
+  /// The generation that `after` counts in; if the model's last is another one, its text is told from the start. Null:
+  /// the last, and all of its text where it has not come to `after`.
   final int? generationID;
 
   @override

@@ -39,7 +39,9 @@ bridge` the same messages are JSON objects:
   found dead before, the load ends and its model is released. The port option `keepLoads` keeps it.
 - A field that may be null or has a default may be left out. Unknown fields are ignored. An unknown type, a missing
   field or one of the wrong type is answered by `Error` with code `invalid_argument` and the field's name.
-- A message has at most 64 MiB and 64 levels, and is valid UTF-8. Numbers are finite.
+- A message has at most 64 MiB, 1,000,000 values and 64 levels, of which it is itself the first, and is valid UTF-8; half
+  of a surrogate pair (`\\ud800`) becomes U+FFFD, a byte order mark before it is passed over. Numbers are finite. Of a key
+  that comes twice the last value counts.
 - Fields marked *Dart only* are not sent: the Dart side keeps the request and gives it back as `req`.
 
 ## Two kinds of clients

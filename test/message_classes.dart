@@ -8,7 +8,7 @@ import 'draw.dart';
 /// Makes a random request of each class.
 final Map<String, ToRWKV Function(Draw)> requestMakers = {
   'LoadRWKVModel': (draw) => LoadRWKVModel(modelPath: draw.text(), backend: draw.oneOf(Backend.values)(), tokenizerPath: draw.text(), llamaCppNGpuLayers: draw.maybe(draw.int32)()),
-  'ReleaseRWKVModel': (draw) => ReleaseRWKVModel(modelID: draw.int32()),
+  'ReleaseRWKVModel': (draw) => ReleaseRWKVModel(modelID: draw.int64()),
   'AddTTSModel': (draw) => AddTTSModel(modelPath: draw.text(), backend: draw.oneOf(Backend.values)(), tokenizerPath: draw.text(), wav2vec2Path: draw.text(), bicodecTokenizerPath: draw.text(), bicodecDetokenizerPath: draw.text()),
   'GetLoadedModelIDs': (draw) => GetLoadedModelIDs(),
   'GetLoadedModelPathByID': (draw) => GetLoadedModelPathByID(draw.int32()),
@@ -82,7 +82,7 @@ final Map<String, ToRWKV Function(Draw)> requestMakers = {
 
 /// Makes a random response of each class.
 final Map<String, FromRWKV Function(Draw)> responseMakers = {
-  'LoadModelSteps': (draw) => LoadModelSteps(status: draw.oneOf(LoadingStatus.values)(), info: draw.maybe(draw.text)(), modelID: draw.maybe(draw.int32)(), progress: draw.maybe(draw.real)(), code: draw.maybe(draw.text)(), loadID: draw.maybe(draw.int64)(), loadingModelID: draw.maybe(draw.int32)(), req: null),
+  'LoadModelSteps': (draw) => LoadModelSteps(status: draw.oneOf(LoadingStatus.values)(), info: draw.maybe(draw.text)(), modelID: draw.maybe(draw.int64)(), progress: draw.maybe(draw.real)(), code: draw.maybe(draw.text)(), loadID: draw.maybe(draw.int64)(), loadingModelID: draw.maybe(draw.int32)(), req: null),
   'LoadedModelIDs': (draw) => LoadedModelIDs(loadedModelIDs: draw.list(draw.int32)()),
   'LoadedModelPathByID': (draw) => LoadedModelPathByID(loadedModelPath: draw.text(), modelID: draw.int32()),
   'LoadedModels': (draw) => LoadedModels(models: draw.list((() => drawLoadedModelInfo(draw)))()),

@@ -185,7 +185,20 @@ void Handlers::handle(const protocol::SubscribeGeneration& request) {
                                                  " slots, none with the number " + std::to_string(request.slot));
   }
   const bool same_run = !request.generation_id || *request.generation_id == run.id;
-  for (std::int32_t slot = all ? 0 : request.slot; slot < (all ? slots : request.slot + 1); ++slot) {
+  const std::int32_t first = all ? 0 : request.slot;
+  const std::int32_t end = all ? slots : request.slot + 1;
+  for (std::int32_t number = first; number < end; ++number) {
+    const auto slot = static_cast<std::size_t>(number);
+    // Nobody has taken pieces yet: what is there becomes one.
+    if (run.listeners(number).empty()) static_cast<void>(run.stream.take_delta(slot));
+    // Without the generation's name the number may be of an earlier one.
+    if (!request.generation_id || !same_run || request.after <= run.stream.last_sequence(slot)) continue;
+    throw Error(ErrorCode::kInvalidArgument,
+                "slot " + std::to_string(number) + " of generation " + std::to_string(run.id) + " has written up to number " +
+                    std::to_string(run.stream.last_sequence(slot)) + ", not " + std::to_string(request.after) +
+                    "; name the last number that was told, or 0 for the whole text");
+  }
+  for (std::int32_t slot = first; slot < end; ++slot) {
     reply(snapshot(*host, slot, same_run ? request.after : 0));
   }
   if (!host->generating) return;
@@ -197,8 +210,6 @@ void Handlers::handle(const protocol::SubscribeGeneration& request) {
 protocol::GenerationSnapshot Handlers::snapshot(ModelHost& host, std::int32_t number, std::int64_t after) {
   Run& run = *host.run;
   const auto slot = static_cast<std::size_t>(number);
-  // Nobody has taken pieces yet: what is there becomes one.
-  if (run.listeners(number).empty()) static_cast<void>(run.stream.take_delta(slot));
   protocol::GenerationSnapshot answer;
   answer.model_id = host.id;
   answer.slot = number;

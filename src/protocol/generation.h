@@ -131,7 +131,7 @@ struct GenerateAsync {
   std::int32_t batch = 1;
   /// Most new tokens; null: the model's SetMaxLength, 0: only evaluate the text.
   std::optional<std::int32_t> max_length{};
-  /// The token that ends it; null: the model's SetGenerationStopToken.
+  /// The token that ends it; below 0: none; null: the model's SetGenerationStopToken.
   std::optional<std::int32_t> stop_token{};
   /// True: from the empty state, and nothing is remembered.
   std::optional<bool> disable_cache{};
@@ -211,7 +211,7 @@ struct SetMaxLength {
 struct SetGenerationStopToken {
   static constexpr std::string_view kType = "SetGenerationStopToken";
 
-  /// Below 0: ignored.
+  /// The token; below 0: ignored. Unless set: 0, the end of a text.
   std::int32_t stop_token = 0;
   /// The loaded model.
   std::int32_t model_id = 0;

@@ -40,8 +40,8 @@ struct LoadRWKVModel {
 struct ReleaseRWKVModel {
   static constexpr std::string_view kType = "ReleaseRWKVModel";
 
-  /// The loaded model.
-  std::int32_t model_id = 0;
+  /// The model; any number, so that each release has its terminal step.
+  std::int64_t model_id = 0;
 
   bool operator==(const ReleaseRWKVModel&) const = default;
   template <class Self, class Visitor>
@@ -121,7 +121,7 @@ struct LoadModelSteps {
   /// Why it failed, for people.
   std::optional<std::string> info{};
   /// Set in `loaded` and in all steps of a release.
-  std::optional<std::int32_t> model_id{};
+  std::optional<std::int64_t> model_id{};
   /// 0 to 1, never falling; null when unknown.
   std::optional<double> progress{};
   /// With a failure: its kind, see Error.

@@ -20,9 +20,11 @@ struct SubscribeGeneration {
   std::int32_t model_id = 0;
   /// The slot; -1: all slots, each answered by a snapshot of its own.
   std::int32_t slot = 0;
-  /// The last sequence number the client has of the slot (of each, if all are asked for); 0: none.
+  /// The last sequence number the client has of the slot (of each, if all are asked for); 0: none. One that the named
+  /// generation has not written yet is refused.
   std::int64_t after = 0;
-  /// The generation that `after` counts in; if the model's last is another one, its text is told from the start.
+  /// The generation that `after` counts in; if the model's last is another one, its text is told from the start. Null:
+  /// the last, and all of its text where it has not come to `after`.
   std::optional<std::int64_t> generation_id{};
 
   bool operator==(const SubscribeGeneration&) const = default;

@@ -9,7 +9,8 @@
 
 namespace rwkv::protocol {
 
-/// Sets sampling and penalties of all slots.
+/// Sets sampling and penalties of all slots, all six of them: none has a default here. UpdateSampling sets some of
+/// them.
 struct SetSamplerParams {
   static constexpr std::string_view kType = "SetSamplerParams";
 

@@ -56,7 +56,9 @@ TEST(Contract, S06_LoadedModelsHaveIdsOfTheirOwnAndFailuresAReason) {
 TEST(Contract, S08_ReleaseStepsNameTheRequestedModel) {
   Client client;
   const auto model = client.load_script("");
-  for (const std::int32_t target : {model, 77, -1}) {
+  // Numbers that no model can have too.
+  constexpr std::int64_t kLarge = std::int64_t{1} << 40;
+  for (const std::int64_t target : {std::int64_t{model}, std::int64_t{77}, std::int64_t{-1}, kLarge, -kLarge + model}) {
     const auto id = client.send(p::ReleaseRWKVModel{target});
     const Status end = target == model ? Status::kReleased : Status::kFailedInReleasing;
     client.wait([&](const Message& m) { return is_step(m, id, end); });

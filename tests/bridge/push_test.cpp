@@ -215,6 +215,16 @@ TEST(Push, ALateSubscriberGoesOnFromASnapshotWithoutGapOrRepeat) {
     const auto other = late.ask<p::GenerationSnapshot>(p::SubscribeGeneration{model, 0, after, 123456789});
     EXPECT_EQ(other.after, 0);
     EXPECT_EQ(other.text, reply);
+    // A number that this generation has not come to is refused; without the generation's name it may be of another one.
+    const auto error = late.ask<p::Error>(p::SubscribeGeneration{model, 0, slot.sequence + 1, snapshot.generation_id});
+    EXPECT_EQ(error.code, "invalid_argument");
+    EXPECT_NE(error.message.find(std::to_string(slot.sequence)), std::string::npos) << error.message;
+    EXPECT_EQ(late.ask<p::GenerationSnapshot>(p::SubscribeGeneration{model, 0, slot.sequence + 1, std::nullopt}).text,
+              reply);
+    const auto nothing =
+        late.ask<p::GenerationSnapshot>(p::SubscribeGeneration{model, 0, slot.sequence, snapshot.generation_id});
+    EXPECT_EQ(nothing.after, slot.sequence);
+    EXPECT_EQ(nothing.text, "");
   }
 }
 

@@ -96,7 +96,7 @@ std::int32_t Client::load(const std::string& path, const std::string& backend) {
   if (!end) return -1;
   const auto& steps = *end->as<p::LoadModelSteps>();
   EXPECT_EQ(steps.status, p::LoadingStatus::kLoaded) << steps.info.value_or("");
-  return steps.model_id.value_or(-1);
+  return static_cast<std::int32_t>(steps.model_id.value_or(-1));
 }
 
 std::int32_t Client::load_reply(const std::string& say, int decode_us, int prefill_us) {

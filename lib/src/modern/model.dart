@@ -117,8 +117,9 @@ final class RwkvModel {
 
   /// Goes on listening to the model's last generation, whoever started it: what
   /// [chat] or [complete] tells, after the piece [after] of [generation] without
-  /// gap or repeat, or all of it, where the last one is another. Of a batch it is
-  /// the conversation [slot], -1 for all of them. Empty when there was none.
+  /// gap or repeat, or all of it, where the last one is another. A piece that
+  /// [generation] has not come to is refused. Of a batch it is the conversation
+  /// [slot], -1 for all of them. Empty when there was none.
   /// Cancelling leaves the generation alone; [stop] ends it.
   Stream<RwkvEvent> attach({int? generation, int after = 0, int slot = 0}) {
     final asked = StackTrace.current;
