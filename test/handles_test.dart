@@ -95,6 +95,19 @@ Future<void> main() async {
     equal(await textOf(model.attach()), text);
   });
 
+  await test('who attaches names a piece that there is', () async {
+    late RwkvText last;
+    await for (final event in model.chat(['What is 12+31?'])) {
+      if (event is RwkvText) last = event;
+    }
+    final generation = last.generation;
+    Stream<RwkvEvent> after(int piece) =>
+        model.attach(generation: generation, after: piece);
+    equal(await textOf(after(last.sequence)), '');
+    final beyond = after(last.sequence + 1).drain<void>;
+    equal((await thrownBy<RwkvException>(beyond)).code, 'invalid_argument');
+  });
+
   await test('all conversations of a batch can be followed', () async {
     final batch = model.chatBatch([
       ['What is 12+31?'],
