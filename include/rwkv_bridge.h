@@ -32,7 +32,7 @@
  *    answers with `bad_file` from then on (README.md, "Memory", says what that needs of a host that handles SIGBUS
  *    itself). Several processes may share a folder of the state cache and keep to its bound together.
  *
- * No function throws, aborts, exits or prints; where the engine itself runs out of memory it may abort.
+ * No function throws, aborts, exits or prints; where the engine itself runs out of memory it may abort (docs/OUT_OF_MEMORY.md).
  */
 /* clang-format on */
 #ifndef RWKV_BRIDGE_H

@@ -37,7 +37,7 @@
  *    rwkv_ext_last_error says in words what went wrong, and so does the log (rwkvmobile_dump_log). The words are the
  *    runtime's, not a thread's: where several threads or models fail at once, the last failure is what it tells.
  *  - Functions without such a result give null, zeros or an empty string, as they say.
- *  - No function throws, aborts, exits or prints; where the engine itself runs out of memory it may abort.
+ *  - No function throws, aborts, exits or prints; where the engine itself runs out of memory it may abort (docs/OUT_OF_MEMORY.md).
  *
  * Process
  *  - main may be left, and exit() called, while models load and generate. The child of a fork has none of the parent's

@@ -63,7 +63,7 @@ void Runtime::run_ended(const std::shared_ptr<ModelHost>& host, const std::share
 
 void Runtime::tell_end(const std::shared_ptr<ModelHost>& host, const std::shared_ptr<Run>& run,
                        const std::optional<Origin>& stop) {
-  push(*host, *run);
+  insist_a_while([&] { push(*host, *run); });
   std::optional<Error> error;
   for (std::size_t slot = 0; slot < run->stream.slots() && !error; ++slot) {
     const auto end = run->stream.end(slot);
@@ -169,8 +169,9 @@ void Runtime::push(ModelHost& host, Run& run) {
     for (const PortId port : listeners) {
       if (wants_only_new(port)) only_new.insert(whole.extract(port));
     }
-    // What is taken is told: what takes memory came before. Asked for first: text that belongs to an end was there before the end was. Who hears of the last end may start
-    // the next run at once, so that one waits until the model is free.
+    // What is taken is told: what takes memory came before. Asked for first: text that belongs to an end was there
+    // before the end was. Who hears of the last end may start the next run at once, so that one waits until the model
+    // is free.
     const auto end = run.stream.take_end(slot, host.generating);
     if (auto delta = run.stream.take_delta(slot)) {
       const auto tell = [&](const std::set<PortId>& ports) {
@@ -217,7 +218,8 @@ bool Runtime::wants_only_new(PortId port) const {
 void Runtime::tell_puzzle_tokens(ModelHost& host, Run& run) {
   const std::vector<GenerationStream::TokenEvent> events = run.stream.take_events();
   if (events.empty()) return;
-  const std::string text = run.stream.text(0);
+  std::string text;
+  insist_a_while([&] { text = run.stream.text(0); });
   const SpeedMeter& speeds = host.model->speeds();
   for (std::size_t i = 0; i < events.size(); ++i) {
     const auto& event = events[i];
@@ -229,7 +231,7 @@ void Runtime::tell_puzzle_tokens(ModelHost& host, Run& run) {
     const bool measured = i + 1 == events.size();
     message.prefill_speed = measured ? speeds.prefill_speed() : -1.0;
     message.decode_speed = measured ? speeds.decode_speed() : -1.0;
-    reply(run.origin, message);
+    reply_surely(run.origin, message);
   }
 }
 

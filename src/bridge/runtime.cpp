@@ -53,15 +53,15 @@ void Runtime::open(PortId id, std::unique_ptr<Port> port, const protocol::PortOp
   client->port = std::move(port);
   client->options = options;
   mailbox_.post([this, client] {
+    insist_a_while([&] { clients_[client->id] = client; });
     // After a hot restart the port of the isolate that was killed is still there. Nothing may ever be posted to it, and
     // while it counts as open the runtime does not end.
     const auto others = clients_;
     for (const auto& [other, of] : others) {
-      if (of->port->alive()) continue;
+      if (of == client || of->port->alive()) continue;
       drop_client(other);
       forget_dead_port(other);
     }
-    clients_[client->id] = client;
   });
 }
 
@@ -114,12 +114,15 @@ void Runtime::serve(PortId id, const std::string& json) {
   if (!clients_.contains(id)) return;
   Origin origin{id, std::nullopt};
   std::optional<protocol::Request> request;
+  // Without its id an answer says nothing to who waits for it, so a moment of want does not end this.
   const auto error = error_of([&] {
-    const protocol::Json message = protocol::parse_message(json);
-    origin.request_id = protocol::request_id_of(message);
-    protocol::RequestMessage decoded = protocol::decode_request(message);
-    origin.load_id = decoded.load_id;
-    request = std::move(decoded.body);
+    insist_a_while([&] {
+      const protocol::Json message = protocol::parse_message(json);
+      origin.request_id = protocol::request_id_of(message);
+      protocol::RequestMessage decoded = protocol::decode_request(message);
+      origin.load_id = decoded.load_id;
+      request = std::move(decoded.body);
+    });
   });
   if (error) {
     reply_error(origin, *error);
@@ -132,23 +135,33 @@ void Runtime::serve(PortId id, const std::string& json) {
 
 void Runtime::dispatch(const Origin& origin, const protocol::Request& request) {
   if (ending_) return;  // what a deferred request started now nobody would end
-  if (auto model_id = model_of(request)) {
-    if (std::holds_alternative<protocol::SudokuOthelloGenerate>(request)) model_id = puzzle_model(*model_id);
-    const auto host = find_model(*model_id);
-    if (host && host->draining) {
-      host->deferred.push_back([this, origin, request] { dispatch(origin, request); });
-      return;
-    }
-    const auto loads = loads_.find(origin.port);
-    if (!host && loads != loads_.end() && !std::holds_alternative<protocol::Stop>(request)) {
-      loads->second.deferred.push_back([this, origin, request] { dispatch(origin, request); });
-      return;
-    }
-  }
-  Handlers handlers(*this, origin);
-  const auto error = error_of([&] { std::visit([&](const auto& concrete) { handlers.handle(concrete); }, request); });
+  bool later = false;
+  const auto error = error_of([&] {
+    later = defer(origin, request);
+    if (later) return;
+    Handlers handlers(*this, origin);
+    std::visit([&](const auto& concrete) { handlers.handle(concrete); }, request);
+    later = handlers.answers_later();
+  });
   if (error) reply_error(origin, *error);
-  if (error || !handlers.answers_later()) done(origin);
+  if (error || !later) done(origin);
+}
+
+// Whether the request waits for what its model is doing.
+bool Runtime::defer(const Origin& origin, const protocol::Request& request) {
+  auto model_id = model_of(request);
+  if (!model_id) return false;
+  if (std::holds_alternative<protocol::SudokuOthelloGenerate>(request)) model_id = puzzle_model(*model_id);
+  const auto host = find_model(*model_id);
+  const auto loads = loads_.find(origin.port);
+  std::deque<std::function<void()>>* behind = nullptr;
+  if (host && host->draining) {
+    behind = &host->deferred;
+  } else if (!host && loads != loads_.end() && !std::holds_alternative<protocol::Stop>(request)) {
+    behind = &loads->second.deferred;
+  }
+  if (behind) behind->push_back([this, origin, request] { dispatch(origin, request); });
+  return behind != nullptr;
 }
 
 std::int64_t Runtime::puzzle_model(std::int64_t id) const {

@@ -54,6 +54,7 @@ class Runtime {
 
   void serve(PortId id, const std::string& json);
   void dispatch(const Origin& origin, const protocol::Request& request);
+  bool defer(const Origin& origin, const protocol::Request& request);
   void drop_client(PortId id);
   const Client* find_client(PortId id) const;
 

@@ -8,15 +8,20 @@
 #include <utility>
 #include <vector>
 
+#include "base/page_allocator.h"
+
 namespace rwkv {
+
+/// The largest blocks that come and go by the hundred.
+using StateBytes = std::vector<std::byte, PageAllocator<std::byte>>;
 
 /// Everything a sequence remembers after `position` tokens, in the form of the backend that made it. Immutable; copies
 /// share the bytes. A default-constructed State is the zero state.
 class State {
  public:
   State() = default;
-  State(std::vector<std::byte> bytes, std::int64_t position)
-      : bytes_(std::make_shared<const std::vector<std::byte>>(std::move(bytes))), position_(position) {}
+  State(StateBytes bytes, std::int64_t position)
+      : bytes_(std::make_shared<const StateBytes>(std::move(bytes))), position_(position) {}
 
   /// Number of tokens that led here.
   std::int64_t position() const noexcept { return position_; }
@@ -26,7 +31,7 @@ class State {
   bool is_zero() const noexcept { return position_ == 0; }
 
  private:
-  std::shared_ptr<const std::vector<std::byte>> bytes_;
+  std::shared_ptr<const StateBytes> bytes_;
   std::int64_t position_ = 0;
 };
 

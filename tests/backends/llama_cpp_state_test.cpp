@@ -123,7 +123,7 @@ TEST_P(States, StatesThatAreNotTheModelsOwnAreRefusedAndLeaveTheSequenceAtZero) 
   const Logits fresh = feed(*model, *sequence, {7});
   feed(*model, *sequence, {1, 2, 3});
   const State good = sequence->save();
-  const std::vector<std::byte> bytes(good.bytes().begin(), good.bytes().end());
+  const StateBytes bytes(good.bytes().begin(), good.bytes().end());
   const auto refused = [&](const State& state, const std::string& reason) {
     feed(*model, *sequence, {1});
     expect_error(ErrorCode::kInvalidArgument, reason, [&] { sequence->restore(state); });
@@ -134,7 +134,7 @@ TEST_P(States, StatesThatAreNotTheModelsOwnAreRefusedAndLeaveTheSequenceAtZero) 
   feed(*tuned, *foreign, {1, 2, 3});
   refused(foreign->save(), "another model");
   refused(State({}, 4), "not saved by this backend");
-  refused(State(std::vector<std::byte>(100), 4), "not saved by this backend");
+  refused(State(StateBytes(100), 4), "not saved by this backend");
   refused(State(bytes, good.position() + 1), "damaged");
   refused(State(bytes, -1), "damaged");
   std::mt19937 random(3);

@@ -147,7 +147,7 @@ TEST_F(Scripted, StatesAreCopiesAndThoseOfOthersAreRefused) {
   EXPECT_EQ(b->position(), a->position());
   EXPECT_EQ(feed(*model, *b, bytes_of("n")), feed(*model, *a, bytes_of("n")));
   expect_error(ErrorCode::kInvalidArgument, "another model", [&] { foreign->restore(state); });
-  expect_error(ErrorCode::kInvalidArgument, "another model", [&] { a->restore(State(std::vector<std::byte>(9), 3)); });
+  expect_error(ErrorCode::kInvalidArgument, "another model", [&] { a->restore(State(StateBytes(9), 3)); });
   EXPECT_EQ(a->position(), 0);
   b->restore(State());
   EXPECT_EQ(b->position(), 0);

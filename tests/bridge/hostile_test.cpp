@@ -109,7 +109,11 @@ TEST_F(HostileText, DeepNestingIsRefusedWithoutExhaustingTheStack) {
 }
 
 TEST_F(HostileText, AMessageThatIsTooLongIsRefused) {
-  refused(R"({"type": "SetPrompt", "modelID": 0, "prompt": ")" + std::string(70u << 20, 'x') + "\"}", "70 MB");
+  // It fills its port's queue, so that nothing else is taken before it was looked at.
+  client_.send_text(R"({"type": "SetPrompt", "modelID": 0, "prompt": ")" + std::string(70u << 20, 'x') + "\"}");
+  const auto answer = client_.wait([](const Message& m) { return m.as<p::Error>() != nullptr; });
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->as<p::Error>()->code, "invalid_argument");
 }
 
 TEST_F(HostileText, OfRepeatedKeysTheLastCounts) {

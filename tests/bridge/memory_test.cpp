@@ -1,7 +1,9 @@
 // What an app is promised about memory: a bound, an order in which things go, and that they come back by themselves.
 #include <cmath>
 #include <filesystem>
+#include <fstream>
 
+#include "base/machine.h"
 #include "bridge/test_client.h"
 
 namespace rwkv::bridge::test {
@@ -120,6 +122,79 @@ TEST(Memory, PressureTakesStatesFirstAndWeightsLast) {
   EXPECT_TRUE(again.unloaded_model_ids.empty());
   EXPECT_EQ(again.caches, 0);
 }
+
+// A sanitizer keeps what is freed.
+#if defined(__linux__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+
+double resident() {
+  std::uint64_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages >> pages;
+  return static_cast<double>(pages * inspect_machine().page_bytes);
+}
+
+// What is free already is not what a request gives back.
+double resident_at_first() {
+  give_back_freed_memory();
+  return resident();
+}
+
+// States of many short conversations, the later ones on top of the earlier ones: what goes first leaves holes.
+void fill_states(Client& client, std::int32_t model) {
+  for (int i = 0; i < 100; ++i) {
+    client.answer<p::GenerateStart>(client.send(chat(model, {std::to_string(i) + " is a number"}, 1)));
+    client.wait_idle(model);
+  }
+  settle_states(client, model);
+}
+
+TEST(Memory, WhatIsReleasedGoesBackToTheSystem) {
+  Client client;
+  const auto model = client.load_tiny();
+  client.reply(model, {"What is 47+38?"});
+  const auto expect_falls_by = [](double before, std::int64_t bytes) {
+    EXPECT_GT(bytes, 10 * kMegabyte);
+    EXPECT_LE(resident(), before - 0.9 * static_cast<double>(bytes));
+  };
+  const double empty = resident_at_first();
+  fill_states(client, model);
+  double before = resident_at_first();
+  EXPECT_GE(before - empty, static_cast<double>(10 * kMegabyte));
+  expect_falls_by(before, release_memory(client, Level::kModerate).state_bytes);
+  before = resident_at_first();
+  expect_falls_by(before, release_memory(client, Level::kLow).state_bytes);
+
+  fill_states(client, model);
+  before = resident_at_first();
+  const std::int64_t used = client.ask<p::MemoryInfo>(p::GetMemoryInfo{}).used_bytes;
+  const auto smaller = client.ask<p::MemoryReleased>(p::SetMemoryBudget{used - states(client, model) / 2});
+  expect_falls_by(before, smaller.state_bytes);
+
+  client.ask<p::MemoryReleased>(p::SetMemoryBudget{0});
+  fill_states(client, model);
+  before = resident_at_first();
+  auto kept = states(client, model);
+  client.send(p::SetStateCache{model, kept / 2});
+  expect_falls_by(before, kept - states(client, model));
+  before = resident_at_first();
+  kept = states(client, model);
+  client.send(p::ClearStates{model});
+  expect_falls_by(before, kept - states(client, model));
+}
+
+TEST(Memory, WhatAModelTookGoesBackWithIt) {
+  Client client;
+  const auto stays = client.load_tiny();
+  client.reply(stays, {"What is 47+38?"});
+  const double empty = resident_at_first();
+  const auto model = client.load_tiny();
+  fill_states(client, model);
+  const double full = resident_at_first();
+  EXPECT_GE(full - empty, static_cast<double>(10 * kMegabyte));
+  client.release(model);
+  EXPECT_LE(resident(), empty + 0.1 * (full - empty));
+}
+
+#endif
 
 TEST(Memory, AConversationGoesOnAfterEverythingWasReleased) {
   Client client;

@@ -1,6 +1,8 @@
 // What the C functions do beyond the checklist: numbers against the reference, settings of slots, languages, callbacks,
 // the C++ wrapper.
 #include <gtest/gtest.h>
+#include <malloc.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -8,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -87,6 +90,57 @@ TEST(CApiWrapper, ThrowsWhatWentWrong) {
   EXPECT_THROW(model.chat({}, 5), rwkv_mobile::Error);
   EXPECT_THROW(model.load_history("/no/such/file"), rwkv_mobile::Error);
 }
+
+// A sanitizer keeps what is freed.
+#if defined(__linux__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+
+double resident() {
+  double pages = 0;
+  std::ifstream("/proc/self/statm") >> pages >> pages;
+  return pages * static_cast<double>(sysconf(_SC_PAGESIZE));
+}
+
+// What is free already is not what a release gives back.
+double resident_at_first() {
+#if defined(__GLIBC__)
+  malloc_trim(0);
+#endif
+  return resident();
+}
+
+void use_once() {
+  rwkv_mobile::Runtime runtime;
+  rwkv_mobile::Model model = runtime.load(MODEL);
+  model.chat({"What is 47+38?"}, 5);
+  model.wait();
+}
+
+TEST(CApi, WhatModelsAndRuntimesTookGoesBackToTheSystemWithThem) {
+  const auto use = [](rwkv_mobile::Model& model) {
+    for (int i = 0; i < 100; ++i) {
+      model.chat({std::to_string(i) + " is a number"}, 1);
+      model.wait();
+    }
+  };
+  // The first use of the library makes more of it resident.
+  use_once();
+  const double before = resident_at_first();
+  std::optional<rwkv_mobile::Runtime> runtime(std::in_place);
+  rwkv_mobile::Model stays = runtime->load(MODEL);
+  const double empty = resident_at_first();
+  std::optional<rwkv_mobile::Model> goes(runtime->load(MODEL));
+  use(*goes);
+  const double full = resident_at_first();
+  EXPECT_GE(full - empty, 10e6);
+  goes.reset();
+  EXPECT_LE(resident(), empty + 0.1 * (full - empty));
+  use(stays);
+  const double filled = resident_at_first();
+  runtime.reset();
+  EXPECT_LE(resident(), before + 0.1 * (filled - before));
+}
+
+#endif
 
 // Reference logits come from numpy (tools/reference).
 TEST(CApi, LogitsAreThoseOfTheReferenceAndTheLiveStateGoesOn) {

@@ -27,6 +27,19 @@ add_dependencies(test_capi leave unload)
 target_compile_definitions(test_capi PRIVATE RWKV_LEAVE="$<TARGET_FILE:leave>" RWKV_UNLOAD="$<TARGET_FILE:unload>"
                                              RWKV_LIBRARY="$<TARGET_FILE:rwkv_mobile>")
 
+# Lets allocations fail; a sanitizer has an allocator of its own.
+if(CMAKE_SYSTEM_NAME STREQUAL "Linux" AND NOT RWKV_SANITIZER)
+  file(GLOB lack CONFIGURE_DEPENDS "${capi}/lack/*.cpp")
+  add_executable(lack ${lack})
+  target_link_libraries(lack PRIVATE rwkv_mobile rwkv_warnings Threads::Threads ${CMAKE_DL_LIBS})
+  foreach(entry c bridge)
+    add_test(NAME Capi.LackOfMemoryIsAnErrorThrough_${entry}
+             COMMAND lack ${entry} "${CMAKE_SOURCE_DIR}/models/tiny/rwkv7-tiny.gguf" 97
+                     "${CMAKE_SOURCE_DIR}/docs/OUT_OF_MEMORY.md")
+    set_tests_properties(Capi.LackOfMemoryIsAnErrorThrough_${entry} PROPERTIES TIMEOUT 600 LABELS capi)
+  endforeach()
+endif()
+
 gtest_discover_tests(test_capi DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 600 LABELS capi)
 
 # Beside another copy of ggml, and beside a library that has its names and does something else.

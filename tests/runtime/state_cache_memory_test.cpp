@@ -46,7 +46,7 @@ bool fails_at(long n, const Work& work) {
 }
 
 State state_of(const Tokens& tokens) {
-  return State(std::vector<std::byte>(50), static_cast<std::int64_t>(tokens.size()));
+  return State(StateBytes(50), static_cast<std::int64_t>(tokens.size()));
 }
 
 TEST(StateCacheMemory, WhicheverAllocationOfAChangeFailsWhatWasThereIsFoundAndEverythingGoes) {

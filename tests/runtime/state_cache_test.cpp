@@ -9,7 +9,7 @@ namespace rwkv {
 namespace {
 
 State state_of(std::int64_t position, std::size_t bytes = 100, int mark = 1) {
-  return State(std::vector<std::byte>(bytes, static_cast<std::byte>(mark)), position);
+  return State(StateBytes(bytes, static_cast<std::byte>(mark)), position);
 }
 
 State state_of(const Tokens& tokens) { return state_of(static_cast<std::int64_t>(tokens.size())); }

@@ -22,7 +22,7 @@ State LlamaCppSequence::save() const {
   if (position_ == 0) return {};
   llama_context* context = model_.context_.get();
   const std::size_t header = state_header_bytes();
-  std::vector<std::byte> bytes(header + llama_state_seq_get_size(context, id_));
+  StateBytes bytes(header + llama_state_seq_get_size(context, id_));
   const std::size_t written = llama_state_seq_get_data(context, reinterpret_cast<std::uint8_t*>(bytes.data()) + header,
                                                        bytes.size() - header, id_);
   if (written == 0) throw Error(ErrorCode::kEvaluation, "llama.cpp could not copy out a state");

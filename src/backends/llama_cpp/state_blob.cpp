@@ -51,7 +51,7 @@ std::uint64_t model_fingerprint(const GgufFile& file, const RwkvPassport& passpo
 
 std::size_t state_header_bytes() noexcept { return sizeof(Header); }
 
-State wrap_state(std::vector<std::byte> payload, std::uint64_t fingerprint, std::int64_t position) {
+State wrap_state(StateBytes payload, std::uint64_t fingerprint, std::int64_t position) {
   const std::span<const std::byte> body = std::span<const std::byte>(payload).subspan(sizeof(Header));
   const Header header{kMagic, kVersion, fingerprint, position, body.size(), checksum(body)};
   std::memcpy(payload.data(), &header, sizeof header);

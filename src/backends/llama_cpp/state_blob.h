@@ -15,7 +15,7 @@ namespace rwkv::llama_cpp {
 std::uint64_t model_fingerprint(const GgufFile& file, const RwkvPassport& passport);
 
 /// Wraps `payload` (llama.cpp's sequence state after `position` tokens) for the model with this fingerprint.
-State wrap_state(std::vector<std::byte> payload, std::uint64_t fingerprint, std::int64_t position);
+State wrap_state(StateBytes payload, std::uint64_t fingerprint, std::int64_t position);
 
 /// The number of bytes that wrap_state expects free at the start of `payload`.
 std::size_t state_header_bytes() noexcept;

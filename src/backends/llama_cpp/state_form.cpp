@@ -38,7 +38,7 @@ State LlamaCppStateForm::state_of(const StateTensors& tensors, std::int64_t posi
   }
   if (position == 0) return {};
   const std::vector<std::uint8_t> zero = zero_state(empty_);
-  std::vector<std::byte> bytes(state_header_bytes() + zero.size());
+  StateBytes bytes(state_header_bytes() + zero.size());
   const std::span<std::byte> payload = std::span(bytes).subspan(state_header_bytes());
   std::memcpy(payload.data(), zero.data(), zero.size());
   write_sequence_state(tensors, position, payload);

@@ -68,7 +68,7 @@ class ScriptedStateForm final : public StateForm {
   }
   State state_of(const std::string& text, std::int64_t position) const {
     const std::string whole = mark_ + text;
-    std::vector<std::byte> bytes(whole.size());
+    StateBytes bytes(whole.size());
     std::memcpy(bytes.data(), whole.data(), whole.size());
     return State(std::move(bytes), position);
   }
