@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/error_of.h"
 #include "base/log.h"
 #include "base/machine.h"
 #include "capi/guard.h"
@@ -22,6 +23,8 @@ bool is_bad_vocabulary(const std::string& path) {
     return false;
   } catch (const Error&) {
     return true;
+  } catch (...) {
+    return false;  // there is no memory to know it
   }
 }
 
@@ -62,7 +65,8 @@ int Runtime::load(ModelRequest request) noexcept {
     request.budget = budget_;
     request.options.progress = [this](float part) { progress_ = std::clamp(part, 0.0f, 1.0f); };
     result = insert(request, LanguageModel::load(request));
-    log::info("loaded '" + request.model_path + "' as model " + std::to_string(result));
+    // It is there, whether or not there is memory to say so.
+    error_of([&] { log::info("loaded '" + request.model_path + "' as model " + std::to_string(result)); });
   } catch (const Error& error) {
     caught(this);
     result = load_code(error, request);
@@ -88,13 +92,13 @@ void Runtime::load_async(ModelRequest request) {
   std::unique_lock lock(mutex_);
   if (closed_) throw Error(ErrorCode::kInvalidArgument, "the runtime is being released");
   if (loading_) throw Error(ErrorCode::kBusy, "a model is being loaded; wait until it is there");
-  ended = std::move(loader_);  // it has nothing left to do
-  loader_ = std::thread([this, request = std::move(request)]() mutable {
+  std::thread loader([this, request = std::move(request)]() mutable {
     const int result = load(std::move(request));
     const std::lock_guard result_lock(mutex_);
     load_result_ = result < 0 ? LoadResult{result, -1} : LoadResult{0, result};
     loading_ = false;
   });
+  ended = std::exchange(loader_, std::move(loader));  // it has nothing left to do
   loading_ = true;  // the new thread cannot say otherwise before the lock is released
   lock.unlock();
   if (ended.joinable()) ended.join();
