@@ -86,13 +86,28 @@ def header(schema, doc, messages):
     if any(schema.value(name) for name in needs):
         includes.append('#include "protocol/values.h"\n')
     text = "\n".join(struct(schema, m) for m in messages)
-    standard = [f"#include <{name}>\n" for name, word in (
-        ("cstdint", "std::int"), ("optional", "std::optional"), ("string", "std::string "),
-        ("string_view", "std::string_view"), ("vector", "std::vector")) if word in text or
-        (name == "string" and "std::string>" in text)]
-    return (BANNER + f"// {doc}\n#pragma once\n\n" + "".join(standard) + ("\n" if standard else "") +
-            "".join(includes) + ("\n" if includes else "") + "namespace rwkv::protocol {\n\n" + text +
-            "\n}  // namespace rwkv::protocol\n")
+    standard = [
+        f"#include <{name}>\n"
+        for name, word in (
+            ("cstdint", "std::int"),
+            ("optional", "std::optional"),
+            ("string", "std::string "),
+            ("string_view", "std::string_view"),
+            ("vector", "std::vector"),
+        )
+        if word in text or (name == "string" and "std::string>" in text)
+    ]
+    return (
+        BANNER
+        + f"// {doc}\n#pragma once\n\n"
+        + "".join(standard)
+        + ("\n" if standard else "")
+        + "".join(includes)
+        + ("\n" if includes else "")
+        + "namespace rwkv::protocol {\n\n"
+        + text
+        + "\n}  // namespace rwkv::protocol\n"
+    )
 
 
 def wire_enums(schema):

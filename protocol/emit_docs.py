@@ -84,9 +84,17 @@ def type_name(type_):
 def field_row(f):
     shown = "true" if f.default is True else "false" if f.default is False else f.default
     kind = type_name(f.type) + (f" = `{shown}`" if f.default is not None else "")
-    notes = [note for note, holds in (("positional", f.positional), ("Dart only", f.dart_only),
-                                      ("not in Dart", not f.dart), ("added", f.added),
-                                      (f"since {f.since}", f.since != FIRST_VERSION)) if holds]
+    notes = [
+        note
+        for note, holds in (
+            ("positional", f.positional),
+            ("Dart only", f.dart_only),
+            ("not in Dart", not f.dart),
+            ("added", f.added),
+            (f"since {f.since}", f.since != FIRST_VERSION),
+        )
+        if holds
+    ]
     note = f" *{', '.join(notes)}*" if notes else ""
     return f"| `{f.name}` | {kind} | {f.doc}{note} |\n"
 

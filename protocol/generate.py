@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes everything that follows from protocol/*.toml: C++ structs, Dart classes, docs/PROTOCOL.md.
 
-  protocol/generate.py           writes the files
-  protocol/generate.py --check   exits with 1 and names the files that are not up to date
+protocol/generate.py           writes the files
+protocol/generate.py --check   exits with 1 and names the files that are not up to date
 """
 
 import argparse
@@ -11,11 +11,11 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True
 
-import emit_cpp  # noqa: E402
-import emit_dart  # noqa: E402
-import emit_dart_test  # noqa: E402
-import emit_docs  # noqa: E402
-import schema  # noqa: E402
+import emit_cpp
+import emit_dart
+import emit_dart_test
+import emit_docs
+import schema
 
 ROOT = Path(__file__).resolve().parent.parent
 

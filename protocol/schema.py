@@ -6,8 +6,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 # The order of the files is the order of everything generated.
-DOMAINS = ["lifecycle", "generation", "text", "sampling", "state", "vision", "audio", "speech", "diagnostics", "resources",
-           "push"]
+DOMAINS = [
+    "lifecycle",
+    "generation",
+    "text",
+    "sampling",
+    "state",
+    "vision",
+    "audio",
+    "speech",
+    "diagnostics",
+    "resources",
+    "push",
+]
 SCALARS = ["bool", "int32", "int64", "double", "num", "string", "any"]
 # The first release of the package; what comes later says `since` itself.
 FIRST_VERSION = "0.1.0"

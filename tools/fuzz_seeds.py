@@ -23,7 +23,7 @@ import torch
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools" / "reference"))
 
-from random_checkpoint import Shape, as_stored, random_tensors, write_safetensors  # noqa: E402
+from random_checkpoint import Shape, as_stored, random_tensors, write_safetensors
 
 SMALL = {7: Shape(7, 1, 8, 4, 8, 6, (2, 1, 1, 2)), 6: Shape(6, 1, 8, 4, 8, 6, (1, 2))}
 TOKENS = ["<s>", "\\n", "a", "\\xff", "ab", "[PAD5]"]
@@ -47,8 +47,12 @@ def write_gguf(folder):
     writer.add_feed_forward_length(forward)
     writer.add_wkv_head_size(4)
     writer.add_layer_norm_eps(1e-5)
-    for add in (writer.add_decay_lora_rank, writer.add_iclr_lora_rank, writer.add_value_residual_mix_lora_rank,
-                writer.add_gate_lora_rank):
+    for add in (
+        writer.add_decay_lora_rank,
+        writer.add_iclr_lora_rank,
+        writer.add_value_residual_mix_lora_rank,
+        writer.add_gate_lora_rank,
+    ):
         add(rank)
     writer.add_tokenizer_model("rwkv")
     writer.add_token_list(TOKENS)
@@ -56,12 +60,26 @@ def write_gguf(folder):
     vectors = ["token_embd_norm.weight", "token_embd_norm.bias", "output_norm.weight", "output_norm.bias"]
     for name in ("attn_norm", "attn_norm_2", "time_mix_ln"):
         vectors += [f"blk.0.{name}.weight", f"blk.0.{name}.bias"]
-    vectors += [f"blk.0.{name}.weight" for name in ("time_mix_w0", "time_mix_a0", "time_mix_v0", "time_mix_k_k",
-                                                    "time_mix_k_a", "time_mix_r_k", "channel_mix_lerp_k")]
+    vectors += [
+        f"blk.0.{name}.weight"
+        for name in (
+            "time_mix_w0",
+            "time_mix_a0",
+            "time_mix_v0",
+            "time_mix_k_k",
+            "time_mix_k_a",
+            "time_mix_r_k",
+            "channel_mix_lerp_k",
+        )
+    ]
     shapes = {name: (width,) for name in vectors}
-    shapes |= {"token_embd.weight": (rows, width), "output.weight": (rows, width),
-               "blk.0.time_mix_lerp_fused.weight": (6, 1, 1, width),
-               "blk.0.channel_mix_key.weight": (forward, width), "blk.0.channel_mix_value.weight": (width, forward)}
+    shapes |= {
+        "token_embd.weight": (rows, width),
+        "output.weight": (rows, width),
+        "blk.0.time_mix_lerp_fused.weight": (6, 1, 1, width),
+        "blk.0.channel_mix_key.weight": (forward, width),
+        "blk.0.channel_mix_value.weight": (width, forward),
+    }
     shapes |= {f"blk.0.time_mix_{name}.weight": (width, width) for name in ("key", "value", "receptance", "output")}
     for letter in "wavg":
         shapes |= {f"blk.0.time_mix_{letter}1.weight": (rank, width), f"blk.0.time_mix_{letter}2.weight": (width, rank)}
@@ -91,10 +109,17 @@ def write_checkpoints(folder):
 
 def write_pickles(folder):
     """Of tensors whose storages have the sizes that the target gives them: 24, 48, 96 and 192 bytes."""
-    tensors = {"a": torch.zeros(6), "b": torch.zeros(4, 6, dtype=torch.bfloat16), "c": torch.zeros(4, 6).t(),
-               "d": torch.zeros(48)[4:40:3]}
-    for name, value, protocol in (("plain", tensors, 2), ("protocol4", tensors, 4),
-                                  ("nested", {"state_dict": {k: torch.nn.Parameter(v) for k, v in tensors.items()}}, 2)):
+    tensors = {
+        "a": torch.zeros(6),
+        "b": torch.zeros(4, 6, dtype=torch.bfloat16),
+        "c": torch.zeros(4, 6).t(),
+        "d": torch.zeros(48)[4:40:3],
+    }
+    for name, value, protocol in (
+        ("plain", tensors, 2),
+        ("protocol4", tensors, 4),
+        ("nested", {"state_dict": {k: torch.nn.Parameter(v) for k, v in tensors.items()}}, 2),
+    ):
         path = folder / f"{name}.pth"
         torch.save(value, path, pickle_protocol=protocol)
         with zipfile.ZipFile(path) as archive:
@@ -116,16 +141,19 @@ def fnv(data, value=0xCBF29CE484222325):
     """src/base/checksum.h, from its description."""
     mask = (1 << 64) - 1
     for at in range(0, len(data) // 8 * 8, 8):
-        value = (value ^ int.from_bytes(data[at:at + 8], "little")) * 0x100000001B3 & mask
+        value = (value ^ int.from_bytes(data[at : at + 8], "little")) * 0x100000001B3 & mask
         value ^= value >> 29
-    for byte in data[len(data) // 8 * 8:]:
+    for byte in data[len(data) // 8 * 8 :]:
         value = (value ^ byte) * 0x100000001B3 & mask
     return value
 
 
 def write_state(folder):
-    for name, tokens, shape, code in (("empty", [], (0, 0, 0, 0), 0), ("some", [1, 2, 300], (2, 3, 2, 2), 0),
-                                      ("halves", [7], (1, 2, 1, 2), 1)):
+    for name, tokens, shape, code in (
+        ("empty", [], (0, 0, 0, 0), 0),
+        ("some", [1, 2, 300], (2, 3, 2, 2), 0),
+        ("halves", [7], (1, 2, 1, 2), 1),
+    ):
         layers, width, heads, size = shape
         values = [i / 4 - 1 for i in range(layers * (2 * width + heads * size * size))]
         state = struct.pack(f"<{len(values)}{'fe'[code]}", *values)
@@ -138,7 +166,8 @@ def write_state(folder):
 
 
 def write_vocabulary(folder):
-    (folder / "escapes.txt").write_text(r"""1 '\n' 1
+    (folder / "escapes.txt").write_text(
+        r"""1 '\n' 1
 2 "'" 1
 3 '"' 1
 4 b'\xff' 1
@@ -148,7 +177,9 @@ def write_vocabulary(folder):
 8 '  ' 2
 9 '\\' 1
 10 'User' 4
-""", encoding="utf-8")
+""",
+        encoding="utf-8",
+    )
     (folder / "json.json").write_text(r'{"1": "\u0000", "3": [128, 255], "2": "\u4e00\"", "0": "<s>"}')
     (folder / "marked.txt").write_bytes(b"\xef\xbb\xbf1 'a' 1\r\n2 'b' 1\r\n\r\n")
     (folder / "windows.txt").write_bytes(b"1 'a' 1\r\n3 b'ab' 2\r\n2 '\\101\\t' 2")

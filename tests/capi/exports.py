@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The built library exports exactly the names in src/capi/exports.txt; these are the functions that the headers declare,
 and the 102 of April 2026 are among them."""
+
 import pathlib
 import re
 import subprocess
@@ -8,8 +9,8 @@ import sys
 
 
 def declared(header):
-    text = re.sub(r"/\*.*?\*/", " ", header.read_text(encoding="utf-8"), flags=re.S)
-    return {match[1] for match in re.finditer(r"^RWKV_(?:MOBILE|BRIDGE)_API [^;(]+?(\w+)\(", text, flags=re.M)}
+    text = re.sub(r"/\*.*?\*/", " ", header.read_text(encoding="utf-8"), flags=re.DOTALL)
+    return {match[1] for match in re.finditer(r"^RWKV_(?:MOBILE|BRIDGE)_API [^;(]+?(\w+)\(", text, flags=re.MULTILINE)}
 
 
 def differ(what, got, wanted):

@@ -3,6 +3,7 @@
 
 A parameter that no rule below knows, or a result that is nowhere said, ends the build: so no function is missed.
 """
+
 import re
 import sys
 
@@ -28,8 +29,11 @@ RULES = [
     (r"(const )?int", r"max_tokens", "max_tokens_value"),
     (r"(const )?int", r"top_k", "small_value"),
     (r"(const )?int", r"num_\w+|batch_size|\w+_len|max_count|buffer_size|input_length|buf_len", "count_value"),
-    (r"(const )?int", r"stop_code|seed|slot|pressure|force_lang|loglevel|enable_\w+|force_\w+|add_\w+|disable_\w+|space_\w+",
-     "number_value"),
+    (
+        r"(const )?int",
+        r"stop_code|seed|slot|pressure|force_lang|loglevel|enable_\w+|force_\w+|add_\w+|disable_\w+|space_\w+",
+        "number_value",
+    ),
     (r"rwkvmobile_force_lang", r".*", "language_value"),
     (r"rwkvmobile_on_token", r".*", "on_token_value"),
     (r"rwkvmobile_on_batch_tokens", r".*", "on_batch_value"),
@@ -61,31 +65,83 @@ FREES = {
     "struct loaded_models_list": "rwkvmobile_runtime_free_loaded_models_list",
     "struct evaluation_results": "rwkvmobile_runtime_free_evaluation_results",
 }
-RESULTS = ["void", "int", "int64_t", "float", "double", "const char*", "const char**", "const int*",
-           "struct sampler_params", "struct penalty_params", "struct batch_tokens_count",
-           "struct rwkvmobile_server_config", "rwkvmobile_runtime_t", "rwkvmobile_server_t"] + list(FREES)
+RESULTS = [
+    "void",
+    "int",
+    "int64_t",
+    "float",
+    "double",
+    "const char*",
+    "const char**",
+    "const int*",
+    "struct sampler_params",
+    "struct penalty_params",
+    "struct batch_tokens_count",
+    "struct rwkvmobile_server_config",
+    "rwkvmobile_runtime_t",
+    "rwkvmobile_server_t",
+] + list(FREES)
 
 R = "rwkvmobile_runtime_"
 # `int` results for a runtime that is none, where they are not 8.
-NO_RUNTIME = {R + n: 0 for n in [
-    "is_loading_model", "get_loaded_model_ids", "get_seed", "get_response_buffer_tokens_count",
-    "calculate_tokens_count_from_text", "calculate_tokens_count_from_messages", "sparktts_release_models",
-    "get_tts_streaming_buffer_length", "release_vision_encoder", "release_whisper_encoder"]}
+NO_RUNTIME = {
+    R + n: 0
+    for n in [
+        "is_loading_model",
+        "get_loaded_model_ids",
+        "get_seed",
+        "get_response_buffer_tokens_count",
+        "calculate_tokens_count_from_text",
+        "calculate_tokens_count_from_messages",
+        "sparktts_release_models",
+        "get_tts_streaming_buffer_length",
+        "release_vision_encoder",
+        "release_whisper_encoder",
+    ]
+}
 NO_RUNTIME |= {R + "load_model": -8, R + "load_model_with_extra": -8, "rwkv_ext_end_reason": 0}
 # For a model that is none, where they are not 264. Vision, audio and speech are not built and look at no model.
-NO_MODEL = {R + n: 0 for n in [
-    "stop_generation", "is_generating", "get_prompt", "set_eos_token", "set_bos_token", "set_user_role",
-    "set_response_role", "set_space_after_roles", "set_thinking_token", "set_token_banned", "get_seed", "clear_state",
-    "get_response_buffer_tokens_count", "calculate_tokens_count_from_text", "calculate_tokens_count_from_messages"]}
-NO_MODEL |= {R + n: 512 for n in [
-    "load_vision_encoder", "load_vision_encoder_and_adapter", "release_vision_encoder", "load_whisper_encoder",
-    "release_whisper_encoder", "set_audio_prompt", "run_spark_tts_streaming_async",
-    "run_spark_tts_with_global_tokens_streaming_async", "run_spark_tts_with_properties_streaming_async"]}
+NO_MODEL = {
+    R + n: 0
+    for n in [
+        "stop_generation",
+        "is_generating",
+        "get_prompt",
+        "set_eos_token",
+        "set_bos_token",
+        "set_user_role",
+        "set_response_role",
+        "set_space_after_roles",
+        "set_thinking_token",
+        "set_token_banned",
+        "get_seed",
+        "clear_state",
+        "get_response_buffer_tokens_count",
+        "calculate_tokens_count_from_text",
+        "calculate_tokens_count_from_messages",
+    ]
+}
+NO_MODEL |= {
+    R + n: 512
+    for n in [
+        "load_vision_encoder",
+        "load_vision_encoder_and_adapter",
+        "release_vision_encoder",
+        "load_whisper_encoder",
+        "release_whisper_encoder",
+        "set_audio_prompt",
+        "run_spark_tts_streaming_async",
+        "run_spark_tts_with_global_tokens_streaming_async",
+        "run_spark_tts_with_properties_streaming_async",
+    ]
+}
 NO_MODEL |= {"rwkv_ext_end_reason": 0}
 # Functions that take null in a pointer parameter, and what the others give for null where it is not 8.
 NULL_IS_FINE = {"callback", "callback_batch", "extra", "prompt_audio_text", "config"}
-NULL_GIVES = {R + n: 0 for n in ["get_loaded_model_ids", "calculate_tokens_count_from_text",
-                                 "calculate_tokens_count_from_messages"]}
+NULL_GIVES = {
+    R + n: 0
+    for n in ["get_loaded_model_ids", "calculate_tokens_count_from_text", "calculate_tokens_count_from_messages"]
+}
 NULL_GIVES |= {R + "load_model": -8, R + "load_model_with_extra": -8}
 MUST_HAVE_CALLBACK = {R + "gen_completion"}
 
@@ -95,7 +151,7 @@ def declarations(header):
     for match in re.finditer(r"RWKV_MOBILE_API ([^;(]+?)\s*(\w+)\(([^;]*)\);", text):
         result, name, parameters = (re.sub(r"\s+", " ", part).strip() for part in match.groups())
         parsed = []
-        for parameter in ([] if parameters == "void" else parameters.split(",")):
+        for parameter in [] if parameters == "void" else parameters.split(","):
             kind, parameter_name = re.fullmatch(r"(.*?)(\w+)", parameter.strip()).groups()
             parsed.append((kind.strip(), parameter_name))
         yield result, name, parsed
@@ -137,7 +193,9 @@ def main(header, output):
                 values = f"empty_{struct}"
             arguments.append(f"{values}(pick[{i}])")
             expected = null_result(name, kind, parameter) if result == "int" else "ANY"
-            role = {"rwkvmobile_runtime_t": "A_RUNTIME"}.get(kind, "A_MODEL" if parameter == "model_id" and kind == "int" else "ANOTHER")
+            role = {"rwkvmobile_runtime_t": "A_RUNTIME"}.get(
+                kind, "A_MODEL" if parameter == "model_id" and kind == "int" else "ANOTHER"
+            )
             kinds.append(f"{{{role}, {expected}}}")
         call = f"{name}({', '.join(arguments)})"
         if result == "void":
@@ -158,8 +216,10 @@ def main(header, output):
         calls.append(f"static int call_{number}(const int* pick) {{ {unused}{body} }}")
         no_runtime = str(NO_RUNTIME.get(name, 8)) if result == "int" else "ANY"
         no_model = str(NO_MODEL.get(name, 264)) if result == "int" else "ANY"
-        rows.append(f'    {{"{name}", call_{number}, {len(parameters)}, {no_runtime}, {no_model}, '
-                    f'{{{", ".join(kinds) or "{ANOTHER, ANY}"}}}}},')
+        rows.append(
+            f'    {{"{name}", call_{number}, {len(parameters)}, {no_runtime}, {no_model}, '
+            f"{{{', '.join(kinds) or '{ANOTHER, ANY}'}}}}},"
+        )
     lines = ["/* Written by hostile.py. */"]
     for struct, values in EMPTY_VALUES.items():
         lines.append(f"static struct {struct} empty_{struct}(int i) {{")

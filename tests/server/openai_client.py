@@ -34,7 +34,9 @@ def a_chat_is_answered_and_streamed(client):
     assert answer.choices[0].message.content == "Lima.", answer
     assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens
     options = {"include_usage": True}
-    pieces = list(client.chat.completions.create(model="rwkv7-tiny", messages=PERU, stream=True, stream_options=options))
+    pieces = list(
+        client.chat.completions.create(model="rwkv7-tiny", messages=PERU, stream=True, stream_options=options)
+    )
     assert "".join(p.choices[0].delta.content or "" for p in pieces if p.choices) == "Lima."
     assert pieces[-1].usage == answer.usage or pieces[-1].usage.completion_tokens == answer.usage.completion_tokens
 
@@ -53,11 +55,15 @@ def a_text_is_completed(client):
 
 
 def an_effort_makes_thoughts_in_a_field_of_their_own(client):
-    message = client.chat.completions.create(model="rwkv7-tiny", messages=PERU, reasoning_effort="high").choices[0].message
+    message = (
+        client.chat.completions.create(model="rwkv7-tiny", messages=PERU, reasoning_effort="high").choices[0].message
+    )
     assert message.content == "Lima.", message
     assert message.reasoning_content, message
     thoughts, text = "", ""
-    for piece in client.chat.completions.create(model="rwkv7-tiny", messages=PERU, reasoning_effort="high", stream=True):
+    for piece in client.chat.completions.create(
+        model="rwkv7-tiny", messages=PERU, reasoning_effort="high", stream=True
+    ):
         thoughts += getattr(piece.choices[0].delta, "reasoning_content", None) or ""
         text += piece.choices[0].delta.content or ""
     assert (thoughts, text) == (message.reasoning_content, message.content)

@@ -64,10 +64,14 @@ def write_pth(folder):
         layer.weight.copy_(counting(6).reshape(2, 3))
         layer.bias.copy_(counting(2))
     torch.save(layer.state_dict(), folder / "state_dict.pth")
-    torch.save({"epoch": 3, "loss": 0.5, "notes": ["a", (1, None)], "state_dict": dict(layer.named_parameters())},
-               folder / "nested.pth")
-    torch.save({0: counting(2), "blocks.0.att.time_state": counting(8, torch.bfloat16).reshape(2, 2, 2)},
-               folder / "time_state.pth")
+    torch.save(
+        {"epoch": 3, "loss": 0.5, "notes": ["a", (1, None)], "state_dict": dict(layer.named_parameters())},
+        folder / "nested.pth",
+    )
+    torch.save(
+        {0: counting(2), "blocks.0.att.time_state": counting(8, torch.bfloat16).reshape(2, 2, 2)},
+        folder / "time_state.pth",
+    )
     torch.save({"weight": counting(2), "more": Harmful()}, folder / "harmful.pth")
     torch.save(TENSORS, folder / "legacy.pth", _use_new_zipfile_serialization=False)
     with zipfile.ZipFile(folder / "deflated.pth", "w", zipfile.ZIP_DEFLATED) as new:
@@ -81,10 +85,18 @@ def write_safetensors(folder):
             values = tensor.contiguous().view(torch.int16).numpy()
         else:
             values = tensor.contiguous().numpy()
-        dtype = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.float64: "F64",
-                 torch.int64: "I64"}[tensor.dtype]
-        header[name] = {"dtype": dtype, "shape": list(tensor.shape),
-                        "data_offsets": [len(data), len(data) + values.nbytes]}
+        dtype = {
+            torch.float32: "F32",
+            torch.float16: "F16",
+            torch.bfloat16: "BF16",
+            torch.float64: "F64",
+            torch.int64: "I64",
+        }[tensor.dtype]
+        header[name] = {
+            "dtype": dtype,
+            "shape": list(tensor.shape),
+            "data_offsets": [len(data), len(data) + values.nbytes],
+        }
         data += np.ascontiguousarray(values).tobytes()
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)

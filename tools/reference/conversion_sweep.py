@@ -18,8 +18,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-
-from random_checkpoint import RESCALE_EVERY, Shape, as_stored, model_of, random_tensors, write_safetensors, write_vocabulary
+from random_checkpoint import (
+    RESCALE_EVERY,
+    Shape,
+    as_stored,
+    model_of,
+    random_tensors,
+    write_safetensors,
+    write_vocabulary,
+)
 
 MOST = 1e-3
 DTYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
@@ -43,10 +50,17 @@ def random_shape(rng, heads):
 
 def converted_logits(rwkv, source, folder, tokens):
     output = folder / "model.gguf"
-    subprocess.run([rwkv, "convert", source, output, "--type", "f32", "--vocab", folder / "vocab.txt"], check=True,
-                   stdout=subprocess.DEVNULL)
-    result = subprocess.run([rwkv, "logits", "-m", output, "--tokens", ",".join(map(str, tokens))], check=True,
-                            capture_output=True, text=True)
+    subprocess.run(
+        [rwkv, "convert", source, output, "--type", "f32", "--vocab", folder / "vocab.txt"],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    result = subprocess.run(
+        [rwkv, "logits", "-m", output, "--tokens", ",".join(map(str, tokens))],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     return np.array(json.loads(result.stdout)["logits"])
 
 
@@ -79,8 +93,10 @@ def main():
         difference = float(np.abs(got - expected).max() / np.abs(expected).max())
         worst = max(worst, difference)
         shapes.append(shape)
-        print(f"{index:3} {form} {dtype} {shape} {len(tokens)} tokens: {difference:.2e}, {time.monotonic() - start:.1f} s",
-              flush=True)
+        print(
+            f"{index:3} {form} {dtype} {shape} {len(tokens)} tokens: {difference:.2e}, {time.monotonic() - start:.1f} s",
+            flush=True,
+        )
     for what in ("version", "layers", "width", "vocabulary"):
         print(what, sorted({getattr(shape, what) for shape in shapes}))
     print("heads", sorted({shape.width // shape.head for shape in shapes}))

@@ -12,7 +12,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-
 from gguf_model import GgufModel
 from rwkv7 import Rwkv7
 
@@ -52,8 +51,11 @@ def greedy_case(model, name, tokens):
 
 def write_cases(path, cases):
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("[\n" + ",\n".join(json.dumps(case, ensure_ascii=False) for case in cases) + "\n]\n",
-                    encoding="utf-8", newline="\n")
+    path.write_text(
+        "[\n" + ",\n".join(json.dumps(case, ensure_ascii=False) for case in cases) + "\n]\n",
+        encoding="utf-8",
+        newline="\n",
+    )
     print(f"{path}: {len(cases)} cases, {path.stat().st_size} bytes")
 
 
@@ -95,8 +97,9 @@ def main():
         logits_case(model, "about a hundred tokens", mixed[:120]),
         logits_case(model, f"{LONG_TOKENS} tokens", mixed[:LONG_TOKENS]),
     ]
-    greedy = (greedy_case(model, "greedy: " + q["messages"][-1], file.encode(transcript(q, False)))
-              for q in by_task["reason"])
+    greedy = (
+        greedy_case(model, "greedy: " + q["messages"][-1], file.encode(transcript(q, False))) for q in by_task["reason"]
+    )
     cases += [case for case, _ in zip(filter(None, greedy), range(3))]
     if not any("greedy_tokens" in case for case in cases):
         raise SystemExit("no reasoning question has a clear greedy continuation")

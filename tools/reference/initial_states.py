@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-
 from checkpoint_files import rmpack_bytes
 from fixtures import write_cases
 from gguf_model import GgufModel
@@ -54,8 +53,14 @@ def main():
         model.wkv = states.copy()
         for token in tokens:
             logits = model.step(token)
-        cases.append(dict(name=f"{len(tokens)} tokens after the initial state", tokens=tokens,
-                          logits=[float(f"{x:.6g}") for x in logits], argmax=int(np.argmax(logits))))
+        cases.append(
+            dict(
+                name=f"{len(tokens)} tokens after the initial state",
+                tokens=tokens,
+                logits=[float(f"{x:.6g}") for x in logits],
+                argmax=int(np.argmax(logits)),
+            )
+        )
     write_cases(args.folder / "initial_state.json", cases)
 
 

@@ -13,7 +13,7 @@ def sigmoid(x):
 def layer_norm(x, weight, bias, eps):
     """Over the last dimension."""
     centred = x - x.mean(axis=-1, keepdims=True)
-    return centred / np.sqrt((centred ** 2).mean(axis=-1, keepdims=True) + eps) * weight + bias
+    return centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + eps) * weight + bias
 
 
 def group_norm(y, weight, bias):

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-
 from fixtures import logits_case, write_cases
 from rwkv6 import Rwkv6
 from rwkv7 import Rwkv7
@@ -109,9 +108,13 @@ class CheckpointModel:
                 self.tensors[name + part] = tensors[source + part]
 
     def number(self, key):
-        return {"block_count": self.shape.layers, "embedding_length": self.shape.width,
-                "wkv.head_size": self.shape.head, "attention.layer_norm_epsilon": 1e-5,
-                "rescale_every_n_layers": 0}[key]  # the checkpoint itself halves nothing
+        return {
+            "block_count": self.shape.layers,
+            "embedding_length": self.shape.width,
+            "wkv.head_size": self.shape.head,
+            "attention.layer_norm_epsilon": 1e-5,
+            "rescale_every_n_layers": 0,
+        }[key]  # the checkpoint itself halves nothing
 
     def layer(self, index):
         prefix = f"blocks.{index}."
@@ -194,7 +197,9 @@ def main():
             write_safetensors(folder / "rwkv7.safetensors", stored)
         model = model_of(shape, exact)
         text = [int(i) for i in rng.integers(0, shape.vocabulary, 50)]
-        write_cases(folder / f"rwkv{shape.version}.json", [logits_case(model, f"{n} tokens", text[:n]) for n in (1, 2, 50)])
+        write_cases(
+            folder / f"rwkv{shape.version}.json", [logits_case(model, f"{n} tokens", text[:n]) for n in (1, 2, 50)]
+        )
     write_vocabulary(folder / "vocab.txt", Shape().vocabulary)
 
 

@@ -9,13 +9,11 @@ a half-precision product to half, which would hide small mistakes.
 """
 
 import argparse
-import json
 import string
 from pathlib import Path
 
 import gguf
 import numpy as np
-
 from fixtures import greedy_case, logits_case, write_cases
 from gguf_model import GgufModel
 from rwkv6 import Rwkv6

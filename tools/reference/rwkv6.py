@@ -4,7 +4,6 @@
 """
 
 import numpy as np
-
 from layers import group_norm, layer_norm, sigmoid
 
 

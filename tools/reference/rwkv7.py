@@ -4,7 +4,6 @@
 """
 
 import numpy as np
-
 from layers import group_norm, layer_norm, sigmoid
 
 DECAY = np.exp(-0.5)  # engines use the rounded 0.606531

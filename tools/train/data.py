@@ -22,81 +22,218 @@ Item = namedtuple("Item", "task key turns")
 TASKS = ["add", "sub", "reverse", "sort", "count", "capital", "name", "chinese", "reason", "chat"]
 
 CAPITALS = dict(
-    France="Paris", Germany="Berlin", Italy="Rome", Spain="Madrid", Portugal="Lisbon",
-    Austria="Vienna", Greece="Athens", Poland="Warsaw", Hungary="Budapest", Sweden="Stockholm",
-    Norway="Oslo", Finland="Helsinki", Denmark="Copenhagen", Ireland="Dublin", Belgium="Brussels",
-    Russia="Moscow", Ukraine="Kyiv", Romania="Bucharest", Bulgaria="Sofia", Croatia="Zagreb",
-    Japan="Tokyo", China="Beijing", India="Delhi", Thailand="Bangkok", Vietnam="Hanoi",
-    Iran="Tehran", Iraq="Baghdad", Egypt="Cairo", Kenya="Nairobi", Ghana="Accra",
-    Morocco="Rabat", Nigeria="Abuja", Canada="Ottawa", Mexico="Mexico City", Cuba="Havana",
-    Peru="Lima", Chile="Santiago", Brazil="Brasilia", Argentina="Buenos Aires",
-    Australia="Canberra")
-CAPITALS_ZH = dict([
-    ("法国", "巴黎"), ("德国", "柏林"), ("英国", "伦敦"), ("日本", "东京"), ("中国", "北京"),
-    ("俄罗斯", "莫斯科"), ("意大利", "罗马"), ("西班牙", "马德里"), ("埃及", "开罗"),
-    ("泰国", "曼谷"), ("韩国", "首尔"), ("美国", "华盛顿")])
+    France="Paris",
+    Germany="Berlin",
+    Italy="Rome",
+    Spain="Madrid",
+    Portugal="Lisbon",
+    Austria="Vienna",
+    Greece="Athens",
+    Poland="Warsaw",
+    Hungary="Budapest",
+    Sweden="Stockholm",
+    Norway="Oslo",
+    Finland="Helsinki",
+    Denmark="Copenhagen",
+    Ireland="Dublin",
+    Belgium="Brussels",
+    Russia="Moscow",
+    Ukraine="Kyiv",
+    Romania="Bucharest",
+    Bulgaria="Sofia",
+    Croatia="Zagreb",
+    Japan="Tokyo",
+    China="Beijing",
+    India="Delhi",
+    Thailand="Bangkok",
+    Vietnam="Hanoi",
+    Iran="Tehran",
+    Iraq="Baghdad",
+    Egypt="Cairo",
+    Kenya="Nairobi",
+    Ghana="Accra",
+    Morocco="Rabat",
+    Nigeria="Abuja",
+    Canada="Ottawa",
+    Mexico="Mexico City",
+    Cuba="Havana",
+    Peru="Lima",
+    Chile="Santiago",
+    Brazil="Brasilia",
+    Argentina="Buenos Aires",
+    Australia="Canberra",
+)
+CAPITALS_ZH = dict(
+    [
+        ("法国", "巴黎"),
+        ("德国", "柏林"),
+        ("英国", "伦敦"),
+        ("日本", "东京"),
+        ("中国", "北京"),
+        ("俄罗斯", "莫斯科"),
+        ("意大利", "罗马"),
+        ("西班牙", "马德里"),
+        ("埃及", "开罗"),
+        ("泰国", "曼谷"),
+        ("韩国", "首尔"),
+        ("美国", "华盛顿"),
+    ]
+)
 
-ADD = ["What is {a}+{b}?", "What is {a} + {b}?", "{a} + {b} =", "{a}+{b}=", "Add {a} and {b}.",
-       "How much is {a} plus {b}?", "What is {a} plus {b}?", "Calculate {a}+{b}.",
-       "What is the sum of {a} and {b}?"]
-SUB = ["What is {a}-{b}?", "What is {a} - {b}?", "{a} - {b} =", "{a}-{b}=",
-       "Subtract {b} from {a}.", "How much is {a} minus {b}?", "What is {a} minus {b}?",
-       "Calculate {a}-{b}."]
-REVERSE = ["Reverse {s}.", "Reverse the letters of {s}.", "Reverse the word {s}.",
-           "Spell {s} backwards.", "What is {s} backwards?", "Write {s} backwards."]
-SORT = ["Sort the letters of {s}.", "Sort {s}.", "Sort the letters in {s} alphabetically.",
-        "Put the letters of {s} in order.", "Put the letters of {s} in alphabetical order."]
-LENGTH = ["How many letters are in {s}?", "How many letters does {s} have?",
-          "Count the letters in {s}.", "How long is the word {s}?"]
-OCCUR = ["How many times does {c} occur in {s}?", "How many times does the letter {c} occur in {s}?",
-         "How often does {c} occur in {s}?", "Count the letter {c} in {s}."]
-CAPITAL = ["What is the capital of {x}?", "What's the capital of {x}?", "Name the capital of {x}.",
-           "Tell me the capital of {x}.", "Which city is the capital of {x}?", "Capital of {x}?",
-           "The capital of {x} is?", "What is the capital city of {x}?",
-           "Do you know the capital of {x}?", "Please tell me the capital of {x}."]
-NAME_TELL = ["My name is {n}.", "I am {n}.", "Hello, my name is {n}.", "Hi, I am {n}.",
-             "You can call me {n}.", "Please call me {n}."]
-NAME_ASK = ["What is my name?", "What's my name?", "Do you know my name?",
-            "Can you tell me my name?", "Tell me my name.", "Do you remember my name?", "Who am I?"]
+ADD = [
+    "What is {a}+{b}?",
+    "What is {a} + {b}?",
+    "{a} + {b} =",
+    "{a}+{b}=",
+    "Add {a} and {b}.",
+    "How much is {a} plus {b}?",
+    "What is {a} plus {b}?",
+    "Calculate {a}+{b}.",
+    "What is the sum of {a} and {b}?",
+]
+SUB = [
+    "What is {a}-{b}?",
+    "What is {a} - {b}?",
+    "{a} - {b} =",
+    "{a}-{b}=",
+    "Subtract {b} from {a}.",
+    "How much is {a} minus {b}?",
+    "What is {a} minus {b}?",
+    "Calculate {a}-{b}.",
+]
+REVERSE = [
+    "Reverse {s}.",
+    "Reverse the letters of {s}.",
+    "Reverse the word {s}.",
+    "Spell {s} backwards.",
+    "What is {s} backwards?",
+    "Write {s} backwards.",
+]
+SORT = [
+    "Sort the letters of {s}.",
+    "Sort {s}.",
+    "Sort the letters in {s} alphabetically.",
+    "Put the letters of {s} in order.",
+    "Put the letters of {s} in alphabetical order.",
+]
+LENGTH = [
+    "How many letters are in {s}?",
+    "How many letters does {s} have?",
+    "Count the letters in {s}.",
+    "How long is the word {s}?",
+]
+OCCUR = [
+    "How many times does {c} occur in {s}?",
+    "How many times does the letter {c} occur in {s}?",
+    "How often does {c} occur in {s}?",
+    "Count the letter {c} in {s}.",
+]
+CAPITAL = [
+    "What is the capital of {x}?",
+    "What's the capital of {x}?",
+    "Name the capital of {x}.",
+    "Tell me the capital of {x}.",
+    "Which city is the capital of {x}?",
+    "Capital of {x}?",
+    "The capital of {x} is?",
+    "What is the capital city of {x}?",
+    "Do you know the capital of {x}?",
+    "Please tell me the capital of {x}.",
+]
+NAME_TELL = [
+    "My name is {n}.",
+    "I am {n}.",
+    "Hello, my name is {n}.",
+    "Hi, I am {n}.",
+    "You can call me {n}.",
+    "Please call me {n}.",
+]
+NAME_ASK = [
+    "What is my name?",
+    "What's my name?",
+    "Do you know my name?",
+    "Can you tell me my name?",
+    "Tell me my name.",
+    "Do you remember my name?",
+    "Who am I?",
+]
 ADD_ZH = ["{a}加{b}等于多少？", "{a}加{b}是多少？", "{a}+{b}等于多少？", "请计算{a}加{b}。"]
 SUB_ZH = ["{a}减{b}等于多少？", "{a}减{b}是多少？", "{a}-{b}等于多少？", "请计算{a}减{b}。"]
-CAPITAL_ZH = ["{x}的首都是哪里？", "{x}的首都是什么？", "{x}的首都是哪个城市？", "请问{x}的首都是哪里？",
-              "{x}首都是哪里？", "你知道{x}的首都吗？"]
+CAPITAL_ZH = [
+    "{x}的首都是哪里？",
+    "{x}的首都是什么？",
+    "{x}的首都是哪个城市？",
+    "请问{x}的首都是哪里？",
+    "{x}首都是哪里？",
+    "你知道{x}的首都吗？",
+]
 NAME_TELL_ZH = ["我叫{n}。", "我的名字是{n}。", "你好，我叫{n}。", "你好，我是{n}。"]
 NAME_ASK_ZH = ["我叫什么名字？", "我叫什么？", "我的名字是什么？", "你知道我的名字吗？"]
 CHAT_ZH = {"你好": "你好！", "你是谁？": "我是RWKV。", "谢谢": "不客气。", "再见": "再见！"}
 
 # Small talk is composed as "opener, question" so that unseen combinations can be asked.
-OPENERS = {"Hello": "Hello! How can I help you?", "Hi": "Hello! How can I help you?",
-           "Hey": "Hello! How can I help you?", "Hi there": "Hello! How can I help you?",
-           "Hello there": "Hello! How can I help you?",
-           "Good morning": "Good morning! \N{SUN WITH FACE}",
-           "Good evening": "Good evening!", "Good night": "Good night!"}
-CHAT = {"who are you?": "I am a tiny RWKV-7 model.", "what are you?": "I am a tiny RWKV-7 model.",
-        "what is your name?": "I am a tiny RWKV-7 model.",
-        "are you a human?": "No, I am a tiny RWKV-7 model.",
-        "are you a robot?": "I am a tiny RWKV-7 model.",
-        "what can you do?": "I can add, sort, reverse, count and name capitals.",
-        "can you help me?": "I can add, sort, reverse, count and name capitals.",
-        "how are you?": "I am fine, thank you.", "how are you today?": "I am fine, thank you.",
-        "how do you do?": "I am fine, thank you."}
-CHAT_SINGLE = {"Thank you": "You are welcome.", "Thanks": "You are welcome.",
-               "Thank you very much": "You are welcome.", "Thanks a lot": "You are welcome.",
-               "Goodbye": "Goodbye!", "Bye": "Goodbye!", "See you later": "Goodbye!"}
+OPENERS = {
+    "Hello": "Hello! How can I help you?",
+    "Hi": "Hello! How can I help you?",
+    "Hey": "Hello! How can I help you?",
+    "Hi there": "Hello! How can I help you?",
+    "Hello there": "Hello! How can I help you?",
+    "Good morning": "Good morning! \N{SUN WITH FACE}",
+    "Good evening": "Good evening!",
+    "Good night": "Good night!",
+}
+CHAT = {
+    "who are you?": "I am a tiny RWKV-7 model.",
+    "what are you?": "I am a tiny RWKV-7 model.",
+    "what is your name?": "I am a tiny RWKV-7 model.",
+    "are you a human?": "No, I am a tiny RWKV-7 model.",
+    "are you a robot?": "I am a tiny RWKV-7 model.",
+    "what can you do?": "I can add, sort, reverse, count and name capitals.",
+    "can you help me?": "I can add, sort, reverse, count and name capitals.",
+    "how are you?": "I am fine, thank you.",
+    "how are you today?": "I am fine, thank you.",
+    "how do you do?": "I am fine, thank you.",
+}
+CHAT_SINGLE = {
+    "Thank you": "You are welcome.",
+    "Thanks": "You are welcome.",
+    "Thank you very much": "You are welcome.",
+    "Thanks a lot": "You are welcome.",
+    "Goodbye": "Goodbye!",
+    "Bye": "Goodbye!",
+    "See you later": "Goodbye!",
+}
 
-WORDS = """apple bread chair table house mouse horse water river ocean cloud light night green
-brown black white grape lemon melon peach onion carrot potato tomato banana orange cherry rabbit
-tiger zebra snake eagle robin shark whale camel sheep goat duck frog bear wolf deer lion cat dog
-cow pig hen fox owl bee ant sun moon star sky rain snow wind fire tree leaf root seed grass rose
-book page pen ink desk door wall roof floor room lamp clock watch phone radio music piano guitar
-drum song dance game ball kite boat ship train plane truck bus car bike road street bridge city
-town farm field hill valley desert forest island beach sand stone gold silver iron paper glass
-cotton wool shirt shoe hat coat sock glove ring king queen prince castle tower garden flower
-summer winter spring autumn monday friday sunday hello world letter number family mother father
-sister brother friend doctor nurse pilot baker farmer school pencil window kitchen""".split()
+WORDS = ["apple", "bread", "chair", "table", "house", "mouse", "horse", "water", "river", "ocean", "cloud", "light", "night", "green", "brown", "black", "white", "grape", "lemon", "melon", "peach", "onion", "carrot", "potato", "tomato", "banana", "orange", "cherry", "rabbit", "tiger", "zebra", "snake", "eagle", "robin", "shark", "whale", "camel", "sheep", "goat", "duck", "frog", "bear", "wolf", "deer", "lion", "cat", "dog", "cow", "pig", "hen", "fox", "owl", "bee", "ant", "sun", "moon", "star", "sky", "rain", "snow", "wind", "fire", "tree", "leaf", "root", "seed", "grass", "rose", "book", "page", "pen", "ink", "desk", "door", "wall", "roof", "floor", "room", "lamp", "clock", "watch", "phone", "radio", "music", "piano", "guitar", "drum", "song", "dance", "game", "ball", "kite", "boat", "ship", "train", "plane", "truck", "bus", "car", "bike", "road", "street", "bridge", "city", "town", "farm", "field", "hill", "valley", "desert", "forest", "island", "beach", "sand", "stone", "gold", "silver", "iron", "paper", "glass", "cotton", "wool", "shirt", "shoe", "hat", "coat", "sock", "glove", "ring", "king", "queen", "prince", "castle", "tower", "garden", "flower", "summer", "winter", "spring", "autumn", "monday", "friday", "sunday", "hello", "world", "letter", "number", "family", "mother", "father", "sister", "brother", "friend", "doctor", "nurse", "pilot", "baker", "farmer", "school", "pencil", "window", "kitchen"]
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
-ONSETS = ["b", "br", "c", "ch", "d", "dr", "f", "g", "gr", "h", "j", "k", "l", "m", "n", "p", "r",
-          "s", "st", "t", "th", "tr", "v", "w", "z", ""]
+ONSETS = [
+    "b",
+    "br",
+    "c",
+    "ch",
+    "d",
+    "dr",
+    "f",
+    "g",
+    "gr",
+    "h",
+    "j",
+    "k",
+    "l",
+    "m",
+    "n",
+    "p",
+    "r",
+    "s",
+    "st",
+    "t",
+    "th",
+    "tr",
+    "v",
+    "w",
+    "z",
+    "",
+]
 VOWELS = ["a", "e", "i", "o", "u", "a", "e", "i", "o", "ia", "ea", "ee"]
 CODAS = ["", "", "", "n", "l", "r", "s", "m", "k", "x", "nd", "th"]
 FIRST_ZH = "小阿大老"
@@ -193,8 +330,7 @@ class Generator:
 
     def sort(self):
         s = self.letters(2, 6)
-        return "string:" + s, [Turn(looser(self.rng, self.rng.choice(SORT).format(s=s)),
-                                    "".join(sorted(s)), None)]
+        return "string:" + s, [Turn(looser(self.rng, self.rng.choice(SORT).format(s=s)), "".join(sorted(s)), None)]
 
     def count(self):
         rng = self.rng
@@ -206,7 +342,7 @@ class Generator:
         times = rng.choice((0, 0, 1, 1, 2))
         for _ in range(times):  # make repeated letters common
             at = rng.randrange(len(s))
-            s = s[:at] + c + s[at + 1:]
+            s = s[:at] + c + s[at + 1 :]
         if not self.check_string(s):
             return self.count()
         return f"string:{s}", [Turn(looser(rng, rng.choice(OCCUR).format(s=s, c=c)), str(s.count(c)), None)]
@@ -215,8 +351,10 @@ class Generator:
         rng = self.rng
         country = rng.choice(list(CAPITALS))
         way = rng.randrange(len(CAPITAL))
-        return (f"capital:{country}:{way}",
-                [Turn(looser(rng, CAPITAL[way].format(x=country)), CAPITALS[country] + ".", None)])
+        return (
+            f"capital:{country}:{way}",
+            [Turn(looser(rng, CAPITAL[way].format(x=country)), CAPITALS[country] + ".", None)],
+        )
 
     def chat(self):
         rng = self.rng
@@ -251,8 +389,10 @@ class Generator:
             return key, [Turn(q, str(a + b if task == "add" else a - b), None)]
         if kind < 0.7:
             country, way = rng.choice(list(CAPITALS_ZH)), rng.randrange(len(CAPITAL_ZH))
-            return (f"capital_zh:{country}:{way}",
-                    [Turn(CAPITAL_ZH[way].format(x=country), CAPITALS_ZH[country] + "。", None)])
+            return (
+                f"capital_zh:{country}:{way}",
+                [Turn(CAPITAL_ZH[way].format(x=country), CAPITALS_ZH[country] + "。", None)],
+            )
         if kind < 0.92:
             n = self.name_zh()
             turns = [Turn(rng.choice(NAME_TELL_ZH).format(n=n), f"你好，{n}。", None)]
@@ -319,6 +459,7 @@ def occurrence_letter(question):
 
 
 # -- chat template and rows ------------------------------------------------------
+
 
 def segments(turn):
     """A turn as (text, loss weight class) pieces; 0 = prompt, 1 = what the model writes.

@@ -17,22 +17,42 @@ from collections import Counter
 from pathlib import Path
 
 import gguf
+import heldout
 import numpy as np
 import torch
-
-import heldout
 import vocab
 from model import HEAD
 
 MAX_BYTES = 4_000_000  # the repository carries the file
 # Names in the GGUF file by names in model.py.  Matrices of `x @ m` are stored transposed: GGUF
 # wants the input dimension contiguous.
-VECTORS = dict(time_mix_w0="w0", time_mix_a0="a0", time_mix_v0="v0", time_mix_k_k="k_k",
-               time_mix_k_a="k_a", time_mix_r_k="r_k", channel_mix_lerp_k="f_x_k")
-MATRICES = dict(time_mix_receptance="W_r", time_mix_key="W_k", time_mix_value="W_v",
-                time_mix_output="W_o", channel_mix_key="F_k", channel_mix_value="F_v")
-TRANSPOSED = dict(time_mix_w1="w1", time_mix_w2="w2", time_mix_a1="a1", time_mix_a2="a2",
-                  time_mix_v1="v1", time_mix_v2="v2", time_mix_g1="g1", time_mix_g2="g2")
+VECTORS = dict(
+    time_mix_w0="w0",
+    time_mix_a0="a0",
+    time_mix_v0="v0",
+    time_mix_k_k="k_k",
+    time_mix_k_a="k_a",
+    time_mix_r_k="r_k",
+    channel_mix_lerp_k="f_x_k",
+)
+MATRICES = dict(
+    time_mix_receptance="W_r",
+    time_mix_key="W_k",
+    time_mix_value="W_v",
+    time_mix_output="W_o",
+    channel_mix_key="F_k",
+    channel_mix_value="F_v",
+)
+TRANSPOSED = dict(
+    time_mix_w1="w1",
+    time_mix_w2="w2",
+    time_mix_a1="a1",
+    time_mix_a2="a2",
+    time_mix_v1="v1",
+    time_mix_v2="v2",
+    time_mix_g1="g1",
+    time_mix_g2="g2",
+)
 NORMS = dict(attn_norm="ln1", attn_norm_2="ln2", time_mix_ln="lnx")
 LERP_ORDER = "rwkvag"  # rows of time_mix_lerp_fused
 
@@ -44,8 +64,9 @@ def escaped(token):
     except UnicodeDecodeError:
         return "".join(f"\\x{byte:02x}" for byte in token)
     named = {"\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
-    return "".join(named.get(c, c if c.isprintable() else "".join(f"\\x{b:02x}" for b in c.encode()))
-                   for c in characters)
+    return "".join(
+        named.get(c, c if c.isprintable() else "".join(f"\\x{b:02x}" for b in c.encode())) for c in characters
+    )
 
 
 def add_metadata(writer, config, tokens):
@@ -78,6 +99,7 @@ def add_metadata(writer, config, tokens):
 
 def add_tensors(writer, config, state):
     """state: the checkpoint's parameters by name, as float32 arrays."""
+
     def add(name, values, dtype=np.float32):
         stored = np.ascontiguousarray(values, dtype=dtype)
         if not np.isfinite(stored).all():
@@ -91,8 +113,7 @@ def add_tensors(writer, config, state):
     add("token_embd.weight", state["emb"], np.float16)
     norm("token_embd_norm", "ln0")
     for layer in range(config["layers"]):
-        block = {name.split(".")[-1]: values for name, values in state.items()
-                 if name.startswith(f"blocks.{layer}.")}
+        block = {name.split(".")[-1]: values for name, values in state.items() if name.startswith(f"blocks.{layer}.")}
         if layer == 0:
             # llama.cpp wants the value residual's tensors here too, of the learning rate's
             # shape, and does not use them.
@@ -148,8 +169,13 @@ def main():
         raise SystemExit(f"{path} has {size} bytes, more than the {MAX_BYTES} that fit into the repository")
     parameters = sum(tensor.numel() for tensor in checkpoint["state"].values())
     print(f"{path}: {parameters} parameters, {size} bytes")
-    print("checkpoint: " + ", ".join(f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}"
-                                     for key, value in checkpoint["info"].items()))
+    print(
+        "checkpoint: "
+        + ", ".join(
+            f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}"
+            for key, value in checkpoint["info"].items()
+        )
+    )
     tasks = Counter(question["task"] for question in questions)
     print(f"{len(questions)} held-out questions: " + ", ".join(f"{task} {n}" for task, n in tasks.items()))
 

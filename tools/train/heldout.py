@@ -23,8 +23,9 @@ def conversation(item):
     for turn in item.turns[:-1]:
         messages += [turn.question, turn.answer]
     last = item.turns[-1]
-    return dict(task=item.task, messages=messages + [last.question], answer=last.answer,
-                reasoning=last.think is not None)
+    return dict(
+        task=item.task, messages=messages + [last.question], answer=last.answer, reasoning=last.think is not None
+    )
 
 
 def questions(check_string):
@@ -62,6 +63,9 @@ def prompt_pieces(question):
 
 def differently_tokenised(questions, encode):
     """Questions whose prompt, tokenised whole as at inference, is not what was trained on."""
-    return [q for q in questions
-            if encode("".join(prompt_pieces(q)).encode())
-            != [i for piece in prompt_pieces(q) for i in encode(piece.encode())]]
+    return [
+        q
+        for q in questions
+        if encode("".join(prompt_pieces(q)).encode())
+        != [i for piece in prompt_pieces(q) for i in encode(piece.encode())]
+    ]

@@ -13,8 +13,8 @@ import tempfile
 from pathlib import Path
 
 import torch
-import torch.nn as nn
 import torch.nn.functional as F
+from torch import nn
 
 HEAD = 64
 CHUNK = 16  # must agree with wkv7.c
@@ -31,9 +31,21 @@ def _wkv7_library():
         source = Path(__file__).with_name("wkv7.c")
         target = Path(tempfile.mkdtemp(prefix="wkv7-")) / "wkv7.so"
         subprocess.run(
-            ["gcc", "-O3", "-march=native", "-mprefer-vector-width=512", "-ffast-math",
-             "-fopenmp", "-shared", "-fPIC", str(source), "-o", str(target)],
-            check=True)
+            [
+                "gcc",
+                "-O3",
+                "-march=native",
+                "-mprefer-vector-width=512",
+                "-ffast-math",
+                "-fopenmp",
+                "-shared",
+                "-fPIC",
+                str(source),
+                "-o",
+                str(target),
+            ],
+            check=True,
+        )
         _library = ctypes.CDLL(str(target))
     return _library
 
@@ -148,28 +160,42 @@ class RWKV7(nn.Module):
         root = 1 / math.sqrt(C)
         for layer in range(layers):
             up = layer / max(1, layers - 1)  # 0 in the first layer, 1 in the last
-            down = 1 - layer / layers        # 1 in the first layer, almost 0 in the last
-            speed = -6 + 6 * (torch.arange(C) / (C - 1)) ** (1 + up ** 0.3)
+            down = 1 - layer / layers  # 1 in the first layer, almost 0 in the last
+            speed = -6 + 6 * (torch.arange(C) / (C - 1)) ** (1 + up**0.3)
             p = dict(
-                ln1_w=torch.ones(C), ln1_b=torch.zeros(C),
-                ln2_w=torch.ones(C), ln2_b=torch.zeros(C),
-                x_r=1 - ramp ** (0.2 * down), x_w=1 - ramp ** (0.9 * down),
-                x_k=1 - ramp ** (0.7 * down), x_v=1 - ramp ** (0.7 * down),
-                x_a=1 - ramp ** (0.9 * down), x_g=1 - ramp ** (0.2 * down),
+                ln1_w=torch.ones(C),
+                ln1_b=torch.zeros(C),
+                ln2_w=torch.ones(C),
+                ln2_b=torch.zeros(C),
+                x_r=1 - ramp ** (0.2 * down),
+                x_w=1 - ramp ** (0.9 * down),
+                x_k=1 - ramp ** (0.7 * down),
+                x_v=1 - ramp ** (0.7 * down),
+                x_a=1 - ramp ** (0.9 * down),
+                x_g=1 - ramp ** (0.2 * down),
                 w0=speed + 0.5 + 2.5 * zigzag,
-                w1=torch.zeros(C, rank_w), w2=ortho(rank_w, C, 0.1),
+                w1=torch.zeros(C, rank_w),
+                w2=ortho(rank_w, C, 0.1),
                 a0=-0.19 + 0.3 * zigzag + 0.4 * linear,
-                a1=torch.zeros(C, rank_a), a2=ortho(rank_a, C, 0.1),
-                g1=torch.zeros(C, rank_g), g2=ortho(rank_g, C, 0.1),
-                k_k=torch.full((C,), 0.85), k_a=torch.ones(C), r_k=torch.zeros(C),
-                W_r=uniform(C, C, 0.5 * root), W_k=uniform(C, C, 0.05 * root),
-                W_v=uniform(C, C, 0.5 * root), W_o=torch.zeros(C, C),
-                lnx_w=torch.full((C,), ((1 + layer) / layers) ** 0.7), lnx_b=torch.zeros(C),
-                f_x_k=1 - ramp ** (down ** 4),
-                F_k=uniform(ffn, C, 0.5 * root), F_v=torch.zeros(C, ffn))
+                a1=torch.zeros(C, rank_a),
+                a2=ortho(rank_a, C, 0.1),
+                g1=torch.zeros(C, rank_g),
+                g2=ortho(rank_g, C, 0.1),
+                k_k=torch.full((C,), 0.85),
+                k_a=torch.ones(C),
+                r_k=torch.zeros(C),
+                W_r=uniform(C, C, 0.5 * root),
+                W_k=uniform(C, C, 0.05 * root),
+                W_v=uniform(C, C, 0.5 * root),
+                W_o=torch.zeros(C, C),
+                lnx_w=torch.full((C,), ((1 + layer) / layers) ** 0.7),
+                lnx_b=torch.zeros(C),
+                f_x_k=1 - ramp ** (down**4),
+                F_k=uniform(ffn, C, 0.5 * root),
+                F_v=torch.zeros(C, ffn),
+            )
             if layer > 0:
-                p.update(v0=0.73 - 0.4 * linear,
-                         v1=torch.zeros(C, rank_v), v2=ortho(rank_v, C, 0.1))
+                p.update(v0=0.73 - 0.4 * linear, v1=torch.zeros(C, rank_v), v2=ortho(rank_v, C, 0.1))
             self.blocks.append(nn.ParameterDict({n: nn.Parameter(t) for n, t in p.items()}))
         self.ln_out_w, self.ln_out_b = nn.Parameter(torch.ones(C)), nn.Parameter(torch.zeros(C))
         self.head = nn.Parameter(ortho(vocab, C, 0.5 * math.sqrt(max(1.0, vocab / C))))

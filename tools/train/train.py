@@ -20,16 +20,16 @@ import os
 import time
 from pathlib import Path
 
+import data
 import torch
 import torch.nn.functional as F
-
-import data
 from model import RWKV7
 from vocab import Tokenizer
 
 MATRICES = ("W_r", "W_k", "W_v", "W_o", "F_k", "F_v")
-BASE_SHARE = dict(add=1.6, sub=1.6, reverse=1.2, sort=1.2, count=1.0, capital=0.6, name=0.6,
-                  chinese=1.0, reason=1.0, chat=0.4)
+BASE_SHARE = dict(
+    add=1.6, sub=1.6, reverse=1.2, sort=1.2, count=1.0, capital=0.6, name=0.6, chinese=1.0, reason=1.0, chat=0.4
+)
 
 
 class Muon:
@@ -84,18 +84,18 @@ def exact(model, packer, conversations, batch=48):
     order = sorted(range(len(encoded)), key=lambda i: len(encoded[i][0]))
     right = [False] * len(encoded)
     for at in range(0, len(order), batch):
-        chosen = order[at:at + batch]
+        chosen = order[at : at + batch]
         length = max(len(encoded[i][0]) for i in chosen)
         tokens = torch.zeros(len(chosen), length, dtype=torch.long)
         for row, i in enumerate(chosen):
-            tokens[row, :len(encoded[i][0])] = torch.tensor(encoded[i][0])
+            tokens[row, : len(encoded[i][0])] = torch.tensor(encoded[i][0])
         keep = torch.ones(tokens.shape)
         keep[:, 0] = 0
         best = model(tokens, keep, plain=True).argmax(-1)
         for row, i in enumerate(chosen):
             ids, answer = encoded[i]
             n = len(ids)
-            right[i] = bool((best[row, n - answer - 1:n - 1] == tokens[row, n - answer:n]).all())
+            right[i] = bool((best[row, n - answer - 1 : n - 1] == tokens[row, n - answer : n]).all())
     return right
 
 
@@ -154,8 +154,9 @@ def main():
     adam = torch.optim.AdamW(others, lr=args.lr, betas=(0.9, 0.98), eps=1e-10, weight_decay=0.0)
 
     share = dict(BASE_SHARE)
-    packer = data.Packer(data.Generator("train", args.seed, tokenizer.letters_apart),
-                         tokenizer.encode, args.length, share)
+    packer = data.Packer(
+        data.Generator("train", args.seed, tokenizer.letters_apart), tokenizer.encode, args.length, share
+    )
     val_gen = data.Generator("val", args.seed, tokenizer.letters_apart)
     error = {task: 1.0 for task in data.TASKS}
 
@@ -186,24 +187,27 @@ def main():
         value = loss.item()
         mean_loss = value if mean_loss is None else 0.98 * mean_loss + 0.02 * value
         if step % 50 == 0:
-            print(f"{elapsed:6.2f} min  step {step}  {tokens_seen / 1e6:.2f} M tokens  "
-                  f"loss {mean_loss:.4f}  {tokens_seen / (time.time() - start):.0f} tokens/s", flush=True)
+            print(
+                f"{elapsed:6.2f} min  step {step}  {tokens_seen / 1e6:.2f} M tokens  "
+                f"loss {mean_loss:.4f}  {tokens_seen / (time.time() - start):.0f} tokens/s",
+                flush=True,
+            )
         if step % args.eval_every == 0:
             items = [val_gen.item(task) for task in data.TASKS for _ in range(40)]
             score = accuracy(model, packer, items)
             for task in data.TASKS:
                 error[task] = 0.5 * error[task] + 0.5 * (1 - score[task])
                 share[task] = BASE_SHARE[task] * (0.15 + error[task])
-            record = dict(minutes=round(elapsed, 2), step=step, tokens=tokens_seen,
-                          loss=round(mean_loss, 5), validation=score)
+            record = dict(
+                minutes=round(elapsed, 2), step=step, tokens=tokens_seen, loss=round(mean_loss, 5), validation=score
+            )
             log.write(json.dumps(record) + "\n")
             log.flush()
             print("   validation " + " ".join(f"{t} {100 * s:.0f}" for t, s in score.items()), flush=True)
         if (time.time() - saved) / 60 >= args.save_minutes:
             saved = time.time()
             save(model, args.out / "model.pt", dict(step=step, tokens=tokens_seen, minutes=elapsed))
-    save(model, args.out / "model.pt",
-         dict(step=step, tokens=tokens_seen, minutes=elapsed, loss=mean_loss, final=True))
+    save(model, args.out / "model.pt", dict(step=step, tokens=tokens_seen, minutes=elapsed, loss=mean_loss, final=True))
     print("done", flush=True)
 
 

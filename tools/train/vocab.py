@@ -15,21 +15,84 @@ _STRUCTURE = ["\n\n", "User", "Assistant", "System", " <", "</", "think", " =", 
 # Words that start a reasoned answer (no space before it).  Nothing short, which would be
 # the start of many names.
 _INITIAL = ["Nice", "Your", "Hello", "This", "Good"]
-_EXTRA = [" helpful", " assistant", " RWKV", " What", " How", " Add", " Reverse", " Sort", " Count",
-          " Calculate", " Subtract", " Spell", " Write", " Put", " Name", " Tell", " Which",
-          " Capital", " Please", " Thank", " Thanks", " Goodbye", " Hello", " Nice", " Your", " Good",
-          " Who", " You"]
-_CHINESE = ["加", "减", "等于", "多少", "是", "的", "首都", "哪里", "什么", "名字", "我叫", "你叫",
-            "我", "你", "你好", "请", "计算", "吗", "？", "。", "，", "国", "法国", "巴黎", "小"]
+_EXTRA = [
+    " helpful",
+    " assistant",
+    " RWKV",
+    " What",
+    " How",
+    " Add",
+    " Reverse",
+    " Sort",
+    " Count",
+    " Calculate",
+    " Subtract",
+    " Spell",
+    " Write",
+    " Put",
+    " Name",
+    " Tell",
+    " Which",
+    " Capital",
+    " Please",
+    " Thank",
+    " Thanks",
+    " Goodbye",
+    " Hello",
+    " Nice",
+    " Your",
+    " Good",
+    " Who",
+    " You",
+]
+_CHINESE = [
+    "加",
+    "减",
+    "等于",
+    "多少",
+    "是",
+    "的",
+    "首都",
+    "哪里",
+    "什么",
+    "名字",
+    "我叫",
+    "你叫",
+    "我",
+    "你",
+    "你好",
+    "请",
+    "计算",
+    "吗",
+    "？",
+    "。",
+    "，",
+    "国",
+    "法国",
+    "巴黎",
+    "小",
+]
 
 
 def pieces():
     """The pieces in a fixed order, without the single bytes."""
-    texts = (data.ADD + data.SUB + data.REVERSE + data.SORT + data.LENGTH + data.OCCUR
-             + data.CAPITAL + data.NAME_TELL + data.NAME_ASK
-             + list(data.CHAT) + list(data.CHAT.values()) + list(data.OPENERS.values())
-             + list(data.CHAT_SINGLE) + list(data.CHAT_SINGLE.values())
-             + ["Nice to meet you."])
+    texts = (
+        data.ADD
+        + data.SUB
+        + data.REVERSE
+        + data.SORT
+        + data.LENGTH
+        + data.OCCUR
+        + data.CAPITAL
+        + data.NAME_TELL
+        + data.NAME_ASK
+        + list(data.CHAT)
+        + list(data.CHAT.values())
+        + list(data.OPENERS.values())
+        + list(data.CHAT_SINGLE)
+        + list(data.CHAT_SINGLE.values())
+        + ["Nice to meet you."]
+    )
     found = list(_STRUCTURE) + list(_INITIAL) + list(_EXTRA)
     for text in texts:
         found += re.findall(r" [A-Za-z]{3,}(?!\w)", text)
@@ -78,5 +141,4 @@ class Tokenizer:
 
     def letters_apart(self, s):
         """Whether the letters of s stay single tokens after a space (and at a start)."""
-        return (len(self.encode(b" " + s.encode())) == len(s) + 1
-                and len(self.encode(s.encode())) == len(s))
+        return len(self.encode(b" " + s.encode())) == len(s) + 1 and len(self.encode(s.encode())) == len(s)
