@@ -1,6 +1,7 @@
 // rwkv serve: the HTTP API.
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <thread>
 
@@ -23,6 +24,7 @@ struct ServeCommand {
   int max_tokens = 2000;
   int timeout = 30;
   bool separates_thoughts = false;
+  const CLI::Option* key_option = nullptr;
 
   // Valid UTF-8, as whatever requests say is: file names need not be.
   std::string name_of(std::size_t index) const {
@@ -30,6 +32,12 @@ struct ServeCommand {
   }
 
   void run() {
+    // As it comes from a variable of the shell that is not set: nobody means a server without a key by it.
+    const char* const key = std::getenv("RWKV_API_KEY");
+    if (options.api_key.empty() && (key_option->count() > 0 || (key && *key == '\0'))) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  "the API key is empty; leave --api-key and RWKV_API_KEY out to serve without one");
+    }
     GenerationOptions defaults;
     sampling.apply(defaults);
     defaults.max_tokens = max_tokens;
@@ -75,8 +83,9 @@ void add_serve(CLI::App& app) {
   sub->add_option("--host", options.host, "Address to listen on; 0.0.0.0 lets other machines in")
       ->capture_default_str();
   sub->add_option("--port", options.port, "Port (0: any free one)")->capture_default_str()->check(CLI::Range(0, 65535));
-  sub->add_option("--api-key", options.api_key, "Wanted from every request as `Authorization: Bearer KEY`")
-      ->envname("RWKV_API_KEY");
+  command->key_option =
+      sub->add_option("--api-key", options.api_key, "Wanted from every request as `Authorization: Bearer KEY`")
+          ->envname("RWKV_API_KEY");
   sub->add_option("--web-origin", options.web_origins,
                   "Origin of web pages that may use the server, or * for all (none may else); may be given several times")
       ->allow_extra_args(false);

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 #include <vector>
 
 #include "base/atomic_file.h"
 #include "base/checksum.h"
 #include "base/mapped_file.h"
+#include "base/utf8_path.h"
 #include "formats/byte_reader.h"
 #include "formats/file_kind.h"
 #include "formats/floats.h"
@@ -56,6 +58,17 @@ bool all_finite(std::span<const float> values) {
 }
 
 }  // namespace
+
+void refuse_to_replace(const std::string& path) {
+  const std::filesystem::path target = target_to_write(path);
+  std::error_code nothing_there;
+  if (std::filesystem::file_size(target, nothing_there) == 0 || nothing_there) return;
+  const std::string mistaken = mistaken_file(WantedFile::kSavedState, MappedFile(utf8_from_path(target)).bytes());
+  if (mistaken.empty()) return;
+  throw Error(ErrorCode::kInvalidArgument,
+              "a state would replace '" + path + "', which " + mistaken.substr(0, mistaken.find_first_of(",;")) +
+                  "; choose another name, or remove that file first");
+}
 
 void write_state_file(const std::string& path, const StateFile& file) {
   Header header{};

@@ -27,6 +27,10 @@ struct StateFile {
 /// Atomically. Throws Error(kIo), and Error(kInvalidArgument) for values that are not finite or too large for halves.
 void write_state_file(const std::string& path, const StateFile& file);
 
+/// Throws Error(kInvalidArgument) where `path` is a file that is known to be something else than a saved state, which a
+/// state would replace.
+void refuse_to_replace(const std::string& path);
+
 /// Layout in docs/FORMATS.md. Throws Error(kNotFound, kIo) and, for a file that is no state, of another version, cut
 /// off or altered, Error(kBadFile).
 StateFile read_state_file(const std::string& path);

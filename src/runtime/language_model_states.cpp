@@ -22,6 +22,7 @@ constexpr std::size_t kKeyGrid = 16;
 
 void LanguageModel::save_state(const std::string& path, const Prompt& prompt, StateType type,
                                const CancelToken& cancel) {
+  refuse_to_replace(path);
   StateFile file;
   file.type = type;
   file.fingerprint = info().fingerprint;

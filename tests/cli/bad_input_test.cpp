@@ -238,5 +238,13 @@ TEST(BadInput, LogitsThatAreNoNumbersAreAFailure) {
   expect_refused(rwkv({"logits", "-m", path, "--tokens", "34", "--top", "3"}), 1, "nan");
 }
 
+TEST(BadInput, AnEmptyKeyDoesNotServeWithoutOne) {
+  expect_refused(rwkv({"serve", "-m", kModel, "--port", "0", "--api-key", ""}), kUsage, "API key is empty");
+  setenv("RWKV_API_KEY", "", 1);
+  const CommandResult result = rwkv({"serve", "-m", kModel, "--port", "0"});
+  unsetenv("RWKV_API_KEY");
+  expect_refused(result, kUsage, "RWKV_API_KEY");
+}
+
 }  // namespace
 }  // namespace rwkv::test

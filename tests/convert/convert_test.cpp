@@ -311,6 +311,16 @@ TEST_F(Convert, ValuesThatAreNotFiniteBecauseOfDamageAreCalledDamage) {
   }
 }
 
+TEST_F(Convert, TheModelDoesNotReplaceItsVocabulary) {
+  GgufRequest wish = request(written(RandomCheckpoint({})));
+  const std::string text = vocabulary_text(45);
+  write_file(path("vocab.txt"), text);
+  wish.vocabulary = path("vocab.txt");
+  wish.output = path("./vocab.txt");
+  expect_error(ErrorCode::kInvalidArgument, "is the vocabulary", [&] { convert::convert_to_gguf(wish); });
+  EXPECT_EQ(std::filesystem::file_size(path("vocab.txt")), text.size());
+}
+
 TEST_F(Convert, VocabularyMustBeThereAndFit) {
   GgufRequest wish = request(written(RandomCheckpoint({})));
   wish.vocabulary.clear();

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 
 #include "formats/state_file.h"
 #include "support/language_models.h"
@@ -86,6 +87,32 @@ TEST(StateAcrossProcesses, AStateInHalvesGoesOnWithNearlyTheSameNumbers) {
   const GenerationResult result = ask(*model, kTalk);
   EXPECT_EQ(result.cached_tokens, static_cast<int>(prompt.tokens.size()));
   EXPECT_NE(result.text.find("Mira"), std::string::npos) << result.text;
+}
+
+TEST(StateAcrossProcesses, AStateReplacesAStateAndNothingElse) {
+  const ScratchFolder scratch;
+  const auto model = load(test::kModel);
+  const Prompt prompt = history(*model);
+  const std::string model_copy = scratch.path() / "model.gguf";
+  std::filesystem::copy_file(test::kModel, model_copy);
+  const std::string link = scratch.path() / "link.state";
+  std::filesystem::create_symlink(model_copy, link);
+  const std::string vocabulary = scratch.path() / "vocab.txt";
+  test::write_file(vocabulary, "1 'a' 1\n2 'b' 1\n");
+  for (const std::string& path : {model_copy, link, vocabulary}) {
+    const auto size = std::filesystem::file_size(path);
+    try {
+      model->save_state(path, prompt, StateType::kF32, CancelToken());
+      ADD_FAILURE() << path << " was replaced";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+      EXPECT_NE(std::string(error.what()).find(path), std::string::npos) << error.what();
+    }
+    EXPECT_EQ(std::filesystem::file_size(path), size);
+  }
+  const std::string state = scratch.path() / "state";
+  test::write_file(state, "");
+  for (int i = 0; i < 2; ++i) model->save_state(state, prompt, StateType::kF32, CancelToken());
 }
 
 TEST(StateAcrossProcesses, AnotherModelRefusesTheStateAndTheFile) {
