@@ -107,7 +107,7 @@ class Peer {
 };
 
 void report(const char* what, const char* unit, std::vector<Speeds>& ours, std::vector<Speeds>& peer,
-            double Speeds::*field, bool lower_is_better) {
+            double Speeds::* field, bool lower_is_better) {
   std::vector<double> a;
   std::vector<double> b;
   std::vector<double> ratios;

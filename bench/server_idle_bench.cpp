@@ -1,6 +1,6 @@
-// What many clients cost a server: idle keep-alive connections and streams, and somebody who asks for /health meanwhile.
-// Prints how long /health takes (median and worst), the threads of the process and the resident memory of a connection,
-// beside the same server without them.
+// What many clients cost a server: idle keep-alive connections and streams, and somebody who asks for /health
+// meanwhile. Prints how long /health takes (median and worst), the threads of the process and the resident memory of a
+// connection, beside the same server without them.
 //
 //   server_idle_bench MODEL [idle connections] [streams] [requests]
 #include <httplib.h>
@@ -128,9 +128,12 @@ int main(int argc, char** argv) {
                 (static_cast<double>(resident_bytes()) - static_cast<double>(bytes_before)) / idle_count);
     print_health("beside idle ones:", server.port(), requests);
 
-    const std::string body = R"({"prompt": "User: Hi", "max_tokens": 1000000, "stop_code": 2147483647, "stream": true})";
-    const std::string post = "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-                             "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+    const std::string body =
+        R"({"prompt": "User: Hi", "max_tokens": 1000000, "stop_code": 2147483647, "stream": true})";
+    const std::string post =
+        "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        "Content-Length: " +
+        std::to_string(body.size()) + "\r\n\r\n" + body;
     std::vector<RawClient> streams;
     streams.reserve(static_cast<std::size_t>(stream_count));
     std::vector<std::thread> readers;
@@ -138,7 +141,10 @@ int main(int argc, char** argv) {
     for (int i = 0; i < stream_count; ++i) streams.emplace_back(server.port(), post);
     const std::size_t threads_of_streams = threads();
     for (RawClient& stream : streams) {
-      readers.emplace_back([&stream] { while (stream.read()) {} });
+      readers.emplace_back([&stream] {
+        while (stream.read()) {
+        }
+      });
     }
     std::this_thread::sleep_for(std::chrono::seconds(1));
     std::printf("%d streams: %+zd threads of the server\n", stream_count,

@@ -105,7 +105,8 @@ std::string whole_address(const std::string& text) {
   const std::size_t of_repository = path.find('/', path.find('/') + 1);
   const bool is_list = slashes >= 2 && path.substr(of_repository).starts_with("/tree/");
   if (!path.empty() && (slashes <= 1 || path.ends_with('/') || is_list)) {
-    throw Error(ErrorCode::kInvalidArgument, "'" + text + "' is a repository, not a file; name one of its files: https://" +
+    throw Error(ErrorCode::kInvalidArgument, "'" + text +
+                                                 "' is a repository, not a file; name one of its files: https://" +
                                                  std::string(kHub) + "/USER/REPOSITORY/resolve/main/FILE");
   }
   // user/repository/blob/revision/file shows a page about the file

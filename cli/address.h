@@ -12,17 +12,17 @@ std::string host_of(std::string_view url);
 bool is_this_machine(std::string_view url);
 
 /// `text` as a whole address: "https://" is put before a host ("http://" before this machine), hf.co is
-/// huggingface.co, a hub's page about a file becomes the file, and blanks are escaped. Empty if it is no address. Throws
-/// Error(kInvalidArgument) for a repository of the hub, which is no file.
+/// huggingface.co, a hub's page about a file becomes the file, and blanks are escaped. Empty if it is no address.
+/// Throws Error(kInvalidArgument) for a repository of the hub, which is no file.
 std::string whole_address(const std::string& text);
 
-/// The last part of the address with its escapes undone. Throws Error(kInvalidArgument) where that is no name of a file:
-/// empty, with a separator, a control character, or one of the names of folders.
+/// The last part of the address with its escapes undone. Throws Error(kInvalidArgument) where that is no name of a
+/// file: empty, with a separator, a control character, or one of the names of folders.
 std::string file_name_in(const std::string& url);
 
-/// What the hub's clients keep to open gated files: HF_TOKEN, or the file that `hf auth login` writes. Empty if there is
-/// none or the address is not the hub's (huggingface.co, HF_ENDPOINT; HF_TOKEN also opens one at this machine). Throws
-/// Error(kInvalidArgument) for what cannot be one.
+/// What the hub's clients keep to open gated files: HF_TOKEN, or the file that `hf auth login` writes. Empty if there
+/// is none or the address is not the hub's (huggingface.co, HF_ENDPOINT; HF_TOKEN also opens one at this machine).
+/// Throws Error(kInvalidArgument) for what cannot be one.
 std::string hub_token(const std::string& url);
 
 /// What to do where a server says 401 or 403 for `url`.

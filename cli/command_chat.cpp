@@ -163,8 +163,8 @@ void add_chat(CLI::App& app) {
   CLI::App* sub =
       app.add_subcommand("chat", "Talk with a model; without -p, interactively or one question a line of input");
   command->model_options.add_to(*sub);
-  command->question_option = sub->add_option("-p,--prompt", command->question,
-                                             std::string("Ask this one question and end") + kTextRule);
+  command->question_option =
+      sub->add_option("-p,--prompt", command->question, std::string("Ask this one question and end") + kTextRule);
   sub->add_option("--system", command->system, "System message at the start of the conversation");
   sub->add_option("-n,--max-tokens", command->max_tokens, "Longest answer in tokens")
       ->capture_default_str()

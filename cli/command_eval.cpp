@@ -52,8 +52,8 @@ Question parse_question(const std::string& line, const std::string& where) {
     if (question.messages.empty()) throw Error(ErrorCode::kBadFile, where + ": 'messages' is empty");
     return question;
   } catch (const Json::parse_error& error) {
-    throw Error(ErrorCode::kBadFile, where + ": is not JSON from byte " + std::to_string(error.byte) +
-                                         " on; each line holds one question");
+    throw Error(ErrorCode::kBadFile,
+                where + ": is not JSON from byte " + std::to_string(error.byte) + " on; each line holds one question");
   }
 }
 

@@ -86,8 +86,9 @@ void add_serve(CLI::App& app) {
   command->key_option =
       sub->add_option("--api-key", options.api_key, "Wanted from every request as `Authorization: Bearer KEY`")
           ->envname("RWKV_API_KEY");
-  sub->add_option("--web-origin", options.web_origins,
-                  "Origin of web pages that may use the server, or * for all (none may else); may be given several times")
+  sub->add_option(
+         "--web-origin", options.web_origins,
+         "Origin of web pages that may use the server, or * for all (none may else); may be given several times")
       ->allow_extra_args(false);
   sub->add_option("--allow-host", options.allowed_hosts,
                   "Name by which clients may reach the server besides this machine's own, or * for any; may be given "

@@ -68,7 +68,8 @@ class Download {
       if (attempt()) break;
       fruitless = part_.size() > before ? 0 : fruitless + 1;
       if (beginnings_ >= kMostBeginnings) {
-        throw Error(ErrorCode::kIo, "'" + request_.url + "' is another file each time it is asked for; try again later");
+        throw Error(ErrorCode::kIo,
+                    "'" + request_.url + "' is another file each time it is asked for; try again later");
       }
       if (fruitless >= kAttemptsWithoutProgress)
         throw Error(ErrorCode::kIo, last_problem_ + "; what came so far is kept, run it again to go on");

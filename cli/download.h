@@ -31,8 +31,8 @@ using DownloadProgress = std::function<void(std::uint64_t done, std::uint64_t to
 
 /// Writes to `path`.part, which a later call goes on with, and renames it at the end. Lost connections and servers that
 /// are busy are tried again, five times without progress. Throws Error: kInvalidArgument (address), kNotFound, kIo
-/// (network, disk, server), kBadFile (not the expected bytes, or a page instead of a file; nothing is kept), kBusy (another process downloads to the
-/// same path), kCancelled, kUnsupported in a build without libcurl.
+/// (network, disk, server), kBadFile (not the expected bytes, or a page instead of a file; nothing is kept), kBusy
+/// (another process downloads to the same path), kCancelled, kUnsupported in a build without libcurl.
 DownloadResult download(const DownloadRequest& request, const DownloadProgress& on_progress, const CancelToken& cancel);
 
 }  // namespace rwkv::cli

@@ -8,8 +8,8 @@
 namespace rwkv::cli {
 
 struct FileVersion {
-  std::string etag;      // as sent but for the quotes of a strong one; a weak one, W/"...", does not promise equal bytes
-  std::string modified;  // Last-Modified, if it is a strong validator (RFC 9110 8.8.2.2)
+  std::string etag;  // as sent but for the quotes of a strong one; a weak one, W/"...", does not promise equal bytes
+  std::string modified;                // Last-Modified, if it is a strong validator (RFC 9110 8.8.2.2)
   std::optional<std::uint64_t> total;  // bytes of the whole file
 
   bool has_strong_etag() const { return !etag.empty() && !etag.starts_with("W/"); }

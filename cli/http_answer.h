@@ -16,8 +16,8 @@ bool is_sha256(std::string_view text);
 
 /// The headers of one answer; those of a redirect before it that tell about the file itself stay.
 struct HttpAnswer {
-  std::string etag;      // as in FileVersion
-  std::string modified;  // Last-Modified, strong or not
+  std::string etag;           // as in FileVersion
+  std::string modified;       // Last-Modified, strong or not
   std::string linked_sha256;  // what Hugging Face calls the file behind its redirect
   std::optional<std::uint64_t> linked_size;
   std::optional<std::uint64_t> length;

@@ -25,8 +25,8 @@ struct Key {
 /// left out.
 class KeyInput {
  public:
-  /// What waits now was typed while nobody read: each line of it stays a line. Of what comes later, lines that arrive at
-  /// once were pasted.
+  /// What waits now was typed while nobody read: each line of it stays a line. Of what comes later, lines that arrive
+  /// at once were pasted.
   void take_typed_ahead();
   /// Waits for a key; calls `idle` now and then.
   Key next(const std::function<void()>& idle);

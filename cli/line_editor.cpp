@@ -68,8 +68,8 @@ struct LineEditor::Editing {
   }
 
   bool read(std::string& text) {
-    // Before the prompt is seen: libedit does it after, and what is typed between the two would be edited, echoed and cut
-    // by the terminal.
+    // Before the prompt is seen: libedit does it after, and what is typed between the two would be edited, echoed and
+    // cut by the terminal.
     el_set(edit, EL_PREP_TERM, 1);
     keys.take_typed_ahead();
     size = window();
@@ -115,10 +115,8 @@ struct LineEditor::Editing {
       const LineInfoW* const line = el_wline(edit);
       const bool at_end = line->cursor == line->lastchar;
       switch (got.kind) {
-        case Key::kInterrupted:
-          return -1;
-        case Key::kEnd:
-          return 0;
+        case Key::kInterrupted: return -1;
+        case Key::kEnd: return 0;
         case Key::kDelete:
           if (at_end) continue;  // else it would be the end of input
           key = 0x04;
@@ -132,9 +130,7 @@ struct LineEditor::Editing {
           insertion = L"\n";
           key = continued ? kInsertKey : L'\n';
           return 1;
-        case Key::kCharacter:
-          key = got.character;
-          return 1;
+        case Key::kCharacter: key = got.character; return 1;
       }
     }
   }

@@ -17,8 +17,8 @@ class LineEditor {
   ~LineEditor();
 
   /// Asks for one message, which may have several lines: a pasted text is one, and Alt-Enter or a backslash at the end
-  /// of a line starts another (the latter without editing too). False at the end of input or on Ctrl-C (then interrupt()
-  /// is raised).
+  /// of a line starts another (the latter without editing too). False at the end of input or on Ctrl-C (then
+  /// interrupt() is raised).
   bool read(std::string& text);
 
  private:

@@ -85,10 +85,10 @@ void catch_signal(int signal) {
 #ifdef _WIN32
   if (std::signal(signal, on_interrupt) == SIG_IGN) std::signal(signal, SIG_IGN);
 #else
-  struct sigaction before {};
+  struct sigaction before{};
   sigaction(signal, nullptr, &before);
   if (before.sa_handler == SIG_IGN) return;
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = on_interrupt;
   sigemptyset(&action.sa_mask);
   // Without SA_RESTART a read at the prompt returns, so that Ctrl-C is seen at once.

@@ -28,12 +28,13 @@ endif()
 
 add_library(rwkv_warnings INTERFACE)
 if(MSVC)
-  target_compile_options(rwkv_warnings INTERFACE /W3)
+  target_compile_options(rwkv_warnings INTERFACE /W3 $<$<BOOL:${RWKV_WARNINGS_AS_ERRORS}>:/WX>)
 else()
   target_compile_options(rwkv_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion
                                                  $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor>
                                                  $<$<COMPILE_LANGUAGE:CXX>:-Wold-style-cast>
-                                                 $<$<COMPILE_LANGUAGE:CXX>:-Woverloaded-virtual> -Werror)
+                                                 $<$<COMPILE_LANGUAGE:CXX>:-Woverloaded-virtual>
+                                                 $<$<BOOL:${RWKV_WARNINGS_AS_ERRORS}>:-Werror>)
 endif()
 if(RWKV_SANITIZER)
   # Our own code is watched there, not timed: this compiles in half the time and its stack traces have lines.

@@ -98,16 +98,16 @@ RWKV_BRIDGE_API rwkv_bridge_port rwkv_bridge_open_dart(const char* name, const c
                                                        void* post_cobject);
 
 /* Queues one request: a JSON object of `length` bytes. One of more than 64 MiB is a bad
- * argument; what is wrong with the content of others is answered by a message. The ports of a runtime are served in turn,
- * the requests of one in their order. Returns 0 or an error above; RWKV_BRIDGE_BUSY, and the request is not queued, where
- * it would make more than 64 MiB of the port's requests wait (128 bytes are added to each). */
+ * argument; what is wrong with the content of others is answered by a message. The ports of a runtime are served in
+ * turn, the requests of one in their order. Returns 0 or an error above; RWKV_BRIDGE_BUSY, and the request is not
+ * queued, where it would make more than 64 MiB of the port's requests wait (128 bytes are added to each). */
 RWKV_BRIDGE_API int32_t rwkv_bridge_send(rwkv_bridge_port port, const char* json, size_t length);
 
-/* Closes a port. Requests of it that nobody has begun to serve are dropped without an answer: who wants them served waits
- * for the answer to the last one before (the option "acknowledge" gives each request an end, RequestDone). What was
- * begun goes on, or ends with the runtime: if the port was the runtime's last, that ends in the background; with `wait` not
- * 0 the call returns when it has ended. In a callback it would wait for itself: with `wait` the answer is RWKV_BRIDGE_BUSY there and the
- * port stays open. Returns 0, RWKV_BRIDGE_CLOSED or RWKV_BRIDGE_BUSY. */
+/* Closes a port. Requests of it that nobody has begun to serve are dropped without an answer: who wants them served
+ * waits for the answer to the last one before (the option "acknowledge" gives each request an end, RequestDone). What
+ * was begun goes on, or ends with the runtime: if the port was the runtime's last, that ends in the background; with
+ * `wait` not 0 the call returns when it has ended. In a callback it would wait for itself: with `wait` the answer is
+ * RWKV_BRIDGE_BUSY there and the port stays open. Returns 0, RWKV_BRIDGE_CLOSED or RWKV_BRIDGE_BUSY. */
 RWKV_BRIDGE_API int32_t rwkv_bridge_close(rwkv_bridge_port port, int32_t wait);
 
 /* Memory for bindings that have no allocator of their own. Null when there is none; free(null) does nothing. */

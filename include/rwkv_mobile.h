@@ -212,9 +212,9 @@ struct coreml_args {
 
 /* Called for each new token of an answer: the text so far (as the response buffer has it), the token, and what it added
  * to the text, which may be nothing while a character or a stop text is unfinished. A last call with token -1 brings
- * text that was held back at the end. The pointers are valid during the call. As rwkv-mobile has it, there is no pointer
- * of the caller's among them: who runs several generations at once and has to tell them apart polls, or takes the other
- * interface (rwkv_bridge.h). */
+ * text that was held back at the end. The pointers are valid during the call. As rwkv-mobile has it, there is no
+ * pointer of the caller's among them: who runs several generations at once and has to tell them apart polls, or takes
+ * the other interface (rwkv_bridge.h). */
 typedef void (*rwkvmobile_on_token)(const char* full_text, const int token_id, const char* new_text);
 
 /* The same for a batch: arrays of batch_size elements. Slots that the call is not about have token -1 and "" as new
@@ -660,8 +660,8 @@ RWKV_MOBILE_API struct rwkvmobile_server_config rwkvmobile_server_config_default
 /* Serves a loaded model to HTTP clients (chat, completions, streams, models, as OpenAI clients expect) in the
  * background, several at once, beside what the runtime does. It takes the model's settings at its start; what requests
  * ask for is theirs alone. Null config: the defaults; so are a null host and model_name in it, and default_max_tokens
- * below 1. `threads` is the number of requests that generate at once (below 1: 64). Anybody who can reach the host may use
- * the server: it asks for no key. Null when there is no such model, and when it cannot listen there:
+ * below 1. `threads` is the number of requests that generate at once (below 1: 64). Anybody who can reach the host may
+ * use the server: it asks for no key. Null when there is no such model, and when it cannot listen there:
  * rwkv_ext_last_error. Free with rwkvmobile_server_release.
  *
  * Releasing the model or the runtime ends its servers first; their memory, and that of the model, is freed when they

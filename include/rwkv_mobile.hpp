@@ -1,7 +1,7 @@
 // rwkv_mobile.h for C++17: objects that release what they own, strings instead of buffers, exceptions instead of codes.
 // Header-only; link the library and use this, or the C functions, or both: handle() and id() lead from here to there.
-// Only the C functions have callbacks, batches, the likeliest tokens, servers and the settings of single slots. An object
-// that was moved from can be assigned to and destroyed; what else is called of it throws.
+// Only the C functions have callbacks, batches, the likeliest tokens, servers and the settings of single slots. An
+// object that was moved from can be assigned to and destroyed; what else is called of it throws.
 //
 //   rwkv_mobile::Runtime runtime;
 //   auto model = runtime.load("model.gguf");

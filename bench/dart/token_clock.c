@@ -1,5 +1,5 @@
-// Knows when a scripted model's tokens come about, without a word of it in the library: a token is what follows the sleeps
-// of its time, and this library, loaded before all others, sees them. Also clocks that Dart does not have.
+// Knows when a scripted model's tokens come about, without a word of it in the library: a token is what follows the
+// sleeps of its time, and this library, loaded before all others, sees them. Also clocks that Dart does not have.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdatomic.h>

@@ -61,16 +61,16 @@ void sync_folder(const fs::path& folder) {
 }
 // `complete` gets those of `replaced`. Where the group cannot stay, another one must not get what it was allowed.
 void keep_mode_and_owner(const fs::path& complete, const fs::path& replaced) {
-  struct stat old {};
-  struct stat now {};
+  struct stat old{};
+  struct stat now{};
   if (stat(replaced.c_str(), &old) != 0 || stat(complete.c_str(), &now) != 0) return;
   mode_t mode = old.st_mode & 0777;
   // Only root may give files away; others keep at least the group.
   if (old.st_uid != now.st_uid && chown(complete.c_str(), old.st_uid, old.st_gid) == 0) now.st_gid = old.st_gid;
   if (old.st_gid != now.st_gid && chown(complete.c_str(), static_cast<uid_t>(-1), old.st_gid) != 0) mode &= 0707;
   if (mode != (now.st_mode & 0777) && chmod(complete.c_str(), mode) != 0) {
-    throw Error(ErrorCode::kIo,
-                "cannot give '" + utf8_from_path(complete) + "' the mode of the file it replaces: " + std::strerror(errno));
+    throw Error(ErrorCode::kIo, "cannot give '" + utf8_from_path(complete) +
+                                    "' the mode of the file it replaces: " + std::strerror(errno));
   }
 }
 int process_id() { return getpid(); }

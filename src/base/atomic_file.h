@@ -16,8 +16,8 @@ namespace rwkv {
 /// ordinary file (a folder, device, pipe, socket, links in a circle) or no folder to put it in.
 std::filesystem::path target_to_write(const std::string& path);
 
-/// Gives a file that is complete, and on the disk, the name `target`, which comes from target_to_write() and is looked at
-/// again. Mode and owner of the file it replaces stay. Throws Error(kIo).
+/// Gives a file that is complete, and on the disk, the name `target`, which comes from target_to_write() and is looked
+/// at again. Mode and owner of the file it replaces stay. Throws Error(kIo).
 void take_place(const std::filesystem::path& complete, const std::filesystem::path& target);
 
 /// A temporary file beside `path` (UTF-8) that takes its place when it is complete. Whatever happens, `path` is the old

@@ -41,12 +41,11 @@ Error translated() {
   } catch (const std::bad_alloc&) {
     return out_of_memory();
   } catch (const std::system_error& error) {
-    const bool no_more = error.code() == std::errc::resource_unavailable_try_again ||
-                         error.code() == std::errc::not_enough_memory;
+    const bool no_more =
+        error.code() == std::errc::resource_unavailable_try_again || error.code() == std::errc::not_enough_memory;
     if (!no_more) return Error(ErrorCode::kInternal, error.what());
-    return Error(ErrorCode::kOutOfMemory,
-                 std::string("no memory, or no leave, to start another thread: ") + error.what() +
-                     "; release a model or raise the limits of this process");
+    return Error(ErrorCode::kOutOfMemory, std::string("no memory, or no leave, to start another thread: ") +
+                                              error.what() + "; release a model or raise the limits of this process");
   } catch (const std::exception& error) {
     return Error(ErrorCode::kInternal, error.what());
   } catch (...) {

@@ -93,7 +93,7 @@ std::span<const std::byte> map(const std::string& path) {
     const int code = errno;
     throw cannot_open(path, std::strerror(code), code == ENOENT || code == ENOTDIR, code == EACCES || code == EPERM);
   }
-  struct stat status {};
+  struct stat status{};
   if (fstat(file.value, &status) != 0) throw Error(ErrorCode::kIo, "cannot read the size of '" + path + "'");
   if (S_ISDIR(status.st_mode)) throw Error(ErrorCode::kIo, "'" + path + "' is a folder, not a file");
   if (!S_ISREG(status.st_mode)) throw Error(ErrorCode::kIo, "'" + path + "' is not an ordinary file");

@@ -7,13 +7,14 @@
 
 namespace rwkv {
 
-/// Maps a whole file. Pages are read when touched and can be dropped by the system; nothing is locked. A file that is cut
-/// meanwhile has zeros where it is gone (mapping_guard.h), see check_whole(); one that is written to shows that. Replace
-/// files by renaming.
+/// Maps a whole file. Pages are read when touched and can be dropped by the system; nothing is locked. A file that is
+/// cut meanwhile has zeros where it is gone (mapping_guard.h), see check_whole(); one that is written to shows that.
+/// Replace files by renaming.
 class MappedFile {
  public:
-  /// `path` is UTF-8 on every system. Throws Error(kNotFound, kIo, kUnsupported, kInvalidArgument, kOutOfMemory) naming the path; a
-  /// folder or a device is kIo, a file larger than the address space kUnsupported, a NUL in the path kInvalidArgument.
+  /// `path` is UTF-8 on every system. Throws Error(kNotFound, kIo, kUnsupported, kInvalidArgument, kOutOfMemory) naming
+  /// the path; a folder or a device is kIo, a file larger than the address space kUnsupported, a NUL in the path
+  /// kInvalidArgument.
   explicit MappedFile(const std::string& path);
   MappedFile(MappedFile&& other) noexcept;
   MappedFile& operator=(MappedFile&& other) noexcept;

@@ -72,7 +72,7 @@ void on_bus_error(int signal, siginfo_t* info, void* context) noexcept {
 
 void install() {
   page_bytes = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
-  struct sigaction ours {};
+  struct sigaction ours{};
   ours.sa_sigaction = on_bus_error;
   ours.sa_flags = SA_SIGINFO | SA_ONSTACK;
   sigemptyset(&ours.sa_mask);
@@ -125,22 +125,25 @@ bool MappingGuard::is_damaged(int guard) noexcept {
 int MappingGuard::last_of_this_thread() noexcept { return last_added; }
 
 FileStamp::Stamp FileStamp::now() const {
-  struct stat status {};
+  struct stat status{};
   if (stat(path_.c_str(), &status) != 0) return {};
 #ifdef __APPLE__
   const timespec& time = status.st_mtimespec;
 #else
   const timespec& time = status.st_mtim;
 #endif
-  return {true,          static_cast<unsigned long long>(status.st_dev), static_cast<unsigned long long>(status.st_ino),
-          status.st_size, time.tv_sec,                                    time.tv_nsec};
+  return {true,
+          static_cast<unsigned long long>(status.st_dev),
+          static_cast<unsigned long long>(status.st_ino),
+          status.st_size,
+          time.tv_sec,
+          time.tv_nsec};
 }
 
 bool FileStamp::is_written() const {
   const Stamp current = now();
   if (!current.is_there || current.device != stamp_.device || current.file != stamp_.file) return false;
-  return current.size != stamp_.size || current.seconds != stamp_.seconds ||
-         current.nanoseconds != stamp_.nanoseconds;
+  return current.size != stamp_.size || current.seconds != stamp_.seconds || current.nanoseconds != stamp_.nanoseconds;
 }
 
 }  // namespace rwkv

@@ -6,11 +6,11 @@
 
 namespace rwkv {
 
-/// Touching a page of a mapped file that has been cut is a SIGBUS. In what is guarded a handler of ours puts zeros in the
-/// place of what is gone and notes it; the one who computes looks at that afterwards. SIGBUS from elsewhere goes to the
-/// handler that was there before the first mapping. A host that sets one of its own later has to call ours for what is
-/// not its own, else files that are cut end the process as they used to. Does nothing on Windows, where a mapped file
-/// cannot be cut.
+/// Touching a page of a mapped file that has been cut is a SIGBUS. In what is guarded a handler of ours puts zeros in
+/// the place of what is gone and notes it; the one who computes looks at that afterwards. SIGBUS from elsewhere goes to
+/// the handler that was there before the first mapping. A host that sets one of its own later has to call ours for what
+/// is not its own, else files that are cut end the process as they used to. Does nothing on Windows, where a mapped
+/// file cannot be cut.
 class MappingGuard {
  public:
   static constexpr int kNone = -1;

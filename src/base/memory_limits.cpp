@@ -43,9 +43,8 @@ std::optional<std::uint64_t> room_of(const std::string& folder, bool second_vers
   if (!bound || *bound >= kNoBound) return std::nullopt;
   const auto used = number_in(folder + (second_version ? "/memory.current" : "/memory.usage_in_bytes")).value_or(0);
   const std::string statistics = folder + "/memory.stat";
-  const std::uint64_t droppable = second_version
-                                      ? file_pages(statistics, "inactive_file", "active_file")
-                                      : file_pages(statistics, "total_inactive_file", "total_active_file");
+  const std::uint64_t droppable = second_version ? file_pages(statistics, "inactive_file", "active_file")
+                                                 : file_pages(statistics, "total_inactive_file", "total_active_file");
   return less(*bound, used - std::min(used, droppable));
 }
 

@@ -28,8 +28,7 @@ std::vector<GenerationTask> chat_tasks(const LanguageModel& model, const ChatFor
     Tokens begun;
     if (!prompt.reply.empty()) model.tokenizer().encode(prompt.reply, begun);
     // An answer that goes on begins with what the request holds, but for the space that belongs to the template.
-    const std::size_t given =
-        c.generation_prompt ? 0 : prompt.reply.size() - (prompt.reply.starts_with(' ') ? 1 : 0);
+    const std::size_t given = c.generation_prompt ? 0 : prompt.reply.size() - (prompt.reply.starts_with(' ') ? 1 : 0);
     stream.start(i, "", std::move(begun), given);
     options[i].reasoning = c.reasoning;
     options[i].force_reasoning = c.force_reasoning;

@@ -156,8 +156,9 @@ void Runtime::push(ModelHost& host, Run& run) {
   const SpeedMeter& speeds = host.model->speeds();
   const std::set<PortId> all = run.listeners(Run::kEverySlot);
   if (const auto progress = run.stream.take_prefill_progress()) {
-    push_to(all, run, protocol::GenerationProgress{host.id, run.id, -1, *progress, speeds.prefill_speed(),
-                                                   speeds.decode_speed()});
+    push_to(
+        all, run,
+        protocol::GenerationProgress{host.id, run.id, -1, *progress, speeds.prefill_speed(), speeds.decode_speed()});
   }
   for (std::size_t slot = 0; slot < run.stream.slots(); ++slot) {
     const auto index = static_cast<std::int32_t>(slot);

@@ -46,7 +46,7 @@ void Handlers::generate(const protocol::Request& request, std::int64_t model_id,
   const auto host = find(model_id);
   if (!host) {
     reply(generate_stop(Error(ErrorCode::kNotFound,
-                            "no model with the id " + std::to_string(model_id) + " is loaded; load one first")));
+                              "no model with the id " + std::to_string(model_id) + " is loaded; load one first")));
     if (kind == Run::Kind::kPuzzle) reply(protocol::SudokuOthelloResponse{});
     return;
   }
@@ -194,9 +194,9 @@ void Handlers::handle(const protocol::SubscribeGeneration& request) {
     // Without the generation's name the number may be of an earlier one.
     if (!request.generation_id || !same_run || request.after <= run.stream.last_sequence(slot)) continue;
     throw Error(ErrorCode::kInvalidArgument,
-                "slot " + std::to_string(number) + " of generation " + std::to_string(run.id) + " has written up to number " +
-                    std::to_string(run.stream.last_sequence(slot)) + ", not " + std::to_string(request.after) +
-                    "; name the last number that was told, or 0 for the whole text");
+                "slot " + std::to_string(number) + " of generation " + std::to_string(run.id) +
+                    " has written up to number " + std::to_string(run.stream.last_sequence(slot)) + ", not " +
+                    std::to_string(request.after) + "; name the last number that was told, or 0 for the whole text");
   }
   for (std::int32_t slot = first; slot < end; ++slot) {
     reply(snapshot(*host, slot, same_run ? request.after : 0));

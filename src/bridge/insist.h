@@ -9,8 +9,8 @@
 namespace rwkv::bridge {
 
 /// Runs `function` until it lacks neither memory nor a thread. For news that a job has ended, which nothing else tells:
-/// without it a model would stay busy for ever, while memory comes back as other jobs end. `function` must be one that can
-/// begin anew.
+/// without it a model would stay busy for ever, while memory comes back as other jobs end. `function` must be one that
+/// can begin anew.
 template <class Function>
 void insist(const Function& function) {
   while (true) {

@@ -14,8 +14,8 @@ constexpr std::size_t kMostLaneBytes = std::size_t{64} << 20;
 // What a task takes beside what it holds.
 constexpr std::size_t kTaskBytes = 128;
 
-// One task that fails, for want of memory say, ends neither the thread nor the process. What it holds goes here, outside
-// of the mailbox's lock.
+// One task that fails, for want of memory say, ends neither the thread nor the process. What it holds goes here,
+// outside of the mailbox's lock.
 void run_task(std::function<void()> task) noexcept {
   try {
     task();

@@ -22,8 +22,8 @@ class Mailbox {
 
   /// From any thread, also from within a task. After stop() tasks are dropped.
   void post(Task task);
-  /// The same in a lane, so that a client that floods its own holds nobody else up. `bytes` is what the task holds; throws
-  /// Error(kBusy) when that is too much together with what waits in the lane.
+  /// The same in a lane, so that a client that floods its own holds nobody else up. `bytes` is what the task holds;
+  /// throws Error(kBusy) when that is too much together with what waits in the lane.
   void post_to(std::int64_t lane, std::size_t bytes, Task task);
   /// Drops what waits in a lane.
   void drop_lane(std::int64_t lane);

@@ -19,7 +19,9 @@ namespace rwkv::bridge {
 
 /// Belongs to the runtime's thread, except `model`, which the worker's jobs use.
 struct ModelHost {
-  ModelHost(int model_id, std::int64_t load) : id(model_id), load_id(load) { live.fetch_add(1, std::memory_order_relaxed); }
+  ModelHost(int model_id, std::int64_t load) : id(model_id), load_id(load) {
+    live.fetch_add(1, std::memory_order_relaxed);
+  }
   ModelHost(const ModelHost&) = delete;
   ModelHost& operator=(const ModelHost&) = delete;
   ~ModelHost() { live.fetch_sub(1, std::memory_order_relaxed); }

@@ -85,8 +85,7 @@ void Runtime::begin_load(const Origin& origin, const std::shared_ptr<ModelHost>&
       });
 }
 
-void Runtime::load_ended(const Origin& origin, const std::shared_ptr<ModelHost>& host,
-                         std::optional<Error> error) {
+void Runtime::load_ended(const Origin& origin, const std::shared_ptr<ModelHost>& host, std::optional<Error> error) {
   busy_hosts_.erase(host);
   if (!error) error = error_of([&] { models_[host->id] = host; });
   if (const auto untold = error_of([&] { tell_load_ended(origin, host, error); })) log::error(untold->what());

@@ -217,9 +217,8 @@ bool Runtime::reply_surely(const Origin& origin, const protocol::Response& respo
 }
 
 void Runtime::reply_error(const Origin& origin, const Error& error) {
-  insist_a_while([&] {
-    reply(origin, protocol::Error{error.what(), std::nullopt, std::string(to_string(error.code()))});
-  });
+  insist_a_while(
+      [&] { reply(origin, protocol::Error{error.what(), std::nullopt, std::string(to_string(error.code()))}); });
 }
 
 void Runtime::done(const Origin& origin) {

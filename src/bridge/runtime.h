@@ -21,9 +21,9 @@
 namespace rwkv::bridge {
 
 /// Ports are served in turn, the requests of one in the order in which they came; their effects are visible to later
-/// ones. A request for a model that is being stopped waits for that, and one for a model that its own port is still loading waits for
-/// the load; others go on. Nothing here blocks: what takes time is a job of a model's worker, whose end comes back as a
-/// task of the mailbox. Everything but the mailbox belongs to the runtime's thread.
+/// ones. A request for a model that is being stopped waits for that, and one for a model that its own port is still
+/// loading waits for the load; others go on. Nothing here blocks: what takes time is a job of a model's worker, whose
+/// end comes back as a task of the mailbox. Everything but the mailbox belongs to the runtime's thread.
 class Runtime {
  public:
   Runtime();
@@ -39,8 +39,8 @@ class Runtime {
   void close(PortId id);
   /// Queues one JSON request of a port. From any thread. Throws Error(kBusy) when too much of it waits.
   void receive(PortId id, std::string json);
-  /// Calls `then` on the runtime's thread as soon as what the port has sent is served and nothing is loading, generating
-  /// or being saved; never, if the port is closed before. From any thread.
+  /// Calls `then` on the runtime's thread as soon as what the port has sent is served and nothing is loading,
+  /// generating or being saved; never, if the port is closed before. From any thread.
   void when_idle(PortId id, std::function<void()> then);
 
  private:

@@ -14,7 +14,7 @@ namespace {
 constexpr const char* kUnknown = "Unknown";
 
 // The names are literals: they end with a NUL.
-const char* name_or_unknown(std::string_view rwkv::Soc::*field) {
+const char* name_or_unknown(std::string_view rwkv::Soc::* field) {
   return guarded_or(nullptr, kUnknown, [&] {
     const std::string_view name = rwkv::inspect_soc().*field;
     return name.empty() ? kUnknown : name.data();

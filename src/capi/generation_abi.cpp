@@ -303,8 +303,7 @@ int rwkvmobile_runtime_stop_generation(rwkvmobile_runtime_t runtime, int model_i
 }
 
 int rwkvmobile_runtime_is_generating(rwkvmobile_runtime_t runtime, int model_id) {
-  return with_model(
-      runtime, model_id, [](const ModelHost& model) { return model.generating() ? 1 : 0; }, 0);
+  return with_model(runtime, model_id, [](const ModelHost& model) { return model.generating() ? 1 : 0; }, 0);
 }
 
 float rwkvmobile_runtime_get_prefill_progress(rwkvmobile_runtime_t runtime, int model_id) {

@@ -99,7 +99,7 @@ void Runtime::load_async(ModelRequest request) {
     loading_ = false;
   });
   ended = std::exchange(loader_, std::move(loader));  // it has nothing left to do
-  loading_ = true;  // the new thread cannot say otherwise before the lock is released
+  loading_ = true;                                    // the new thread cannot say otherwise before the lock is released
   lock.unlock();
   if (ended.joinable()) ended.join();
 }

@@ -16,7 +16,7 @@ namespace {
 constexpr int kMostBanned = 1 << 20;  // more than any vocabulary has
 
 // Setters of the chat format do nothing for unknown models and say that all is well: clients set before they load.
-int set_text(rwkvmobile_runtime_t runtime, int model_id, const char* text, std::string ChatFormat::*field,
+int set_text(rwkvmobile_runtime_t runtime, int model_id, const char* text, std::string ChatFormat::* field,
              const char* for_empty = "") {
   if (!text) return kBadArgument;
   return with_model(

@@ -3,7 +3,8 @@
 // When a program returns from main or calls exit(), threads of ours may compute, and objects of the host that were made
 // before the engine's statics are destroyed after them and then release what they own. Neither may find the engine's
 // statics gone. So their destructors are not registered: no static here holds anything that the end of the process does
-// not take back. (On Windows the system ends all threads before a library's statics go, and the program's own go first.)
+// not take back. (On Windows the system ends all threads before a library's statics go, and the program's own go
+// first.)
 #ifndef _WIN32
 
 #include <dlfcn.h>

@@ -49,10 +49,9 @@ std::string common_prefix(const WeightFile& weights) {
   }
   if (prefixes.empty() || prefixes.contains("")) return "";
   if (prefixes.size() > 1) {
-    throw Error(ErrorCode::kUnsupported, "'" + weights.name() + "' holds several models, '" +
-                                             prefixes.begin()->substr(0, 64) + "' and '" +
-                                             prefixes.rbegin()->substr(0, 64) +
-                                             "' among them; save the one that is wanted by itself");
+    throw Error(ErrorCode::kUnsupported,
+                "'" + weights.name() + "' holds several models, '" + prefixes.begin()->substr(0, 64) + "' and '" +
+                    prefixes.rbegin()->substr(0, 64) + "' among them; save the one that is wanted by itself");
   }
   return *prefixes.begin();
 }

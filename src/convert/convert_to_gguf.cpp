@@ -91,8 +91,9 @@ Report convert_to_gguf(const GgufRequest& request) {
 
   std::error_code not_there;
   if (std::filesystem::equivalent(path_from_utf8(request.output), path_from_utf8(request.vocabulary), not_there)) {
-    throw Error(ErrorCode::kInvalidArgument,
-                "'" + request.output + "' is the vocabulary, which the model would replace; give the model another name");
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        "'" + request.output + "' is the vocabulary, which the model would replace; give the model another name");
   }
   AtomicFile file(request.output);
   const std::vector<std::byte> bytes = header.finish(plan.tensors);

@@ -18,8 +18,8 @@ struct WriteOptions {
 };
 
 /// Reads the tensors' parts, which lie in `source`, and writes each to its offset. Memory: about 2 MB a thread; of the
-/// source and the output nothing stays. Throws Error(kBadFile) naming the storage whose checksum is wrong, or the tensor
-/// for values that are not finite or that the type cannot hold, Error(kIo), and Error(kCancelled).
+/// source and the output nothing stays. Throws Error(kBadFile) naming the storage whose checksum is wrong, or the
+/// tensor for values that are not finite or that the type cannot hold, Error(kIo), and Error(kCancelled).
 void write_tensors(const Checkpoint& source, std::span<const PlannedTensor> tensors, AtomicFile& out,
                    const WriteOptions& options);
 

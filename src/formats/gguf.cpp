@@ -188,9 +188,8 @@ GgufFile GgufFile::parse(std::span<const std::byte> bytes, const std::string& na
   if (bytes.empty()) throw Error(ErrorCode::kBadFile, "'" + name + "' is empty: download it again");
   if (bytes.size() < 4 || reader.take_text(4, "the magic") != "GGUF") {
     const std::string mistake = mistaken_file(WantedFile::kModel, bytes);
-    throw Error(
-        ErrorCode::kBadFile,
-        "'" + name + "' " + (mistake.empty() ? "is not a GGUF file: it does not begin with 'GGUF'" : mistake));
+    throw Error(ErrorCode::kBadFile,
+                "'" + name + "' " + (mistake.empty() ? "is not a GGUF file: it does not begin with 'GGUF'" : mistake));
   }
   file.version_ = reader.read<std::uint32_t>("the version");
   if (file.version_ != 2 && file.version_ != 3) {

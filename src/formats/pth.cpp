@@ -96,8 +96,8 @@ class Interpreter {
     bool has_tensors = false;
     for (std::size_t i = 1; i < dict.items.size(); i += 2) {
       const PickleValue& value = pickle_.item(dict, i);
-      has_tensors = has_tensors ||
-                    (value.kind == Kind::kCall && pickle_.item(pickle_.item(value, 0), 0).text == "torch._utils");
+      has_tensors =
+          has_tensors || (value.kind == Kind::kCall && pickle_.item(pickle_.item(value, 0), 0).text == "torch._utils");
     }
     for (const std::string_view entry : kEntries) {
       if (has_tensors && entry != kEntries.front()) break;

@@ -65,9 +65,9 @@ void refuse_to_replace(const std::string& path) {
   if (std::filesystem::file_size(target, nothing_there) == 0 || nothing_there) return;
   const std::string mistaken = mistaken_file(WantedFile::kSavedState, MappedFile(utf8_from_path(target)).bytes());
   if (mistaken.empty()) return;
-  throw Error(ErrorCode::kInvalidArgument,
-              "a state would replace '" + path + "', which " + mistaken.substr(0, mistaken.find_first_of(",;")) +
-                  "; choose another name, or remove that file first");
+  throw Error(ErrorCode::kInvalidArgument, "a state would replace '" + path + "', which " +
+                                               mistaken.substr(0, mistaken.find_first_of(",;")) +
+                                               "; choose another name, or remove that file first");
 }
 
 void write_state_file(const std::string& path, const StateFile& file) {

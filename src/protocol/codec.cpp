@@ -44,7 +44,8 @@ Message decode(const Json& json) {
   expect_object(json);
   const auto type = json.find("type");
   if (type == json.end() || !type->is_string()) fail("A message must have a \"type\", the name of its class");
-  Message message{read_request_id(json), decode_body<decltype(Message::body)>(type->get_ref<const std::string&>(), json)};
+  Message message{read_request_id(json),
+                  decode_body<decltype(Message::body)>(type->get_ref<const std::string&>(), json)};
   if constexpr (requires { message.load_id; }) message.load_id = read_id(json, "loadID");
   return message;
 }
@@ -104,8 +105,8 @@ std::string mend_surrogates(std::string_view text) {
 
 constexpr std::size_t kMaxMessageValues = 1'000'000;  // of all levels
 
-// nlohmann's parser with a callback walks the whole list at the end of each object in it, n objects cost n². This builds
-// the value from the parser's events, each at constant cost, and counts them.
+// nlohmann's parser with a callback walks the whole list at the end of each object in it, n objects cost n². This
+// builds the value from the parser's events, each at constant cost, and counts them.
 class BoundedBuilder {
  public:
   bool null() { return put(nullptr) != nullptr; }

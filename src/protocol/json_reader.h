@@ -20,9 +20,7 @@ namespace rwkv::protocol {
 
 /// Messages and their parts.
 template <class T>
-concept HasFields = requires {
-  T::kType;
-};
+concept HasFields = requires { T::kType; };
 template <class E>
 concept Enum = std::is_enum_v<E>;
 

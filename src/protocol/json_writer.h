@@ -16,7 +16,8 @@
 namespace rwkv::protocol {
 
 template <class T>
-requires HasFields<std::remove_const_t<T>> nlohmann::json write_object(T& object);
+  requires HasFields<std::remove_const_t<T>>
+nlohmann::json write_object(T& object);
 
 /// Visits the fields of a message (see each_field).
 class FieldWriter {
@@ -68,7 +69,8 @@ class FieldWriter {
 
 /// The texts of an object that is not const are moved out of it. Throws Error(kInternal) when a number is not finite.
 template <class T>
-requires HasFields<std::remove_const_t<T>> nlohmann::json write_object(T& object) {
+  requires HasFields<std::remove_const_t<T>>
+nlohmann::json write_object(T& object) {
   nlohmann::json json = nlohmann::json::object();
   T::each_field(object, FieldWriter(json, T::kType));
   return json;

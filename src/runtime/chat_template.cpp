@@ -31,9 +31,9 @@ void append_to_turn(char c, char line_break, std::string& text) {
   }
 }
 
-// What somebody says, so that it stays one turn: no blank lines, no white space at its ends, nothing that begins or ends
-// turns in this format. One pass, and what has been kept never breaks these rules, so nothing new can come of what is
-// taken out.
+// What somebody says, so that it stays one turn: no blank lines, no white space at its ends, nothing that begins or
+// ends turns in this format. One pass, and what has been kept never breaks these rules, so nothing new can come of what
+// is taken out.
 std::string within_turn(const ChatFormat& format, std::string_view content) {
   const std::string_view marks[] = {format.eos, format.bos};
   const char line_break = format.eos == "\n" || format.bos == "\n" ? ' ' : '\n';

@@ -44,10 +44,10 @@ struct ChatText {
 /// Roles for a plain list of contents: user first, then taking turns.
 std::vector<ChatMessage> alternate_roles(std::span<const std::string> contents);
 
-/// With `generation_prompt` the text ends where the other side begins to answer (after an assistant message the user, else
-/// the assistant); without it the last message is left open to be continued. `reasoning` adds the thinking token where the
-/// assistant begins. No message but the assistant's can make a turn: line breaks become LF; blank lines, white space at
-/// the ends and the format's own bos and eos go (ARCHITECTURE.md, Decisions).
+/// With `generation_prompt` the text ends where the other side begins to answer (after an assistant message the user,
+/// else the assistant); without it the last message is left open to be continued. `reasoning` adds the thinking token
+/// where the assistant begins. No message but the assistant's can make a turn: line breaks become LF; blank lines,
+/// white space at the ends and the format's own bos and eos go (ARCHITECTURE.md, Decisions).
 ChatText format_chat(const ChatFormat& format, std::span<const ChatMessage> messages, bool generation_prompt,
                      bool reasoning);
 

@@ -20,9 +20,9 @@
 namespace rwkv {
 
 /// State files of one model in a folder of its own, bounded in bytes, the least recently used first to go. Other
-/// processes may use the same folder: the bound is for what all of them keep there, and each finds what others wrote when
-/// it writes itself. Writing is done by a thread of its own; what goes wrong there is logged and costs only time later.
-/// Safe from any thread.
+/// processes may use the same folder: the bound is for what all of them keep there, and each finds what others wrote
+/// when it writes itself. Writing is done by a thread of its own; what goes wrong there is logged and costs only time
+/// later. Safe from any thread.
 class DiskCache {
  public:
   struct Stats {

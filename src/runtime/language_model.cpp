@@ -107,8 +107,7 @@ LanguageModel::LanguageModel(const ModelRequest& request, LoadedModel loaded, To
       tokenizer_(std::move(tokenizer)),
       opening_(tokenizer_.vocabulary()),
       cache_(default_cache_bytes()),
-      scheduler_(
-          std::move(loaded), [this](const CancelToken& cancel) { return load_again(cancel); }, cache_, speeds_) {
+      scheduler_(std::move(loaded), [this](const CancelToken& cancel) { return load_again(cancel); }, cache_, speeds_) {
   // Whoever asked for this load is not asked about the next one.
   request_.options.progress = nullptr;
   request_.options.cancel = CancelToken();

@@ -185,8 +185,8 @@ void StateCache::forget(Place& place) {
   if (parent != &root_ && parent->state.is_zero()) tidy(*parent);
 }
 
-// Removes a place without state that is a leaf or stands between two others. One between two others stays where there is
-// no memory to join their keys.
+// Removes a place without state that is a leaf or stands between two others. One between two others stays where there
+// is no memory to join their keys.
 void StateCache::tidy(Place& place) {
   if (place.children.size() > 1) return;
   const TokenId first = place.edge.front();

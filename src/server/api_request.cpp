@@ -176,7 +176,7 @@ std::vector<ChatMessage> read_messages(const Fields& fields) {
   for (std::size_t i = 0; i < list->size(); ++i) {
     const Fields message((*list)[i], fields.path_to("messages") + "[" + std::to_string(i) + "].");
     std::string role = message.string("role").value_or("user");
-    if (role == "developer") role = "system";                      // the newer word for it
+    if (role == "developer") role = "system";                 // the newer word for it
     if (role == "tool" || role == "function") role = "user";  // what was found out for the assistant
     if (role.empty() || role.find_first_of("\r\n:") != std::string::npos) {
       throw bad_field(message.path_to("role"), "system, developer, user, assistant, tool or another name of one line");

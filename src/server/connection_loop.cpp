@@ -19,7 +19,9 @@ constexpr milliseconds kLongestGoodbye{1000};  // of a server that is being stop
 constexpr milliseconds kLongestWait{60000};
 
 ApiError stopping_error() { return ApiError(503, ErrorCode::kCancelled, "the server is being stopped"); }
-ApiError busy_error() { return ApiError(503, ErrorCode::kBusy, "too many requests wait for an answer; try again later"); }
+ApiError busy_error() {
+  return ApiError(503, ErrorCode::kBusy, "too many requests wait for an answer; try again later");
+}
 
 }  // namespace
 
@@ -175,7 +177,8 @@ void ConnectionLoop::accept_all() {
     if (accepted.has_failed) continue;
     if (!accepted.socket.is_open()) return;
     if (connections_.size() >= kMostConnections && !make_room()) continue;
-    connections_.emplace(++last_id_, std::make_unique<Connection>(std::move(accepted.socket), max_body_bytes_, patience_));
+    connections_.emplace(++last_id_,
+                         std::make_unique<Connection>(std::move(accepted.socket), max_body_bytes_, patience_));
   }
 }
 

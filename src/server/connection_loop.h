@@ -15,9 +15,9 @@
 
 namespace rwkv::server {
 
-/// A connection costs memory alone, no thread, so nobody waits because others are idle, slow or many. What takes a while
-/// is done elsewhere: bodies are read by two threads, answers are written by the models' threads, and both say so by
-/// mail. Everything else, refusals among it, is answered here at once.
+/// A connection costs memory alone, no thread, so nobody waits because others are idle, slow or many. What takes a
+/// while is done elsewhere: bodies are read by two threads, answers are written by the models' threads, and both say so
+/// by mail. Everything else, refusals among it, is answered here at once.
 class ConnectionLoop {
  public:
   ConnectionLoop(Socket listener, const Routes& routes, const ServerOptions& options);

@@ -14,10 +14,10 @@ using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
 
 struct HttpRequest {
   std::string method;
-  std::string path;      // decoded, without a slash at its end; "*" for a request about the server itself
-  std::string query;     // as it came
-  std::string host;      // whom the client wanted to reach, perhaps with a port; "" where it did not say
-  HttpHeaders headers;   // names in lower case
+  std::string path;     // decoded, without a slash at its end; "*" for a request about the server itself
+  std::string query;    // as it came
+  std::string host;     // whom the client wanted to reach, perhaps with a port; "" where it did not say
+  HttpHeaders headers;  // names in lower case
   std::string body;
   int minor_version = 1;  // of HTTP/1
   bool keep_alive = true;

@@ -168,7 +168,8 @@ void HttpParser::read_header(std::string_view line) {
   }
   if (request_.headers.size() == kMostHeaders) throw bad("there are too many header fields", 431);
   const std::string_view value = trimmed(line.substr(colon + 1));
-  if (std::any_of(value.begin(), value.end(), [](char c) { return (static_cast<unsigned char>(c) < ' ' && c != '\t') || c == 0x7F; })) {
+  if (std::any_of(value.begin(), value.end(),
+                  [](char c) { return (static_cast<unsigned char>(c) < ' ' && c != '\t') || c == 0x7F; })) {
     throw bad("a header field has a control character");
   }
   request_.headers.emplace_back(lower_case(line.substr(0, colon)), value);

@@ -9,8 +9,8 @@
 
 namespace rwkv::server {
 
-/// Reads one request after the other. What could be read in two ways is refused: behind another server that reads it the
-/// other way, a part of one client's request would be taken for the next one.
+/// Reads one request after the other. What could be read in two ways is refused: behind another server that reads it
+/// the other way, a part of one client's request would be taken for the next one.
 class HttpParser {
  public:
   enum class Found { kNothing, kHead, kRequest };

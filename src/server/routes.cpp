@@ -30,9 +30,9 @@ bool is_ipv4(std::string_view name) {
 }
 
 bool is_of_this_machine(std::string_view name) {
-  return name.find('.') == std::string_view::npos ? !name.starts_with('[') || name == "[::1]"
-                                                  : name.ends_with(".localhost") ||
-                                                        (is_ipv4(name) && name.starts_with("127."));
+  return name.find('.') == std::string_view::npos
+             ? !name.starts_with('[') || name == "[::1]"
+             : name.ends_with(".localhost") || (is_ipv4(name) && name.starts_with("127."));
 }
 
 bool has(const std::vector<std::string>& list, std::string_view item) {
@@ -48,9 +48,8 @@ Routes::Routes(const ServerOptions& options, ApiService& service, bool only_loca
   };
   add("GET", "/health", true, [](const HttpRequest&) { return json_response({{"status", "ok"}}); });
   add("GET", "/v1/models", true, [this](const HttpRequest&) { return json_response(service_.models()); });
-  add("GET", "/v1/batch/supported_batch_sizes", true, [this](const HttpRequest& request) {
-    return json_response(service_.batch_sizes(request.parameter("model")));
-  });
+  add("GET", "/v1/batch/supported_batch_sizes", true,
+      [this](const HttpRequest& request) { return json_response(service_.batch_sizes(request.parameter("model"))); });
   add("GET", "/v1/chat/roles", true,
       [this](const HttpRequest& request) { return json_response(service_.roles(request.parameter("model"))); });
   add("POST", "/v1/chat/roles", false,
@@ -69,9 +68,8 @@ Routes::Routes(const ServerOptions& options, ApiService& service, bool only_loca
 }
 
 void Routes::add_generation(const char* path, RequestKind kind) {
-  routes_.push_back({"POST", path, false, false, [this, kind](const HttpRequest& request) {
-                       return service_.generate(kind, request.body);
-                     }});
+  routes_.push_back({"POST", path, false, false,
+                     [this, kind](const HttpRequest& request) { return service_.generate(kind, request.body); }});
 }
 
 const Route& Routes::admit(const HttpRequest& request, HttpHeaders& of_answer) const {
@@ -93,7 +91,8 @@ void Routes::check_host(const HttpRequest& request) const {
     if (name == name_without_port(allowed)) return;
   }
   throw ApiError(403, ErrorCode::kInvalidArgument,
-                 "this server takes no requests for the host '" + name + "' unless it is started with that name allowed (rwkv serve: --allow-host)");
+                 "this server takes no requests for the host '" + name +
+                     "' unless it is started with that name allowed (rwkv serve: --allow-host)");
 }
 
 void Routes::check_origin(const HttpRequest& request, HttpHeaders& of_answer) const {

@@ -19,8 +19,8 @@ using Answer = std::variant<HttpResponse, std::unique_ptr<Exchange>>;
 struct Route {
   std::string method;
   std::string path;
-  bool takes_more = false;  // what follows the path is a name
-  bool is_quick = false;    // answered at once, whatever else goes on
+  bool takes_more = false;                           // what follows the path is a name
+  bool is_quick = false;                             // answered at once, whatever else goes on
   std::function<Answer(const HttpRequest&)> answer;  // throws
 };
 

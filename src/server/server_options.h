@@ -27,8 +27,8 @@ struct ServerOptions {
   std::size_t max_body_bytes = std::size_t{8} << 20;
   /// Requests that generate at once; some hundred more wait for their turn. (Connections cost no thread.)
   int max_connections = 64;
-  /// How long a request may take to come whole (and what its bytes take at 32 KiB a second besides), and how long a client
-  /// may read nothing of what it is sent.
+  /// How long a request may take to come whole (and what its bytes take at 32 KiB a second besides), and how long a
+  /// client may read nothing of what it is sent.
   std::chrono::milliseconds patience{30000};
 };
 

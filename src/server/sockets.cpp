@@ -109,8 +109,7 @@ Socket listen_on(const std::string& host, int port) {
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE;
   addrinfo* found = nullptr;
-  const int unknown =
-      getaddrinfo(host.empty() ? nullptr : host.c_str(), std::to_string(port).c_str(), &hints, &found);
+  const int unknown = getaddrinfo(host.empty() ? nullptr : host.c_str(), std::to_string(port).c_str(), &hints, &found);
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> addresses(unknown ? nullptr : found, [](addrinfo* first) {
     if (first) freeaddrinfo(first);
   });

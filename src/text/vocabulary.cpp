@@ -159,9 +159,9 @@ Vocabulary Vocabulary::from_text(std::string_view text, const std::string& name)
       return builder.commit(static_cast<TokenId>(id));
     };
     if (const std::string problem = read_json_vocabulary(text, add); !problem.empty()) {
-      throw Error(ErrorCode::kBadFile,
-                  name + ", " + problem +
-                      R"(; as JSON a vocabulary is an object of "ID": "TEXT" or "ID": [BYTE, ...])");
+      throw Error(
+          ErrorCode::kBadFile,
+          name + ", " + problem + R"(; as JSON a vocabulary is an object of "ID": "TEXT" or "ID": [BYTE, ...])");
     }
     if (builder.empty()) throw Error(ErrorCode::kBadFile, name + " has no tokens");
     return builder.finish(0);

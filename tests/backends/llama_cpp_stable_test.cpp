@@ -61,9 +61,9 @@ TEST(StablePiece, HoldsForQuantisedWeights) {
   const ScratchFolder folder;
   const std::string from = (folder.path() / "from.gguf").string();
   write_file(from, TinyRwkv(shape, 1).gguf(kF32).bytes());
-  for (const llama_ftype type : {LLAMA_FTYPE_MOSTLY_Q8_0, LLAMA_FTYPE_MOSTLY_Q4_0, LLAMA_FTYPE_MOSTLY_Q5_1,
-                                 LLAMA_FTYPE_MOSTLY_Q4_K_M, LLAMA_FTYPE_MOSTLY_Q5_K_M, LLAMA_FTYPE_MOSTLY_Q6_K,
-                                 LLAMA_FTYPE_MOSTLY_IQ4_NL, LLAMA_FTYPE_MOSTLY_BF16}) {
+  for (const llama_ftype type :
+       {LLAMA_FTYPE_MOSTLY_Q8_0, LLAMA_FTYPE_MOSTLY_Q4_0, LLAMA_FTYPE_MOSTLY_Q5_1, LLAMA_FTYPE_MOSTLY_Q4_K_M,
+        LLAMA_FTYPE_MOSTLY_Q5_K_M, LLAMA_FTYPE_MOSTLY_Q6_K, LLAMA_FTYPE_MOSTLY_IQ4_NL, LLAMA_FTYPE_MOSTLY_BF16}) {
     const std::string to = (folder.path() / ("to" + std::to_string(type) + ".gguf")).string();
     llama_model_quantize_params params = llama_model_quantize_default_params();
     params.ftype = type;

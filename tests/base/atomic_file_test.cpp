@@ -39,7 +39,7 @@ std::size_t files_in(const fs::path& folder) {
 }
 
 unsigned mode_of(const fs::path& path) {
-  struct stat status {};
+  struct stat status{};
   EXPECT_EQ(stat(path.c_str(), &status), 0);
   return status.st_mode & 07777;
 }

@@ -1,8 +1,8 @@
 // Files as memory: what can be mapped is, everything else is a typed error that names the path.
 #include "base/mapped_file.h"
 
-#include <gtest/gtest.h>
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>

@@ -68,8 +68,8 @@ TEST(Contract, S48_AnEvenListGoesOnWithTheAssistantsMessage) {
   EXPECT_EQ(client.text(model), "one two");
 }
 
-// Further than the existing engine: there three newlines become two, which end a turn, and those at the ends stay, so that
-// what somebody pastes becomes turns of a conversation.
+// Further than the existing engine: there three newlines become two, which end a turn, and those at the ends stay, so
+// that what somebody pastes becomes turns of a conversation.
 TEST(Contract, S49_NewlinesOfUserMessagesAreNormalisedAndOthersAreNot) {
   Client client;
   const auto model = client.load_reply("x");

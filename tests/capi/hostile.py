@@ -147,7 +147,7 @@ MUST_HAVE_CALLBACK = {R + "gen_completion"}
 
 
 def declarations(header):
-    text = re.sub(r"/\*.*?\*/", " ", open(header, encoding="utf-8").read(), flags=re.S)
+    text = re.sub(r"/\*.*?\*/", " ", open(header, encoding="utf-8").read(), flags=re.DOTALL)
     for match in re.finditer(r"RWKV_MOBILE_API ([^;(]+?)\s*(\w+)\(([^;]*)\);", text):
         result, name, parameters = (re.sub(r"\s+", " ", part).strip() for part in match.groups())
         parsed = []

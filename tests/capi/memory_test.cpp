@@ -46,8 +46,8 @@ void settle(const Model& model) {
 
 std::string needing(const ScratchFolder& folder, int megabytes) {
   const fs::path path = folder.path() / (std::to_string(megabytes) + ".json");
-  rwkv::test::write_file(path, R"({"rwkv_script": 1, "needs_mb": )" + std::to_string(megabytes) +
-                                   R"(, "replies": [{"say": "hello"}]})");
+  rwkv::test::write_file(
+      path, R"({"rwkv_script": 1, "needs_mb": )" + std::to_string(megabytes) + R"(, "replies": [{"say": "hello"}]})");
   return path.string();
 }
 
@@ -195,7 +195,9 @@ TEST(CApiHandles, AnIdNamesOneLoadAlone) {
   }
   EXPECT_STREQ(rwkvmobile_runtime_get_model_path_by_id(runtime.handle(), first.id()), "");
   EXPECT_EQ(rwkvmobile_runtime_release_model(runtime.handle(), first.id()), 264);
-  { const Model gone = std::move(first); }
+  {
+    const Model gone = std::move(first);
+  }
   EXPECT_EQ(ask(second, "Hi"), "hello");
   // A load that fails takes no id.
   EXPECT_THROW(runtime.load("/no/such/model"), rwkv_mobile::Error);
@@ -219,9 +221,9 @@ TEST(CApiVersion, TheHeadersAndTheLibraryAreOfOneVersion) {
   EXPECT_STREQ(rwkv_bridge_version(), RWKV_BRIDGE_VERSION);
   EXPECT_STREQ(rwkv_bridge_version(), RWKV_MOBILE_VERSION);
   const int number = RWKV_MOBILE_VERSION_NUMBER;
-  EXPECT_EQ(std::to_string(number / 10000) + "." + std::to_string(number / 100 % 100) + "." +
-                std::to_string(number % 100),
-            RWKV_MOBILE_VERSION);
+  EXPECT_EQ(
+      std::to_string(number / 10000) + "." + std::to_string(number / 100 % 100) + "." + std::to_string(number % 100),
+      RWKV_MOBILE_VERSION);
   EXPECT_EQ(rwkv_ext_version(), RWKV_EXT_VERSION);
 }
 

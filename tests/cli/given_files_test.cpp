@@ -74,7 +74,9 @@ TEST(GivenFiles, VocabulariesOfAllFormsTokenizeAlike) {
     write_file(folder.path() / "vocab", vocabulary);
     return rwkv({"tokenize", "--vocab", folder.path() / "vocab", "abb"}).out;
   };
-  for (const char* text : {"1 'a' 1\n2 'b' 1\n", "1 'a' 1\r\n2 'b' 1\r\n\r\n", "\xEF\xBB\xBF" "1 'a' 1\n2 'b' 1",
+  for (const char* text : {"1 'a' 1\n2 'b' 1\n", "1 'a' 1\r\n2 'b' 1\r\n\r\n",
+                           "\xEF\xBB\xBF"
+                           "1 'a' 1\n2 'b' 1",
                            R"({"1": "a", "2": [98]})"}) {
     EXPECT_EQ(tokens(text), "1 2 2\n") << text;
   }

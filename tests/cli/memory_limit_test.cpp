@@ -44,7 +44,8 @@ TEST(MemoryLimit, EachEndsWithAnAnswerOrAMessageAboutMemory) {
   if (!kCanBeLimited) GTEST_SKIP();
   int answered = 0;
   for (int megabytes = 25; megabytes <= 115; megabytes += 9) {
-    const auto result = limited(megabytes, "generate -m '" RWKV_SOURCE_DIR "/models/tiny/rwkv7-tiny.gguf' -n 4 -p Hello");
+    const auto result =
+        limited(megabytes, "generate -m '" RWKV_SOURCE_DIR "/models/tiny/rwkv7-tiny.gguf' -n 4 -p Hello");
     if (result.exit_code == 127) continue;  // the loader of the system could not even map the program
     if (result.exit_code == 0) {
       ++answered;
@@ -73,7 +74,8 @@ TEST(MemoryLimit, AFileThatIsLargerThanTheAddressesSaysSo) {
 
 std::string load(int id) {
   return R"({"type":"LoadRWKVModel","requestId":)" + std::to_string(id) +
-         R"(,"modelPath":")" RWKV_SOURCE_DIR R"(/models/tiny/rwkv7-tiny.gguf","backend":"llama.cpp","tokenizerPath":""})"
+         R"(,"modelPath":")" RWKV_SOURCE_DIR
+         R"(/models/tiny/rwkv7-tiny.gguf","backend":"llama.cpp","tokenizerPath":""})"
          "\n";
 }
 
@@ -82,7 +84,8 @@ TEST(MemoryLimit, ModelsUntilThereIsNoRoomAreOutOfMemoryAndTheOthersStay) {
   // One alone, then many at once, whose threads may take from each other what each would need.
   std::string rest;
   for (int i = 2; i <= 20; ++i) rest += load(i);
-  rest += R"({"type":"GetLoadedModelIDs","requestId":21})" "\n";
+  rest += R"({"type":"GetLoadedModelIDs","requestId":21})"
+          "\n";
   const auto result = limited(500, "bridge", load(1), rest);
   EXPECT_EQ(result.exit_code, 0) << result.err;
   int loaded = 0;

@@ -391,8 +391,8 @@ TEST_F(Pull, ASliceWithStatus200IsNotTheWholeFile) {
 
 TEST_F(Pull, WhatIsNoModelIsNotKept) {
   for (const std::string& body : std::vector<std::string>{
-           "\n <!DOCTYPE HTML><title>Sign in</title>", "<html lang=en>", "<?xml version=\"1.0\"?><Error/>", "<Error></Error>",
-           R"({"error": "Repository not found"})", R"({"message":"rate limited"})", "",
+           "\n <!DOCTYPE HTML><title>Sign in</title>", "<html lang=en>", "<?xml version=\"1.0\"?><Error/>",
+           "<Error></Error>", R"({"error": "Repository not found"})", R"({"message":"rate limited"})", "",
            "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n"}) {
     write_file(part(), "");
     std::filesystem::remove(part());
@@ -446,8 +446,8 @@ std::string gzip(const std::string& text) {
 // Some servers pack what was not asked to be packed. Of two packings no parts can be joined.
 TEST_F(Pull, WhatComesPackedIsUnpacked) {
   const std::string packed = gzip(kContent);
-  const std::string says = head("200 OK", {"Content-Encoding: gzip", "ETag: \"v1\"",
-                                           "Content-Length: " + std::to_string(packed.size())});
+  const std::string says =
+      head("200 OK", {"Content-Encoding: gzip", "ETag: \"v1\"", "Content-Length: " + std::to_string(packed.size())});
   const HttpServer server([&](const std::string&, Connection& to) { to.send(says + packed); });
   expect_whole(pull(server));
   std::filesystem::remove(target());
@@ -506,9 +506,9 @@ TEST_F(Pull, AddressesMayLackTheirSchemeAndBePagesOfTheHub) {
   expect_whole(rwkv({"pull", " " + server.url("/a model (1).gguf") + "\n", "-o", target(), "--json"}));
   EXPECT_TRUE(server.requests().back().starts_with("GET /a%20model%20(1).gguf HTTP")) << server.requests().back();
   setenv("HF_ENDPOINT", server.url("").c_str(), 1);
-  for (const std::string address : {"hf.co/someone/some.model/blob/v1/a.gguf",
-                                    "huggingface.co/someone/some.model/resolve/v1/a.gguf",
-                                    "https://www.huggingface.co/someone/some.model/blob/v1/a.gguf"}) {
+  for (const std::string address :
+       {"hf.co/someone/some.model/blob/v1/a.gguf", "huggingface.co/someone/some.model/resolve/v1/a.gguf",
+        "https://www.huggingface.co/someone/some.model/blob/v1/a.gguf"}) {
     expect_whole(rwkv({"pull", address, "-o", target(), "--json"}));
     const std::string asked = server.requests().back();
     EXPECT_TRUE(asked.starts_with("GET /someone/some.model/resolve/v1/a.gguf HTTP")) << asked;

@@ -313,7 +313,7 @@ TEST_F(Convert, ValuesThatAreNotFiniteBecauseOfDamageAreCalledDamage) {
 
 TEST_F(Convert, TheModelDoesNotReplaceItsVocabulary) {
   GgufRequest wish = request(written(RandomCheckpoint({})));
-  const std::string text = vocabulary_text(45);
+  const std::string text = vocabulary_text(40);
   write_file(path("vocab.txt"), text);
   wish.vocabulary = path("vocab.txt");
   wish.output = path("./vocab.txt");

@@ -61,8 +61,8 @@ std::string replaced(std::string text, const std::string& from, const std::strin
 // What flash-linear-attention's convert_from_rwkv7.py makes of a checkpoint.
 RandomCheckpoint as_fla(RandomCheckpoint checkpoint) {
   const std::pair<const char*, const char*> kNames[] = {
-      {"ln0.", "pre_norm."},          {"ln1.", "attn_norm."},       {"ln2.", "ffn_norm."},
-      {"att.ln_x.", "attn.g_norm."},  {"att.key.", "attn.k_proj."}, {"att.receptance.", "attn.r_proj."},
+      {"ln0.", "pre_norm."},          {"ln1.", "attn_norm."},         {"ln2.", "ffn_norm."},
+      {"att.ln_x.", "attn.g_norm."},  {"att.key.", "attn.k_proj."},   {"att.receptance.", "attn.r_proj."},
       {"att.value.", "attn.v_proj."}, {"att.output.", "attn.o_proj."}};
   for (auto& tensor : checkpoint.tensors) {
     std::string& name = tensor.name;
@@ -76,7 +76,9 @@ RandomCheckpoint as_fla(RandomCheckpoint checkpoint) {
       const char letter = name[part + 4];
       const char number = name[part + 5];
       name = name.substr(0, part) + "attn." + letter + "_lora.lora." +
-             (number == '0' ? "2.bias" : number == '1' ? "0.weight" : "2.weight");
+             (number == '0'   ? "2.bias"
+              : number == '1' ? "0.weight"
+                              : "2.weight");
       if (number == '0') {
         tensor.shape = {tensor.shape.back()};
       } else {
@@ -142,7 +144,8 @@ TEST_F(WrappedNames, WhatWrappersPutIntoNamesMakesNoDifference) {
 
 TEST_F(WrappedNames, SeveralModelsOrOneTensorTwiceAreRefused) {
   RandomCheckpoint two = renamed(RandomCheckpoint({}), [](const std::string& name) { return "student." + name; });
-  for (const auto& tensor : renamed(RandomCheckpoint({}), [](const std::string& n) { return "teacher." + n; }).tensors) {
+  for (const auto& tensor :
+       renamed(RandomCheckpoint({}), [](const std::string& n) { return "teacher." + n; }).tensors) {
     two.tensors.push_back(tensor);
   }
   expect_refused(two, "several models, 'student.' and 'teacher.'");
@@ -194,9 +197,8 @@ TEST_F(WrappedNames, DoublesGiveTheModelThatTheirFloatsGive) {
 
 TEST_F(WrappedNames, OnePartOfAModelIsCalledThat) {
   write_file(path("x-00001-of-00002.safetensors"), RandomCheckpoint({}).bytes());
-  expect_error(ErrorCode::kUnsupported, "part 1 of 2 of a model", [&] {
-    convert::convert_to_safetensors(path("x-00001-of-00002.safetensors"), path("out.st"), {});
-  });
+  expect_error(ErrorCode::kUnsupported, "part 1 of 2 of a model",
+               [&] { convert::convert_to_safetensors(path("x-00001-of-00002.safetensors"), path("out.st"), {}); });
   write_file(path("x-00001-of-00001.safetensors"), RandomCheckpoint({}).bytes());
   convert::convert_to_safetensors(path("x-00001-of-00001.safetensors"), path("out.st"), {});
 }

@@ -22,8 +22,7 @@ class WrappedPth : public testing::Test {
     convert::GgufRequest request;
     request.source = path("model" + ending);
     request.output = path("out.gguf");
-    request.vocabulary =
-        (std::filesystem::path(RWKV_SOURCE_DIR) / "tests" / "data" / "convert" / "vocab.txt").string();
+    request.vocabulary = (std::filesystem::path(RWKV_SOURCE_DIR) / "tests" / "data" / "convert" / "vocab.txt").string();
     request.name = "model";
     request.format = convert::WeightFormat::kF16;
     convert::convert_to_gguf(request);

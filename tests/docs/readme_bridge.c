@@ -28,11 +28,13 @@ static void send_request(rwkv_bridge_port port, const char* json) { rwkv_bridge_
 int main(void) {
   sem_init(&ended, 0, 0);
   rwkv_bridge_port port = rwkv_bridge_open("default", "{\"push\": true}", on_message, NULL);
-  send_request(port, "{\"type\": \"LoadRWKVModel\", \"modelPath\": \"models/tiny/rwkv7-tiny.gguf\","
-                     " \"backend\": \"llama.cpp\", \"tokenizerPath\": \"\"}");
+  send_request(port,
+               "{\"type\": \"LoadRWKVModel\", \"modelPath\": \"models/tiny/rwkv7-tiny.gguf\","
+               " \"backend\": \"llama.cpp\", \"tokenizerPath\": \"\"}");
   // Waits for the load and finds the model under the first free id.
-  send_request(port, "{\"type\": \"ChatAsync\", \"modelID\": 0, \"messages\": [\"What is 47+38?\"],"
-                     " \"enableReasoning\": false, \"forceReasoning\": false, \"addGenerationPrompt\": true}");
+  send_request(port,
+               "{\"type\": \"ChatAsync\", \"modelID\": 0, \"messages\": [\"What is 47+38?\"],"
+               " \"enableReasoning\": false, \"forceReasoning\": false, \"addGenerationPrompt\": true}");
   sem_wait(&ended);
   return rwkv_bridge_close(port, 1) != 0 || failed;
 }

@@ -29,7 +29,10 @@ TEST(FileKind, WhatIsNoModelAtAllIsNamedForEveryReader) {
                              "<?xml version='1.0'?><Error>", "<Error><Code>AccessDenied", "<ListBucketResult>"}) {
       expect_kind(wanted, page, "web page");
     }
-    expect_kind(wanted, "\xFF\xFE" "1\0 \0'\0"s, "UTF-16");
+    expect_kind(wanted,
+                "\xFF\xFE"
+                "1\0 \0'\0"s,
+                "UTF-16");
     expect_kind(wanted, "\xFE\xFF\0<\0h\0t"s, "UTF-16");
     expect_kind(wanted, R"({"error": "gated"})", "a server answered");
     expect_kind(wanted, R"(  {"detail": [{"msg": "no such file"}]})", "a server answered");

@@ -209,13 +209,9 @@ TEST(Codec, NumbersThatAreNotWholeMayBeWrittenAsWhole) {
 
 TEST(Codec, NumbersThatAreNotFiniteAreNeitherTakenNorSent) {
   const double infinity = std::numeric_limits<double>::infinity();
-  EXPECT_EQ(error_of([&] {
-              encode(ResponseMessage{1, Speed{1.0, infinity, 0.0}});
-            }),
+  EXPECT_EQ(error_of([&] { encode(ResponseMessage{1, Speed{1.0, infinity, 0.0}}); }),
             "Speed.prefillSpeed is not a finite number");
-  EXPECT_EQ(error_of([&] {
-              encode(ResponseMessage{1, EvaluationResults{{std::nan("")}, {true}, {"a"}}});
-            }),
+  EXPECT_EQ(error_of([&] { encode(ResponseMessage{1, EvaluationResults{{std::nan("")}, {true}, {"a"}}}); }),
             "EvaluationResults.logits is not a finite number");
   Json request = encode(RequestMessage{1, test::filled<SetSamplerParams>()});
   request["topP"] = infinity;

@@ -36,11 +36,15 @@ class Filler {
   }
   void fill(Backend& value) { value.name = "web-rwkv"; }
   template <class T>
-  requires std::is_enum_v<T>
-  void fill(T& value) { value = static_cast<T>(names_of(T{}).size() - 1); }
+    requires std::is_enum_v<T>
+  void fill(T& value) {
+    value = static_cast<T>(names_of(T{}).size() - 1);
+  }
   template <class T>
-  requires requires { T::kType; }
-  void fill(T& value) { T::each_field(value, *this); }
+    requires requires { T::kType; }
+  void fill(T& value) {
+    T::each_field(value, *this);
+  }
   void fill(std::vector<bool>& value) { value = {true, false}; }
   template <class T>
   void fill(std::vector<T>& value) {
@@ -110,8 +114,7 @@ inline std::vector<Sample> every_message() {
   const auto add = [&]<class Message, class Variant>() {
     [&]<std::size_t... i>(std::index_sequence<i...>) {
       (samples.push_back(sample<Message, std::variant_alternative_t<i, Variant>>()), ...);
-    }
-    (std::make_index_sequence<std::variant_size_v<Variant>>());
+    }(std::make_index_sequence<std::variant_size_v<Variant>>());
   };
   add.operator()<RequestMessage, Request>();
   add.operator()<ResponseMessage, Response>();

@@ -20,8 +20,8 @@ std::string refusal(std::uint64_t addresses, std::uint64_t data) {
   machine.address_bytes = addresses;
   machine.data_bytes = data;
   try {
-    const AddressClaim claim("a.gguf", {100 * kMegabyte, 30 * kMegabyte, 70 * kMegabyte}, [&] { return machine; },
-                             CancelToken());
+    const AddressClaim claim(
+        "a.gguf", {100 * kMegabyte, 30 * kMegabyte, 70 * kMegabyte}, [&] { return machine; }, CancelToken());
     return "";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kOutOfMemory);

@@ -58,7 +58,8 @@ TEST(ChatTemplate, PromptStandsFirstAndVerbatim) {
   EXPECT_EQ(text.prompt_bytes, format.prompt.size());
 }
 
-// The existing engine turns each pair of newlines into one and looks no further, so that three of them still end a turn.
+// The existing engine turns each pair of newlines into one and looks no further, so that three of them still end a
+// turn.
 TEST(ChatTemplate, NoMessageOfTheUserHoldsABlankLine) {
   for (const char* breaks : {"\n", "\n\n", "\n\n\n", "\n\n\n\n\n", "\r\n", "\r\n\r\n", "\r\r\r", "\n\r\n", "\n \n",
                              "\r\n\t \r\n", "\n  \n\v\n"}) {
@@ -108,7 +109,10 @@ TEST(ChatTemplate, RolesBosEosAndSpaceFollowTheFormat) {
   format.bos = "\x16";
   format.eos = "\x17";
   format.space_after_roles = false;
-  EXPECT_EQ(chat({"hi"}, true, true, format), "\x16" "English:hi\x17\x16" "Chinese:<think");
+  EXPECT_EQ(chat({"hi"}, true, true, format),
+            "\x16"
+            "English:hi\x17\x16"
+            "Chinese:<think");
 }
 
 TEST(ChatTemplate, ATurnOfAnEmptyRoleIsItsContentAlone) {
@@ -116,7 +120,9 @@ TEST(ChatTemplate, ATurnOfAnEmptyRoleIsItsContentAlone) {
   format.user_role = "";
   format.bos = "\x16";
   format.eos = "\x17";
-  EXPECT_EQ(chat({"hi"}, true, false, format), "hi\x17\x16" "Assistant:");
+  EXPECT_EQ(chat({"hi"}, true, false, format),
+            "hi\x17\x16"
+            "Assistant:");
 }
 
 TEST(ChatTemplate, NamedRolesMapAndOthersAreVerbatim) {
@@ -163,9 +169,11 @@ TEST(FlowerTemplate, BosStandsBeforeEachRoleAndTheSpaceOnlyBeforeTheThinkingToke
             "Be brief.\x16User\x17u\x17\n\x16Narrator\x17n\x17\n\x16"
             "Bot\x17");
   EXPECT_EQ(chat({"a\x17\n\x16"
-                  "Bot\x17" "b"},
+                  "Bot\x17"
+                  "b"},
                  false, false, format),
-            "Be brief.\x16User\x17" "a\nBotb");
+            "Be brief.\x16User\x17"
+            "a\nBotb");
 }
 
 TEST(FlowerTemplate, TurnsEndAfterTheEndTextAndTheReplyIsWhatFollowsTheRole) {

@@ -151,8 +151,13 @@ TEST(DiskCache, WhatIsNotItsOwnStaysHoweverOld) {
   wait_until_written(*model);
   const fs::path state = files_in(scratch.path()).front();
   const fs::path folder = state.parent_path();
-  const std::vector<std::string> strange{"notes.txt", "upload.tmp", "0123.state", "readme.state", "part.12-3.tmp",
-                                         state.filename().string() + ".txt", state.filename().string() + ".mine.tmp"};
+  const std::vector<std::string> strange{"notes.txt",
+                                         "upload.tmp",
+                                         "0123.state",
+                                         "readme.state",
+                                         "part.12-3.tmp",
+                                         state.filename().string() + ".txt",
+                                         state.filename().string() + ".mine.tmp"};
   for (const std::string& name : strange) test::write_file(folder / name, "not to be touched");
   const fs::path left = folder / (state.filename().string() + ".4711-3.tmp");
   const fs::path fresh = folder / (state.filename().string() + ".4712-0.tmp");

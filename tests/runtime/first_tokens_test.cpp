@@ -26,7 +26,8 @@ TEST(OpeningRules, EmptyOpeningsAreNewlinesTagsAndTheEnd) {
   for (const TokenId id : {kEndOfText, '\n' + 1, '<' + 1, 257, 258, 259, 260}) {
     EXPECT_TRUE(contains(rules.empty_openings(), id)) << id;
   }
-  for (const TokenId id : {' ' + 1, '>' + 1, 'a' + 1, 261, 263}) EXPECT_FALSE(contains(rules.empty_openings(), id)) << id;
+  for (const TokenId id : {' ' + 1, '>' + 1, 'a' + 1, 261, 263})
+    EXPECT_FALSE(contains(rules.empty_openings(), id)) << id;
 }
 
 TEST(OpeningRules, ChineseLeavesOnlyCharactersWholeOrBegun) {

@@ -73,8 +73,7 @@ TEST_F(ScriptedLanguageModel, WithoutTheCacheEverythingIsEvaluated) {
 
 TEST_F(ScriptedLanguageModel, AResumedAnswerGoesOnWhereItStopped) {
   const auto model = load(kWeather);
-  const GenerationResult result =
-      model->generate(ask(*model, {"weather", "Sunny,"}), {}, {}, CancelToken());
+  const GenerationResult result = model->generate(ask(*model, {"weather", "Sunny,"}), {}, {}, CancelToken());
   EXPECT_EQ(result.text, "Sunny, 20 °C.");
 }
 
@@ -137,7 +136,8 @@ TEST_F(ScriptedLanguageModel, CallbacksSeeGrowingTextAndOneEnd) {
 }
 
 TEST_F(ScriptedLanguageModel, AFailingBackendEndsWithErrorAndTheModelStaysUsable) {
-  const auto model = load(R"({"rwkv_script": 1, "fail_after": 40, "replies": [{"say": "A long enough answer to fail."}]})");
+  const auto model =
+      load(R"({"rwkv_script": 1, "fail_after": 40, "replies": [{"say": "A long enough answer to fail."}]})");
   const GenerationResult failed = model->generate(ask(*model, {"Please fail now"}), {}, {}, CancelToken());
   EXPECT_EQ(failed.reason, EndReason::kError);
   ASSERT_TRUE(failed.error);
@@ -319,7 +319,8 @@ TEST(Rwkv6Model, LogitsOfATextFedInPiecesEqualTheReference) {
 
 TEST(ShippedModel, GreedyContinuationEqualsTheReference) {
   const auto model = shipped();
-  const auto fixtures = nlohmann::json::parse(test::read_file(std::string(RWKV_SOURCE_DIR) + "/tests/data/tiny/logits.json"));
+  const auto fixtures =
+      nlohmann::json::parse(test::read_file(std::string(RWKV_SOURCE_DIR) + "/tests/data/tiny/logits.json"));
   int compared = 0;
   for (const auto& fixture : fixtures) {
     if (!fixture.contains("greedy_tokens")) continue;
@@ -353,7 +354,8 @@ TEST(ShippedModel, AnswersAreTheSameWithTheCacheAndWithout) {
 
 TEST(ShippedModel, StopAndResumeGiveTheUninterruptedAnswer) {
   const auto model = shipped();
-  const Prompt whole = model->chat_prompt({}, alternate_roles(std::vector<std::string>{"What is 64 + 29?"}), true, true);
+  const Prompt whole =
+      model->chat_prompt({}, alternate_roles(std::vector<std::string>{"What is 64 + 29?"}), true, true);
   GenerationOptions options = greedy();
   options.reasoning = true;
   const std::string expected = model->generate(whole, options, {}, CancelToken()).text;
@@ -361,16 +363,19 @@ TEST(ShippedModel, StopAndResumeGiveTheUninterruptedAnswer) {
   const GenerationResult half = model->generate(whole, options, {}, CancelToken());
   ASSERT_EQ(half.reason, EndReason::kLength);
   options.max_tokens = 60;
-  const Prompt rest = model->chat_prompt(
-      {}, alternate_roles(std::vector<std::string>{"What is 64 + 29?", half.text}), false, true);
+  const Prompt rest =
+      model->chat_prompt({}, alternate_roles(std::vector<std::string>{"What is 64 + 29?", half.text}), false, true);
   EXPECT_EQ(model->generate(rest, options, {}, CancelToken()).text, expected);
 }
 
 TEST(ShippedModel, ABatchOfGreedyAnswersEqualsEachAlone) {
   const auto model = shipped(4);
-  const std::vector<std::string> questions{"What is 47 + 38?",  "Reverse the letters of planet.",
-                                           "Sort the letters of zebra.", "What is the capital of Peru?",
-                                           "How many letters are in abcde?", "What is 90 - 45?"};
+  const std::vector<std::string> questions{"What is 47 + 38?",
+                                           "Reverse the letters of planet.",
+                                           "Sort the letters of zebra.",
+                                           "What is the capital of Peru?",
+                                           "How many letters are in abcde?",
+                                           "What is 90 - 45?"};
   std::vector<GenerationTask> tasks;
   for (const std::string& text : questions) tasks.push_back({question(*model, {text}), greedy()});
   const std::vector<GenerationResult> together = model->generate(std::move(tasks), {}, CancelToken());

@@ -63,9 +63,7 @@ TEST(ReplyText, ThreeNewlinesAndSpaceBeforeABlankLineAreStops) {
   EXPECT_EQ(run_every_way("yes \n\nno").text, "yes ");
 }
 
-TEST(ReplyText, FullStopTokenWithBlankLineKeepsTheFullStop) {
-  EXPECT_EQ(run_every_way("好。\n\n").text, "好。");
-}
+TEST(ReplyText, FullStopTokenWithBlankLineKeepsTheFullStop) { EXPECT_EQ(run_every_way("好。\n\n").text, "好。"); }
 
 TEST(ReplyText, RoleMarkerEndsTheAnswer) {
   const Outcome outcome = run_every_way("fine\nUser: and you?");
@@ -125,9 +123,7 @@ TEST(ReplyText, CharactersAreWholeWhereverTheyAreCut) {
   EXPECT_EQ(run_every_way("né 你好 😀 ok", "", {}).text, "né 你好 😀 ok");
 }
 
-TEST(ReplyText, AnUnfinishedCharacterAtTheEndIsLeftOut) {
-  EXPECT_EQ(run_every_way("ab\xE4\xBD", "", {}).text, "ab");
-}
+TEST(ReplyText, AnUnfinishedCharacterAtTheEndIsLeftOut) { EXPECT_EQ(run_every_way("ab\xE4\xBD", "", {}).text, "ab"); }
 
 TEST(ReplyText, InvalidBytesNeverLeak) {
   std::mt19937 random(7);

@@ -31,7 +31,8 @@ std::map<TokenId, double> distribution(const std::vector<float>& logits, const S
   }
   const auto logit = [&](TokenId id) { return static_cast<double>(logits[static_cast<std::size_t>(id)]); };
   std::stable_sort(order.begin(), order.end(), [&](TokenId a, TokenId b) { return logit(a) > logit(b); });
-  std::size_t k = params.top_k <= 0 ? order.size() : std::min<std::size_t>(order.size(), static_cast<std::size_t>(params.top_k));
+  std::size_t k =
+      params.top_k <= 0 ? order.size() : std::min<std::size_t>(order.size(), static_cast<std::size_t>(params.top_k));
   if (std::abs(params.top_p) < 1e-4f) k = 1;
   order.resize(k);
   const double t = std::clamp(static_cast<double>(params.temperature), 0.1, 5.0);

@@ -43,8 +43,8 @@ class Together : public ::testing::Test {
   }
 
   // Starts it; the result comes later.
-  static std::future<GenerationResult> start(LanguageModel& model, GenerationTask task, GenerationCallbacks callbacks = {},
-                                             const CancelToken& cancel = {}) {
+  static std::future<GenerationResult> start(LanguageModel& model, GenerationTask task,
+                                             GenerationCallbacks callbacks = {}, const CancelToken& cancel = {}) {
     const auto ended = std::make_shared<std::promise<GenerationResult>>();
     std::vector<GenerationTask> tasks;
     tasks.push_back(std::move(task));
@@ -86,9 +86,9 @@ TEST_F(Together, MoreThanThereAreSequencesWaitAndAreAllAnswered) {
 }
 
 TEST_F(Together, OneThatEndsMakesRoomAtOnce) {
-  const auto model = load(R"("decode_us": 2000, "replies": [{"when": "long", "say": ")" + repeated("y", 400) +
-                              R"("}, {"say": "short"}])",
-                          2);
+  const auto model = load(
+      R"("decode_us": 2000, "replies": [{"when": "long", "say": ")" + repeated("y", 400) + R"("}, {"say": "short"}])",
+      2);
   auto long_one = start(*model, ask(*model, "long"));
   // All of these go through the other sequence while the long one runs.
   for (int i = 0; i < 8; ++i) EXPECT_EQ(start(*model, ask(*model, "quick")).get().text, "short");
@@ -244,7 +244,8 @@ TEST_F(Together, ACallbackThatThrowsEndsItsOwnTaskAlone) {
 TEST_F(Together, TheModelGoesWithEverythingThatRunsAndEachEndsOnce) {
   std::atomic<int> ends{0};
   {
-    const auto model = load(R"("decode_us": 5000, "prefill_us": 500, "replies": [{"say": ")" + repeated("s", 300) + "\"}]", 2);
+    const auto model =
+        load(R"("decode_us": 5000, "prefill_us": 500, "replies": [{"say": ")" + repeated("s", 300) + "\"}]", 2);
     for (int i = 0; i < 6; ++i) {
       std::vector<GenerationTask> tasks;
       tasks.push_back(ask(*model, repeated("w", 100 * i)));

@@ -45,9 +45,7 @@ bool fails_at(long n, const Work& work) {
   return has_failed || was_reached;
 }
 
-State state_of(const Tokens& tokens) {
-  return State(StateBytes(50), static_cast<std::int64_t>(tokens.size()));
-}
+State state_of(const Tokens& tokens) { return State(StateBytes(50), static_cast<std::int64_t>(tokens.size())); }
 
 TEST(StateCacheMemory, WhicheverAllocationOfAChangeFailsWhatWasThereIsFoundAndEverythingGoes) {
   const std::vector<Tokens> before{{1, 2, 3, 4}, {1, 2, 3, 9}, {1, 2, 5}, {7}};

@@ -79,7 +79,8 @@ TEST(StateCache, PinnedStatesStayWhateverTheLimitUntilTheyAreErased) {
 
 TEST(StateCache, EraseForgetsEveryTextThatBeginsSoAndNoOther) {
   StateCache cache(1 << 20);
-  for (const Tokens& key : {Tokens{1, 2}, Tokens{1, 2, 3}, Tokens{1, 2, 3, 4, 5}, Tokens{1, 2, 4}, Tokens{1, 3}, Tokens{2}}) {
+  for (const Tokens& key :
+       {Tokens{1, 2}, Tokens{1, 2, 3}, Tokens{1, 2, 3, 4, 5}, Tokens{1, 2, 4}, Tokens{1, 3}, Tokens{2}}) {
     cache.insert(key, state_of(key));
   }
   cache.erase(Tokens{1, 2, 3, 4});  // ends inside of an edge

@@ -172,8 +172,8 @@ TEST(Clients, ThoughtsArePartOfTheContent) {
 }
 
 TEST(Clients, ThoughtsStandInAFieldOfTheirOwnWhereTheServerIsToldSo) {
-  const auto model = load_script(
-      R"({"rwkv_script": 1, "replies": [{"say": "<think>\n47+38 is 85.\n</think>\nIt is </b>85."}]})");
+  const auto model =
+      load_script(R"({"rwkv_script": 1, "replies": [{"say": "<think>\n47+38 is 85.\n</think>\nIt is </b>85."}]})");
   server::ServedModel served = greedy(*model, "tiny");
   served.separates_thoughts = true;
   server::ServerOptions options;

@@ -130,8 +130,8 @@ TEST_F(Errors, AnUnknownModelIsNotFound) {
 }
 
 TEST_F(Errors, AnUnknownRouteIsNotFound) {
-  for (const auto& [method, path] :
-       std::vector<std::pair<std::string, std::string>>{{"GET", "/"}, {"GET", "/v1"}, {"POST", "/v1/chat"}, {"PUT", "/x"}}) {
+  for (const auto& [method, path] : std::vector<std::pair<std::string, std::string>>{
+           {"GET", "/"}, {"GET", "/v1"}, {"POST", "/v1/chat"}, {"PUT", "/x"}}) {
     const HttpAnswer answer = send(server_->port(), method, path);
     EXPECT_EQ(answer.status, 404) << method << path;
     EXPECT_EQ(answer.error()["type"], "invalid_request_error");
@@ -246,8 +246,8 @@ TEST_F(Errors, ARequestForAnotherHostIsRefusedUnlessTheNameIsAllowed) {
   const auto status = [&](const std::string& host) {
     return send(server_->port(), "GET", "/v1/models", "", {{"Host", host}}).status;
   };
-  for (const char* own : {"localhost", "LOCALHOST:80", "127.0.0.1:8000", "127.9.9.9", "[::1]:1", "[::1]", "a.localhost",
-                          "container"}) {
+  for (const char* own :
+       {"localhost", "LOCALHOST:80", "127.0.0.1:8000", "127.9.9.9", "[::1]:1", "[::1]", "a.localhost", "container"}) {
     EXPECT_EQ(status(own), 200) << own;
   }
   for (const char* other : {"rebind.example", "localhost.example:8000", "127.0.0.1.example", "10.0.0.1", "[fe80::1]"}) {

@@ -41,10 +41,9 @@ const std::string kClose = "Host: a\r\nConnection: close\r\n\r\n";
 
 TEST_F(Http, PipelinedRequestsAreAllAnsweredInOrder) {
   start();
-  const std::string chat =
-      post_text("/v1/chat/completions", R"({"messages": [{"content": "Hi"}], "max_tokens": 3})");
-  const std::string all = raw("GET /v1/models HTTP/1.1\r\nHost: a\r\n\r\n" + chat + "GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n" +
-                              chat + "GET /health HTTP/1.1\r\n" + kClose);
+  const std::string chat = post_text("/v1/chat/completions", R"({"messages": [{"content": "Hi"}], "max_tokens": 3})");
+  const std::string all = raw("GET /v1/models HTTP/1.1\r\nHost: a\r\n\r\n" + chat +
+                              "GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n" + chat + "GET /health HTTP/1.1\r\n" + kClose);
   EXPECT_EQ(count(all, "HTTP/1.1 200 OK"), 4u) << all;
   const std::size_t list = all.find(R"("object":"list")");
   const std::size_t first = all.find("chat.completion");
@@ -55,11 +54,13 @@ TEST_F(Http, PipelinedRequestsAreAllAnsweredInOrder) {
 
 TEST_F(Http, ARequestMayComeInPiecesOfAnySize) {
   start();
-  const std::string request = "\r\nPOST /v1/completions HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: "
-                              "chunked\r\n\r\n9;x=y\r\n{\"prompt\"\r\n1d\r\n: \"User: Hi\", \"max_tokens\":2}\r\n0\r\nA: b\r\n\r\n";
+  const std::string request =
+      "\r\nPOST /v1/completions HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: "
+      "chunked\r\n\r\n9;x=y\r\n{\"prompt\"\r\n1d\r\n: \"User: Hi\", \"max_tokens\":2}\r\n0\r\nA: b\r\n\r\n";
   for (const std::size_t size : {std::size_t{1}, std::size_t{7}, request.size()}) {
     RawConnection connection(server_->port());
-    for (std::size_t at = 0; at < request.size(); at += size) connection.write(std::string_view(request).substr(at, size));
+    for (std::size_t at = 0; at < request.size(); at += size)
+      connection.write(std::string_view(request).substr(at, size));
     EXPECT_EQ(count(connection.read_until("\x01never"), "text_completion"), 1u) << connection.read_until("");
   }
 }
@@ -67,8 +68,8 @@ TEST_F(Http, ARequestMayComeInPiecesOfAnySize) {
 TEST_F(Http, AnOlderClientGetsItsStreamWithoutChunks) {
   start();
   const std::string body = R"({"messages": [{"content": "Hi"}], "max_tokens": 3, "stream": true})";
-  const std::string answer = raw("POST /v1/chat/completions HTTP/1.0\r\nContent-Length: " + std::to_string(body.size()) +
-                                 "\r\n\r\n" + body);
+  const std::string answer =
+      raw("POST /v1/chat/completions HTTP/1.0\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
   EXPECT_EQ(answer.find("chunked"), std::string::npos) << answer;
   EXPECT_TRUE(answer.ends_with("data: [DONE]\n\n")) << answer;
   EXPECT_NE(answer.find("\r\n\r\ndata: {"), std::string::npos) << answer;

@@ -49,8 +49,7 @@ TEST_F(RealRequests, TheAssistantAnswersWhoeverSpokeLast) {
 TEST_F(RealRequests, AnAnswerThatWasBegunIsContinuedAndNotRepeated) {
   const json messages = {message("user", "What is the capital of Peru?"), message("assistant", "Li")};
   EXPECT_EQ(chat(messages), "ma.");
-  const HttpAnswer streamed =
-      post(server_->port(), "/v1/chat/completions", {{"messages", messages}, {"stream", true}});
+  const HttpAnswer streamed = post(server_->port(), "/v1/chat/completions", {{"messages", messages}, {"stream", true}});
   std::string text;
   for (const std::string& event : events_of(streamed.body)) {
     if (event != "[DONE]") text += json::parse(event)["choices"].at(0)["delta"].value("content", "");
@@ -60,10 +59,17 @@ TEST_F(RealRequests, AnAnswerThatWasBegunIsContinuedAndNotRepeated) {
 
 TEST_F(RealRequests, NumbersAreReadHoweverTheyAreWritten) {
   const json question = json::array({message("user", "What is 23+45?")});
-  for (const auto& [name, value] : std::vector<std::pair<const char*, json>>{
-           {"max_tokens", -1}, {"max_tokens", 30.0}, {"max_completion_tokens", -1.0}, {"seed", 7.0}, {"seed", -1},
-           {"top_k", 40.0}, {"n", 1.0}, {"stop", ""}, {"stop", json::array({"", "x"})},
-           {"stop", std::vector<std::string>(40, "Name:")}}) {
+  for (const auto& [name, value] :
+       std::vector<std::pair<const char*, json>>{{"max_tokens", -1},
+                                                 {"max_tokens", 30.0},
+                                                 {"max_completion_tokens", -1.0},
+                                                 {"seed", 7.0},
+                                                 {"seed", -1},
+                                                 {"top_k", 40.0},
+                                                 {"n", 1.0},
+                                                 {"stop", ""},
+                                                 {"stop", json::array({"", "x"})},
+                                                 {"stop", std::vector<std::string>(40, "Name:")}}) {
     EXPECT_EQ(chat(question, {{name, value}, {"temperature", 0}}), "68") << name << value;
   }
   const auto tools = json::array({{{"type", "function"}}});
@@ -72,8 +78,14 @@ TEST_F(RealRequests, NumbersAreReadHoweverTheyAreWritten) {
 
 TEST_F(RealRequests, SamplersThatWouldChangeNothingAreTaken) {
   const json question = json::array({message("user", "What is 23+45?")});
-  EXPECT_EQ(chat(question, {{"min_p", 0.0}, {"repeat_penalty", 1}, {"repetition_penalty", 1.0}, {"typical_p", 1},
-                            {"mirostat", 0}, {"top_a", 0}, {"tfs_z", 1.0}, {"grammar", ""}}),
+  EXPECT_EQ(chat(question, {{"min_p", 0.0},
+                            {"repeat_penalty", 1},
+                            {"repetition_penalty", 1.0},
+                            {"typical_p", 1},
+                            {"mirostat", 0},
+                            {"top_a", 0},
+                            {"tfs_z", 1.0},
+                            {"grammar", ""}}),
             "68");
 }
 

@@ -288,8 +288,8 @@ void LlamaCppModel::decode(std::span<EvalItem> items) {
     for (std::size_t t = 0; t < taken[i]; ++t) {
       const std::size_t row = rows++;
       const bool wanted = item.wants_logits && handed_[i] + t + 1 == item.tokens.size();
-      batch_.set(row, item.tokens[handed_[i] + t], sequence.position() + static_cast<std::int64_t>(t) + 1, sequence.id(),
-                 wanted);
+      batch_.set(row, item.tokens[handed_[i] + t], sequence.position() + static_cast<std::int64_t>(t) + 1,
+                 sequence.id(), wanted);
       if (wanted) {
         outputs_.push_back(i);
         output_rows.push_back(static_cast<int>(row));

@@ -26,7 +26,8 @@ void check_thread_count(int threads);
 void check_threads(int count);
 
 /// What a wish for `wanted` threads comes to: the machine's logical processors at most, since ggml's threads wait for
-/// each other without sleeping, and more of them than can run make a token take seconds. Throws as check_thread_count().
+/// each other without sleeping, and more of them than can run make a token take seconds. Throws as
+/// check_thread_count().
 int usable_threads(int wanted);
 
 }  // namespace rwkv::llama_cpp

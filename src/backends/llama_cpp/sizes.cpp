@@ -94,7 +94,8 @@ MemoryNeed memory_need(const GgufFile& file, const RwkvPassport& passport, int s
   MemoryNeed need;
   need.mapped = file.file_bytes() - repacked;
   need.owned = repacked + activations + states + logits + vocabulary * kTokenBytes + kGraphBytes;
-  // While it is loaded the file is mapped twice, for our check and for llama.cpp. The scheduler's thread has a stack too.
+  // While it is loaded the file is mapped twice, for our check and for llama.cpp. The scheduler's thread has a stack
+  // too.
   need.reserved = file.file_bytes() + repacked + planner_bytes(file.tensors().size()) +
                   static_cast<std::uint64_t>(threads) * stack_bytes();
   return need;

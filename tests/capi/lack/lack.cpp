@@ -1,7 +1,7 @@
 // Lets one allocation after the other fail while a model is loaded, answers and is released, each in a child process.
 //   lack ENTRY MODEL EVERY LIST [ONE]
-// ENTRY is c or bridge, EVERY the distance between the allocations that fail; with ONE that one fails alone. LIST is the
-// document that names the engine's functions which end the process there ("- `name`"). A crash anywhere else is a
+// ENTRY is c or bridge, EVERY the distance between the allocations that fail; with ONE that one fails alone. LIST is
+// the document that names the engine's functions which end the process there ("- `name`"). A crash anywhere else is a
 // failure, and so is an answer that is wrong, a client that waits in vain, and a process that does not answer rightly
 // afterwards.
 #include <sys/mman.h>
@@ -91,8 +91,8 @@ int main(int argc, char** argv) {
   const long every = std::atol(argv[3]);
   const std::set<std::string> known = listed(argv[4]);
   const Functions functions;
-  auto& shared = *static_cast<Shared*>(
-      mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  auto& shared =
+      *static_cast<Shared*>(mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
 
   if (in_child(scenario, model, 1L << 60, shared) != kAnswered) {
     std::printf("it does not even work with memory\n");

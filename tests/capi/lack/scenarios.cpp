@@ -68,7 +68,8 @@ void hear(const char* json, std::size_t length, void* user_data) {
   if (error) heard.error = true;
   if (has("\"GenerationDelta\"")) take_text(heard, message);
   const bool plain = has("\"Error\"");
-  if (has("\"requestId\":1,") && (plain || has("\"loaded\"") || has("\"failedInLoading\""))) sem_post(&heard.load_ended);
+  if (has("\"requestId\":1,") && (plain || has("\"loaded\"") || has("\"failedInLoading\"")))
+    sem_post(&heard.load_ended);
   if (has("\"requestId\":2,") && (plain || has("\"GenerationEnd\""))) sem_post(&heard.run_ended);
   if (has("\"requestId\":3,") && (plain || has("\"released\"") || has("\"failedInReleasing\""))) {
     sem_post(&heard.released);
@@ -82,8 +83,10 @@ void ask(rwkv_bridge_port port, const char* model, Heard& heard) {
   std::snprintf(load, sizeof load,
                 R"({"type":"LoadRWKVModel","requestId":1,"modelPath":"%s","backend":"llama.cpp","tokenizerPath":""})",
                 model);
-  if (!send(port, load)) heard.error = true;
-  else sem_wait(&heard.load_ended);
+  if (!send(port, load))
+    heard.error = true;
+  else
+    sem_wait(&heard.load_ended);
   if (heard.error) return;
   if (!send(port, R"({"type":"SetSamplerParams","temperature":1,"topK":1,"topP":1,"presencePenalty":0,)"
                   R"("frequencyPenalty":0,"penaltyDecay":0,"modelID":0})") ||
@@ -93,8 +96,10 @@ void ask(rwkv_bridge_port port, const char* model, Heard& heard) {
     return;
   }
   sem_wait(&heard.run_ended);
-  if (!send(port, R"({"type":"ReleaseRWKVModel","requestId":3,"modelID":0})")) heard.error = true;
-  else sem_wait(&heard.released);
+  if (!send(port, R"({"type":"ReleaseRWKVModel","requestId":3,"modelID":0})"))
+    heard.error = true;
+  else
+    sem_wait(&heard.released);
 }
 
 }  // namespace
