@@ -10,6 +10,7 @@
 #include "bridge/handlers.h"
 #include "bridge/insist.h"
 #include "protocol/codec.h"
+#include "protocol/json_tree.h"
 
 namespace rwkv::bridge {
 namespace {
@@ -117,9 +118,9 @@ void Runtime::serve(PortId id, const std::string& json) {
   // Without its id an answer says nothing to who waits for it, so a moment of want does not end this.
   const auto error = error_of([&] {
     insist_a_while([&] {
-      const protocol::Json message = protocol::parse_message(json);
-      origin.request_id = protocol::request_id_of(message);
-      protocol::RequestMessage decoded = protocol::decode_request(message);
+      const protocol::JsonTree message(protocol::parse_message(json));
+      origin.request_id = protocol::request_id_of(message.value);
+      protocol::RequestMessage decoded = protocol::decode_request(message.value);
       origin.load_id = decoded.load_id;
       request = std::move(decoded.body);
     });

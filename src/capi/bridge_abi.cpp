@@ -9,6 +9,7 @@
 #include "bridge/dart_port.h"
 #include "bridge/directory.h"
 #include "protocol/codec.h"
+#include "protocol/json_tree.h"
 #include "rwkv_bridge.h"
 
 namespace {
@@ -34,7 +35,8 @@ auto guarded(const Function& function) noexcept -> decltype(function()) {
 }
 
 rwkv_bridge_port open(const char* name, const char* options, std::unique_ptr<rwkv::bridge::Port> port) {
-  const auto wanted = rwkv::protocol::decode_port_options(rwkv::protocol::parse_message(options ? options : "{}"));
+  const rwkv::protocol::JsonTree json(rwkv::protocol::parse_message(options ? options : "{}"));
+  const auto wanted = rwkv::protocol::decode_port_options(json.value);
   return rwkv::bridge::open_port(name ? name : "default", std::move(port), wanted);
 }
 

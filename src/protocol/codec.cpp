@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "protocol/json_reader.h"
+#include "protocol/json_tree.h"
 #include "protocol/json_writer.h"
 
 namespace rwkv::protocol {
@@ -54,13 +55,13 @@ template <class Message>
 Json encode_message(Message& message) {
   return std::visit(
       [&](auto& body) {
-        Json json = write_object(body);
-        json["type"] = body.kType;
-        if (message.request_id) json["requestId"] = *message.request_id;
+        JsonTree json(write_object(body));
+        json.value["type"] = body.kType;
+        if (message.request_id) json.value["requestId"] = *message.request_id;
         if constexpr (requires { message.load_id; }) {
-          if (message.load_id) json["loadID"] = *message.load_id;
+          if (message.load_id) json.value["loadID"] = *message.load_id;
         }
-        return json;
+        return std::move(json.value);
       },
       message.body);
 }
@@ -130,7 +131,7 @@ class BoundedBuilder {
     return false;
   }
 
-  Json root;
+  JsonTree root{nullptr};
   std::optional<std::size_t> bad_byte;
 
  private:
@@ -138,9 +139,12 @@ class BoundedBuilder {
     if (++count_ > kMaxMessageValues) {
       fail("The message has more than " + std::to_string(kMaxMessageValues) + " values");
     }
-    if (open_.empty()) return &(root = std::move(value));
+    if (open_.empty()) return &(root.value = std::move(value));
     Json& parent = *open_.back();
-    if (parent.is_object()) return &(*member_ = std::move(value));
+    if (parent.is_object()) {
+      take_apart(*member_);  // a repeated key has one
+      return &(*member_ = std::move(value));
+    }
     parent.push_back(std::move(value));
     return &parent.back();
   }
@@ -164,7 +168,7 @@ class BoundedBuilder {
 // Nothing, and where it is wrong, for what is not JSON.
 std::optional<Json> parse_bounded(std::string_view text, std::size_t& bad_byte) {
   BoundedBuilder builder;
-  if (Json::sax_parse(text, &builder)) return std::move(builder.root);
+  if (Json::sax_parse(text, &builder)) return std::move(builder.root.value);
   bad_byte = builder.bad_byte.value_or(0);
   return std::nullopt;
 }
@@ -187,7 +191,10 @@ Json parse_message(std::string_view text) {
   return std::move(*json);
 }
 
-std::string to_text(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string to_text(Json json) {
+  const JsonTree tree(std::move(json));
+  return tree.value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
 
 RequestMessage decode_request(const Json& json) { return decode<RequestMessage>(json); }
 ResponseMessage decode_response(const Json& json) { return decode<ResponseMessage>(json); }

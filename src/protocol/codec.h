@@ -36,9 +36,10 @@ struct ResponseMessage {
 
 /// Reads the text of a message. Of repeated keys the last counts; a surrogate escaped alone becomes U+FFFD. Throws
 /// Error(kInvalidArgument) for one that is too long, too deep, of over 1,000,000 values or not JSON, without its text.
+/// Where memory may be lacking a JsonTree holds what comes back.
 Json parse_message(std::string_view text);
 /// One line of valid UTF-8 without the line break; bytes that are not UTF-8 become U+FFFD.
-std::string to_text(const Json& json);
+std::string to_text(Json json);
 
 /// Throw Error(kInvalidArgument) naming the unknown type or the missing or ill-typed field, for example
 /// "ChatAsync.messages must be a list of strings".

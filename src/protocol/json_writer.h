@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "protocol/json_reader.h"
+#include "protocol/json_tree.h"
 
 namespace rwkv::protocol {
 
@@ -26,7 +27,8 @@ class FieldWriter {
 
   template <class T>
   void required(const char* field, const T& value) {
-    object_[field] = json_of(value, field);
+    JsonTree made(json_of(value, field));
+    object_[field] = std::move(made.value);
   }
   // A text of a message that is given away.
   void required(const char* field, std::string& value) { object_[field] = std::move(value); }
@@ -58,9 +60,12 @@ class FieldWriter {
   nlohmann::json json_of(const Backend& value, const char*) const { return value.name; }
   template <class T>
   nlohmann::json json_of(const std::vector<T>& values, const char* field) const {
-    nlohmann::json list = nlohmann::json::array();
-    for (const T& value : values) list.push_back(json_of(value, field));
-    return list;
+    JsonTree list(nlohmann::json::array());
+    for (const T& value : values) {
+      JsonTree made(json_of(value, field));
+      list.value.push_back(std::move(made.value));
+    }
+    return std::move(list.value);
   }
 
   nlohmann::json& object_;
@@ -71,9 +76,9 @@ class FieldWriter {
 template <class T>
   requires HasFields<std::remove_const_t<T>>
 nlohmann::json write_object(T& object) {
-  nlohmann::json json = nlohmann::json::object();
-  T::each_field(object, FieldWriter(json, T::kType));
-  return json;
+  JsonTree json(nlohmann::json::object());
+  T::each_field(object, FieldWriter(json.value, T::kType));
+  return std::move(json.value);
 }
 
 }  // namespace rwkv::protocol

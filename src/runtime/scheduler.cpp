@@ -19,8 +19,6 @@ double seconds_between(Clock::time_point from, Clock::time_point to) {
   return std::chrono::duration<double>(to - from).count();
 }
 
-Error cancelled() { return Error(ErrorCode::kCancelled, "cancelled by the caller"); }
-
 }  // namespace
 
 Scheduler::Scheduler(LoadedModel loaded, Reload reload, StateCache& cache, SpeedMeter& speeds)
@@ -89,7 +87,7 @@ void Scheduler::run() noexcept {
     });
     if (error) end_all(*error);
   }
-  end_all(cancelled());
+  end_all(cancelled_);
 }
 
 // Waits for work. False: there will be none.
@@ -181,13 +179,13 @@ void Scheduler::count_in(const SequenceTask& task) {
 void Scheduler::end_cancelled() {
   const auto is_cancelled = [](const std::shared_ptr<SequenceTask>& task) { return task->cancel().cancelled(); };
   for (std::size_t i = 0; i < slots_.size(); ++i) {
-    if (slots_[i].task && is_cancelled(slots_[i].task)) retire(i, cancelled());
+    if (slots_[i].task && is_cancelled(slots_[i].task)) retire(i, cancelled_);
   }
   const auto first = std::stable_partition(waiting_.begin(), waiting_.end(), std::not_fn(is_cancelled));
   const std::vector<std::shared_ptr<SequenceTask>> ended(first, waiting_.end());
   waiting_.erase(first, waiting_.end());
   SequenceTask::Report report;
-  report.error = cancelled();
+  report.error = cancelled_;
   for (const auto& task : ended) end_task(*task, report, task->text().size());
 }
 

@@ -198,6 +198,8 @@ class Scheduler {
 
   const ModelInfo info_;
   const Reload reload_;
+  const Error cancelled_{ErrorCode::kCancelled,
+                         "cancelled by the caller"};  // copied without memory where there is none
   StateCache& cache_;
   SpeedMeter& speeds_;
 
