@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "base/fork.h"
+#include "base/insist.h"
 #include "base/machine.h"
-#include "bridge/insist.h"
 #include "bridge/runtime.h"
 
 namespace rwkv::bridge {

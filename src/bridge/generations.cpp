@@ -3,10 +3,10 @@
 #include <utility>
 
 #include "base/error_of.h"
+#include "base/insist.h"
 #include "base/log.h"
-#include "bridge/generate.h"
-#include "bridge/insist.h"
 #include "bridge/runtime.h"
+#include "host/generate.h"
 
 namespace rwkv::bridge {
 namespace {
@@ -217,7 +217,7 @@ bool Runtime::wants_only_new(PortId port) const {
 }
 
 void Runtime::tell_puzzle_tokens(ModelHost& host, Run& run) {
-  const std::vector<GenerationStream::TokenEvent> events = run.stream.take_events();
+  const std::vector<host::GenerationStream::TokenEvent> events = run.stream.take_events();
   if (events.empty()) return;
   std::string text;
   insist_a_while([&] { text = run.stream.text(0); });

@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "bridge/generate.h"
 #include "bridge/runtime.h"
+#include "host/generate.h"
 
 namespace rwkv::bridge {
 
@@ -118,8 +118,8 @@ class Handlers {
   void generate(const protocol::Request& request, std::int64_t model_id, Run::Kind kind, std::size_t slots, bool push,
                 int max_length,
                 const std::function<std::function<std::vector<GenerationTask>()>(ModelHost&, Run&)>& prepare);
-  void chat(const protocol::Request& request, std::int64_t model_id, std::vector<Conversation> conversations, bool push,
-            std::optional<std::int32_t> max_length);
+  void chat(const protocol::Request& request, std::int64_t model_id, std::vector<host::Conversation> conversations,
+            bool push, std::optional<std::int32_t> max_length);
 
   Runtime& runtime_;
   Origin origin_;

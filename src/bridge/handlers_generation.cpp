@@ -70,8 +70,8 @@ void Handlers::generate(const protocol::Request& request, std::int64_t model_id,
   runtime_.start_run(origin_, host, run, std::move(make_tasks));
 }
 
-void Handlers::chat(const protocol::Request& request, std::int64_t model_id, std::vector<Conversation> conversations,
-                    bool push, std::optional<std::int32_t> max_length) {
+void Handlers::chat(const protocol::Request& request, std::int64_t model_id,
+                    std::vector<host::Conversation> conversations, bool push, std::optional<std::int32_t> max_length) {
   check_slots(conversations.size());
   if (max_length) check_length(*max_length);
   const std::size_t slots = conversations.size();
@@ -93,13 +93,13 @@ void Handlers::chat(const protocol::Request& request, std::int64_t model_id, std
 }
 
 void Handlers::handle(const protocol::ChatAsync& request) {
-  Conversation conversation{request.messages, request.enable_reasoning, request.force_reasoning,
-                            request.add_generation_prompt, forced_language(request.force_lang.value_or(0))};
+  host::Conversation conversation{request.messages, request.enable_reasoning, request.force_reasoning,
+                                  request.add_generation_prompt, forced_language(request.force_lang.value_or(0))};
   chat(request, request.model_id, {std::move(conversation)}, request.push, request.max_length);
 }
 
 void Handlers::handle(const protocol::ChatBatchAsync& request) {
-  std::vector<Conversation> conversations;
+  std::vector<host::Conversation> conversations;
   if (request.slot_configs) {
     for (const protocol::ChatBatchSlotConfig& slot : *request.slot_configs) {
       conversations.push_back({slot.messages, slot.enable_reasoning, slot.force_reasoning,
@@ -215,7 +215,7 @@ protocol::GenerationSnapshot Handlers::snapshot(ModelHost& host, std::int32_t nu
   answer.slot = number;
   answer.generation_id = run.id;
   answer.after = after > 0 && after <= run.stream.last_sequence(slot) ? after : 0;
-  GenerationStream::Snapshot part = run.stream.snapshot(slot, answer.after);
+  host::GenerationStream::Snapshot part = run.stream.snapshot(slot, answer.after);
   if (runtime_.wants_only_new(origin_.port)) part.leave_out_given();
   answer.sequence = part.sequence;
   answer.text = std::move(part.text);

@@ -11,9 +11,9 @@ constexpr std::size_t kMostSlots = 65536;
 
 int whole_number(double value) { return static_cast<int>(std::clamp(value, -1.0e9, 1.0e9)); }
 
-SlotSettings::Values slot_values(double temperature, double top_k, double top_p, double presence, double frequency,
-                                 double decay) {
-  SlotSettings::Values values;
+host::SlotSettings::Values slot_values(double temperature, double top_k, double top_p, double presence,
+                                       double frequency, double decay) {
+  host::SlotSettings::Values values;
   values.sampler.temperature = static_cast<float>(temperature);
   values.sampler.top_k = whole_number(top_k);
   values.sampler.top_p = static_cast<float>(top_p);
@@ -93,8 +93,8 @@ void Handlers::handle(const protocol::SetSamplerParams& request) {
 }
 
 void Handlers::handle(const protocol::UpdateSampling& request) {
-  ModelSettings& settings = model(request.model_id)->settings;
-  settings.slots.change([&](const SlotSettings::Values& now) {
+  host::ModelSettings& settings = model(request.model_id)->settings;
+  settings.slots.change([&](const host::SlotSettings::Values& now) {
     return slot_values(request.temperature.value_or(static_cast<double>(now.sampler.temperature)),
                        request.top_k.value_or(now.sampler.top_k),
                        request.top_p.value_or(static_cast<double>(now.sampler.top_p)),
@@ -106,7 +106,7 @@ void Handlers::handle(const protocol::UpdateSampling& request) {
 }
 
 void Handlers::handle(const protocol::GetSamplerParams& request) {
-  const SlotSettings::Values values = model(request.model_id)->settings.slots.slot(0);
+  const host::SlotSettings::Values values = model(request.model_id)->settings.slots.slot(0);
   reply(protocol::SamplerParams{
       static_cast<double>(values.sampler.temperature), static_cast<double>(values.sampler.top_k),
       static_cast<double>(values.sampler.top_p), static_cast<double>(values.penalties.presence),
@@ -124,7 +124,7 @@ void Handlers::handle(const protocol::SetSamplerAndPenaltyParams& request) {
                 "value a slot");
   }
   if (slots > kMostSlots) throw Error(ErrorCode::kInvalidArgument, "more slots than any generation can have");
-  std::vector<SlotSettings::Values> values;
+  std::vector<host::SlotSettings::Values> values;
   for (std::size_t i = 0; i < slots; ++i) {
     values.push_back(slot_values(request.temperatures[i], request.top_ks[i], request.top_ps[i],
                                  request.presence_penalties[i], request.frequency_penalties[i],
@@ -141,7 +141,7 @@ void Handlers::handle(const protocol::GetSamplerAndPenaltyParams& request) {
   }
   protocol::SamplerAndPenaltyParams answer;
   for (std::size_t i = 0; i < static_cast<std::size_t>(request.batch_size); ++i) {
-    const SlotSettings::Values& values = host->settings.slots.slot(i);
+    const host::SlotSettings::Values& values = host->settings.slots.slot(i);
     answer.temperatures.push_back(static_cast<double>(values.sampler.temperature));
     answer.top_ks.push_back(static_cast<double>(values.sampler.top_k));
     answer.top_ps.push_back(static_cast<double>(values.sampler.top_p));

@@ -2,9 +2,9 @@
 
 #include "base/log.h"
 #include "base/machine.h"
-#include "bridge/cache_text.h"
 #include "bridge/handlers.h"
 #include "formats/state_file.h"
+#include "host/cache_text.h"
 
 namespace rwkv::bridge {
 void Handlers::handle(const protocol::ClearStates& request) {
@@ -16,7 +16,7 @@ void Handlers::handle(const protocol::ClearStates& request) {
 
 void Handlers::handle(const protocol::DumpStateInfo& request) {
   protocol::StateInfo answer;
-  if (const auto host = find(request.model_id)) answer.state_info = describe_cache(*host->model);
+  if (const auto host = find(request.model_id)) answer.state_info = host::describe_cache(*host->model);
   reply(answer);
 }
 

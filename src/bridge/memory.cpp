@@ -5,6 +5,18 @@
 #include "bridge/runtime.h"
 
 namespace rwkv::bridge {
+namespace {
+
+host::MemoryPressure to_host(protocol::MemoryPressure level) {
+  switch (level) {
+    case protocol::MemoryPressure::kModerate: return host::MemoryPressure::kModerate;
+    case protocol::MemoryPressure::kLow: return host::MemoryPressure::kLow;
+    case protocol::MemoryPressure::kCritical: break;
+  }
+  return host::MemoryPressure::kCritical;
+}
+
+}  // namespace
 
 std::uint64_t Runtime::memory_in_use() const {
   std::uint64_t bytes = budget_->granted();
@@ -35,7 +47,7 @@ void Runtime::release_memory(const Origin& origin, protocol::MemoryPressure leve
   release->answer.level = level;
   release->answer.bytes_before = static_cast<std::int64_t>(memory_in_use());
   drop_states(*release, [this, level] {
-    for (const auto& [id, host] : models_) bridge::drop_states(host->model->cache(), level, is_busy(*host));
+    for (const auto& [id, host] : models_) host::drop_states(host->model->cache(), to_host(level), is_busy(*host));
     give_back_freed_memory();  // also what was freed before
   });
   release->is_enough = [level] { return level != protocol::MemoryPressure::kCritical; };

@@ -11,8 +11,8 @@
 
 #include "bridge/client.h"
 #include "bridge/run.h"
-#include "bridge/settings.h"
-#include "bridge/worker.h"
+#include "host/settings.h"
+#include "host/worker.h"
 #include "runtime/language_model.h"
 
 namespace rwkv::bridge {
@@ -44,7 +44,7 @@ struct ModelHost {
   /// What its cache may take where no budget says less.
   std::uint64_t cache_limit = 0;
 
-  ModelSettings settings;
+  host::ModelSettings settings;
 
   /// The current run, or the last one: its texts stay readable. Null before the first.
   std::shared_ptr<Run> run;
@@ -67,7 +67,7 @@ struct ModelHost {
   /// Ends the background evaluation of a new prompt.
   CancelToken warm_up_cancel;
 
-  Worker worker;  // last: its jobs use all of the above
+  host::Worker worker;  // last: its jobs use all of the above
 };
 
 }  // namespace rwkv::bridge

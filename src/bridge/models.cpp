@@ -4,9 +4,9 @@
 #include <utility>
 
 #include "base/error_of.h"
+#include "base/insist.h"
 #include "base/log.h"
 #include "base/machine.h"
-#include "bridge/insist.h"
 #include "bridge/runtime.h"
 
 namespace rwkv::bridge {

@@ -11,7 +11,7 @@
 #include "base/cancel.h"
 #include "base/error.h"
 #include "bridge/client.h"
-#include "bridge/generation_stream.h"
+#include "host/generation_stream.h"
 #include "protocol/enums.h"
 #include "protocol/generation.h"
 
@@ -25,9 +25,9 @@ struct Run {
 
   const Kind kind;
   const Origin origin;
-  const std::int64_t id;     // unique in the process
-  GenerationStream stream;   // safe from any thread
-  const CancelToken cancel;  // safe from any thread
+  const std::int64_t id;          // unique in the process
+  host::GenerationStream stream;  // safe from any thread
+  const CancelToken cancel;       // safe from any thread
 
   bool prefill_only = false;
   bool notify_end = false;

@@ -5,10 +5,10 @@
 
 #include "base/error_of.h"
 #include "base/host_call.h"
+#include "base/insist.h"
 #include "base/log.h"
 #include "bridge/directory.h"
 #include "bridge/handlers.h"
-#include "bridge/insist.h"
 #include "protocol/codec.h"
 #include "protocol/json_tree.h"
 

@@ -14,8 +14,8 @@
 
 #include "bridge/client.h"
 #include "bridge/mailbox.h"
-#include "bridge/memory_rules.h"
 #include "bridge/model_host.h"
+#include "host/memory_rules.h"
 #include "protocol/messages.h"
 
 namespace rwkv::bridge {
@@ -125,7 +125,7 @@ class Runtime {
   std::map<PortId, Loads> loads_;
   std::vector<std::function<void()>> idle_waiters_;
   const std::shared_ptr<MemoryBudget> budget_ = std::make_shared<MemoryBudget>();
-  CacheBounds cache_bounds_;
+  host::CacheBounds cache_bounds_;
   std::int64_t uses_ = 0;
   int jobs_ = 0;
   bool ending_ = false;  // everything was cancelled: nothing new begins

@@ -10,18 +10,18 @@
 #include <vector>
 
 #include "base/log.h"
-#include "bridge/generate.h"
 #include "capi/arguments.h"
 #include "capi/callbacks.h"
 #include "capi/force_lang.h"
 #include "capi/guard.h"
 #include "capi/memory.h"
+#include "host/generate.h"
 #include "text/utf8.h"
 
 using namespace rwkv::capi;
 using rwkv::GenerationOptions;
-using rwkv::bridge::Conversation;
-using rwkv::bridge::ModelSettings;
+using rwkv::host::Conversation;
+using rwkv::host::ModelSettings;
 
 namespace {
 
@@ -49,7 +49,7 @@ bool is_batch_size(const ModelHost& model, int size) {
 // Generates on another thread and calls the client's function on this one, for which a synchronous call has promised
 // it.
 void generate_and_tell(ModelHost& model, const Generation& generation) {
-  rwkv::bridge::GenerationStream& stream = generation.run->stream;
+  rwkv::host::GenerationStream& stream = generation.run->stream;
   const rwkv::CancelToken& cancel = generation.run->cancel;
   TokenTeller teller(generation.callbacks.single, generation.callbacks.batch, generation.begun_texts);
   rwkv::GenerationCallbacks then;
@@ -70,7 +70,7 @@ void generate_and_tell(ModelHost& model, const Generation& generation) {
 
 // What fails is the runtime's last error.
 void generate(Runtime& runtime, ModelHost& model, const Generation& generation) {
-  rwkv::bridge::GenerationStream& stream = generation.run->stream;
+  rwkv::host::GenerationStream& stream = generation.run->stream;
   if (generation.callbacks.single || generation.callbacks.batch) {
     generate_and_tell(model, generation);
   } else {

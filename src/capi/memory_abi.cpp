@@ -3,7 +3,7 @@
 #include "runtime/language_model.h"
 
 using namespace rwkv::capi;
-using rwkv::protocol::MemoryPressure;
+using rwkv::host::MemoryPressure;
 
 int rwkv_ext_set_state_cache_limit(rwkvmobile_runtime_t runtime, int model_id, int64_t bytes) {
   if (bytes < 0) return kBadArgument;

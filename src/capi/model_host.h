@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "base/cancel.h"
-#include "bridge/generation_stream.h"
-#include "bridge/settings.h"
-#include "bridge/worker.h"
+#include "host/generation_stream.h"
+#include "host/settings.h"
+#include "host/worker.h"
 #include "runtime/language_model.h"
 
 namespace rwkv::capi {
@@ -22,7 +22,7 @@ namespace rwkv::capi {
 struct Run {
   explicit Run(std::size_t slots) : stream(slots, false) {}
 
-  bridge::GenerationStream stream;  // safe from any thread, as a CancelToken is
+  host::GenerationStream stream;  // safe from any thread, as a CancelToken is
   const CancelToken cancel;
 };
 
@@ -97,7 +97,7 @@ class ModelHost {
   const std::unique_ptr<LanguageModel> model_;
 
   std::mutex settings_mutex_;
-  bridge::ModelSettings settings_;
+  host::ModelSettings settings_;
 
   mutable std::mutex mutex_;  // of all below
   std::condition_variable changed_;
@@ -115,7 +115,7 @@ class ModelHost {
 
   std::mutex live_turn_;  // whose it is to advance the live state; held while it does
 
-  bridge::Worker worker_;  // last: its jobs use all of the above
+  host::Worker worker_;  // last: its jobs use all of the above
 };
 
 }  // namespace rwkv::capi

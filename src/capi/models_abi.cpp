@@ -32,7 +32,7 @@ void describe(ModelHost& model, model_info& info) {
   info.model_path = copy_text(model.model_path);
   info.backend_name = copy_text(model.model().info().backend);
   info.tokenizer_path = copy_text(model.tokenizer_path);
-  const auto format = model.with_settings([](const rwkv::bridge::ModelSettings& settings) { return settings.format; });
+  const auto format = model.with_settings([](const rwkv::host::ModelSettings& settings) { return settings.format; });
   info.user_role = copy_text(format.user_role);
   info.response_role = copy_text(format.response_role);
   info.bos_token = copy_text(format.bos);

@@ -7,8 +7,8 @@
 #include "capi/memory.h"
 
 using namespace rwkv::capi;
-using rwkv::bridge::GenerationStream;
-using rwkv::bridge::ModelSettings;
+using rwkv::host::GenerationStream;
+using rwkv::host::ModelSettings;
 
 namespace {
 

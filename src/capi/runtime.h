@@ -14,9 +14,9 @@
 #include <thread>
 #include <vector>
 
-#include "bridge/memory_rules.h"
 #include "capi/model_host.h"
 #include "capi/per_thread.h"
+#include "host/memory_rules.h"
 
 namespace rwkv::capi {
 
@@ -57,7 +57,7 @@ class Runtime {
   void set_cache_limit(ModelHost& model, std::uint64_t bytes);
   /// 0: none. Gives back what is too much, as far as it can.
   void set_memory_budget(std::uint64_t bytes);
-  void release_memory(protocol::MemoryPressure level);
+  void release_memory(host::MemoryPressure level);
   /// By models and what they remember.
   std::uint64_t memory_in_use() const;
 
@@ -87,7 +87,7 @@ class Runtime {
   bool loading_ = false;  // in the background
   bool closed_ = false;
   int next_id_ = 0;
-  mutable bridge::CacheBounds cache_bounds_;
+  mutable host::CacheBounds cache_bounds_;
   LoadResult load_result_;
   std::set<std::string> kept_;
   std::string last_error_;

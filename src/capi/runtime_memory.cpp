@@ -31,9 +31,9 @@ void Runtime::set_memory_budget(std::uint64_t bytes) {
   give_back_freed_memory();
 }
 
-void Runtime::release_memory(protocol::MemoryPressure level) {
-  for (const auto& host : models()) bridge::drop_states(host->model().cache(), level, host->busy());
-  if (level == protocol::MemoryPressure::kCritical) put_to_sleep([] { return false; });
+void Runtime::release_memory(host::MemoryPressure level) {
+  for (const auto& host : models()) host::drop_states(host->model().cache(), level, host->busy());
+  if (level == host::MemoryPressure::kCritical) put_to_sleep([] { return false; });
   give_back_freed_memory();
 }
 

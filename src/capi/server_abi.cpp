@@ -8,7 +8,7 @@
 #include "server/http_server.h"
 
 using namespace rwkv::capi;
-using rwkv::bridge::ModelSettings;
+using rwkv::host::ModelSettings;
 
 namespace {
 

@@ -8,8 +8,8 @@
 
 using namespace rwkv::capi;
 using rwkv::ChatFormat;
-using rwkv::bridge::ModelSettings;
-using rwkv::bridge::SlotSettings;
+using rwkv::host::ModelSettings;
+using rwkv::host::SlotSettings;
 
 namespace {
 

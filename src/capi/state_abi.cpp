@@ -3,14 +3,14 @@
 #include <utility>
 #include <vector>
 
-#include "bridge/cache_text.h"
 #include "capi/arguments.h"
 #include "capi/guard.h"
 #include "capi/memory.h"
+#include "host/cache_text.h"
 #include "text/utf8.h"
 
 using namespace rwkv::capi;
-using rwkv::bridge::ModelSettings;
+using rwkv::host::ModelSettings;
 
 int rwkvmobile_runtime_clear_state(rwkvmobile_runtime_t runtime, int model_id) {
   return with_model(
@@ -74,7 +74,7 @@ const char* rwkvmobile_get_state_cache_info(rwkvmobile_runtime_t runtime, int mo
     const auto of = registry<Runtime>().find(runtime);
     if (!of) return nullptr;
     const auto model = of->find(model_id);
-    return copy_text(model ? rwkv::bridge::describe_cache(model->model()) : "");
+    return copy_text(model ? rwkv::host::describe_cache(model->model()) : "");
   });
 }
 

@@ -22,9 +22,10 @@ const std::map<std::string, std::set<std::string>> kMayInclude{
     {"backends", {"base", "formats", "text", "engine"}},
     {"runtime", {"base", "formats", "text", "engine"}},
     {"protocol", {"base"}},
-    {"bridge", {"base", "formats", "text", "engine", "runtime", "protocol"}},
+    {"host", {"base", "formats", "text", "engine", "runtime"}},
+    {"bridge", {"base", "formats", "text", "engine", "runtime", "host", "protocol"}},
     {"server", {"base", "text", "engine", "runtime", "protocol"}},
-    {"capi", {"base", "formats", "text", "convert", "engine", "runtime", "protocol", "bridge", "server"}},
+    {"capi", {"base", "formats", "text", "convert", "engine", "runtime", "host", "server"}},
 };
 
 TEST(Layers, IncludesPointDownwards) {

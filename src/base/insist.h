@@ -6,7 +6,7 @@
 #include <system_error>
 #include <thread>
 
-namespace rwkv::bridge {
+namespace rwkv {
 
 /// Runs `function` until it lacks neither memory nor a thread. For news that a job has ended, which nothing else tells:
 /// without it a model would stay busy for ever, while memory comes back as other jobs end. `function` must be one that
@@ -37,4 +37,4 @@ void insist_a_while(const Function& function) {
   function();
 }
 
-}  // namespace rwkv::bridge
+}  // namespace rwkv

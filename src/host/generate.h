@@ -6,11 +6,11 @@
 #include <string>
 #include <vector>
 
-#include "bridge/generation_stream.h"
-#include "bridge/settings.h"
+#include "host/generation_stream.h"
+#include "host/settings.h"
 #include "runtime/language_model.h"
 
-namespace rwkv::bridge {
+namespace rwkv::host {
 
 /// One slot's chat: contents of messages, user first, then taking turns.
 struct Conversation {
@@ -40,4 +40,4 @@ std::vector<GenerationTask> completion_tasks(const LanguageModel& model, const s
 void generate_into(GenerationStream& stream, LanguageModel& model, const CancelToken& cancel,
                    const std::function<std::vector<GenerationTask>()>& make_tasks, const GenerationCallbacks& then);
 
-}  // namespace rwkv::bridge
+}  // namespace rwkv::host

@@ -7,7 +7,7 @@
 #include <mutex>
 #include <thread>
 
-namespace rwkv::bridge {
+namespace rwkv::host {
 
 /// Runs jobs one after another. Destroying it waits for the job that is running and drops the others.
 class Worker {
@@ -32,4 +32,4 @@ class Worker {
   std::thread thread_;
 };
 
-}  // namespace rwkv::bridge
+}  // namespace rwkv::host

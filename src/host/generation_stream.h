@@ -12,7 +12,7 @@
 #include "base/error.h"
 #include "runtime/language_model.h"
 
-namespace rwkv::bridge {
+namespace rwkv::host {
 
 /// One generation with its slots. The worker appends, the runtime thread reads; every method is safe from any thread.
 /// Texts and token lists only grow. Each take_delta() of a slot gets the next number, from 1 on, so that a reader can
@@ -129,4 +129,4 @@ class GenerationStream {
   double prefill_told_ = -1;
 };
 
-}  // namespace rwkv::bridge
+}  // namespace rwkv::host

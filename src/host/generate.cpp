@@ -1,9 +1,9 @@
-#include "bridge/generate.h"
+#include "host/generate.h"
 
 #include <utility>
 
 #include "base/error_of.h"
-namespace rwkv::bridge {
+namespace rwkv::host {
 
 std::vector<GenerationOptions> options_for_run(ModelSettings& settings, std::size_t slots, int max_tokens) {
   std::vector<GenerationOptions> all(slots);
@@ -72,4 +72,4 @@ void generate_into(GenerationStream& stream, LanguageModel& model, const CancelT
   stream.finish(reason, error ? error : of_a_slot);
 }
 
-}  // namespace rwkv::bridge
+}  // namespace rwkv::host

@@ -12,7 +12,7 @@
 #include "runtime/penalties.h"
 #include "runtime/sampler.h"
 
-namespace rwkv::bridge {
+namespace rwkv::host {
 
 /// Sampler and penalties of every slot.
 class SlotSettings {
@@ -70,4 +70,4 @@ struct ModelSettings {
   TokenId stop_token = kEndOfText;  // of completions that say nothing of their own
 };
 
-}  // namespace rwkv::bridge
+}  // namespace rwkv::host

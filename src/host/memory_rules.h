@@ -1,15 +1,18 @@
-// What caches may take and give back, for whoever holds models: the bridge's runtime and that of the C ABI.
+// What caches may take and give back, for whoever holds models.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
-#include "protocol/messages.h"
 #include "runtime/memory_budget.h"
 #include "runtime/state_cache.h"
 
-namespace rwkv::bridge {
+namespace rwkv::host {
+
+/// How badly the system lacks memory, by what goes: half of the states of models that do nothing; all states; the
+/// weights of models that do nothing, too.
+enum class MemoryPressure { kModerate, kLow, kCritical };
 
 /// Caches share what the budget leaves them. Models that wake up take from that without asking anybody, so this is
 /// looked at again and again.
@@ -44,13 +47,13 @@ class CacheBounds {
 };
 
 /// Drops of a model's states what goes at this level.
-inline void drop_states(StateCache& cache, protocol::MemoryPressure level, bool model_is_busy) {
+inline void drop_states(StateCache& cache, MemoryPressure level, bool model_is_busy) {
   const StateCache::Stats stats = cache.stats();
-  if (level != protocol::MemoryPressure::kModerate) {
+  if (level != MemoryPressure::kModerate) {
     cache.release();  // also what is going to be read for the next turns
   } else if (!model_is_busy) {
     cache.shrink_to(stats.pinned_bytes + (stats.bytes - stats.pinned_bytes) / 2);
   }
 }
 
-}  // namespace rwkv::bridge
+}  // namespace rwkv::host

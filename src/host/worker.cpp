@@ -1,11 +1,11 @@
-#include "bridge/worker.h"
+#include "host/worker.h"
 
 #include <utility>
 
 #include "base/error_of.h"
 #include "base/log.h"
 
-namespace rwkv::bridge {
+namespace rwkv::host {
 
 Worker::Worker() : thread_([this] { run(); }) {}
 
@@ -41,4 +41,4 @@ void Worker::run() {
   }
 }
 
-}  // namespace rwkv::bridge
+}  // namespace rwkv::host

@@ -1,8 +1,8 @@
-#include "bridge/settings.h"
+#include "host/settings.h"
 
 #include <random>
 
-namespace rwkv::bridge {
+namespace rwkv::host {
 namespace {
 
 // SplitMix64's mixing step: neighbouring inputs give unrelated outputs.
@@ -24,4 +24,4 @@ std::vector<std::uint64_t> SeedSource::next_run(std::size_t slots) {
   return seeds;
 }
 
-}  // namespace rwkv::bridge
+}  // namespace rwkv::host

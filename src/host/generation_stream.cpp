@@ -1,10 +1,10 @@
-#include "bridge/generation_stream.h"
+#include "host/generation_stream.h"
 
 #include <algorithm>
 #include <chrono>
 #include <utility>
 
-namespace rwkv::bridge {
+namespace rwkv::host {
 namespace {
 
 constexpr std::size_t kMostEvents = 4096;
@@ -161,4 +161,4 @@ bool GenerationStream::end_taken(std::size_t slot) const {
   return slots_[slot].end_taken;
 }
 
-}  // namespace rwkv::bridge
+}  // namespace rwkv::host
