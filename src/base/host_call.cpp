@@ -2,8 +2,10 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <cstddef>
 #include <cstdlib>
 #include <mutex>
+#include <new>
 
 #include "base/fork.h"
 
@@ -14,7 +16,6 @@ constexpr std::chrono::seconds kLongestWait{1};
 
 thread_local int depth = 0;
 
-// Never destroyed: it is used while the process is torn down.
 struct Calls {
   std::mutex mutex;
   std::condition_variable ended;
@@ -22,7 +23,12 @@ struct Calls {
   bool refused = false;
 };
 
+// Never destroyed, as it is used while the process is torn down; and not allocated, as there may be no memory when the
+// first call begins.
+alignas(Calls) std::byte storage[sizeof(Calls)];
 Calls* instance = nullptr;
+
+void make_instance() noexcept { instance = new (storage) Calls; }
 
 void refuse_calls() noexcept {
   Calls& calls = *instance;
@@ -34,8 +40,8 @@ void refuse_calls() noexcept {
 
 Calls& calls() {
   static const bool made = [] {
-    instance = new Calls;
-    at_fork([] { instance->mutex.lock(); }, [] { instance->mutex.unlock(); }, [] { instance = new Calls; });
+    make_instance();
+    at_fork([] { instance->mutex.lock(); }, [] { instance->mutex.unlock(); }, make_instance);
     // Handlers run in the reverse order: before the destructors of what the host has made up to now.
     std::atexit(refuse_calls);
     return true;

@@ -6,8 +6,8 @@
 
 namespace rwkv::protocol {
 
-/// Empties a value from its leaves up. The library's destructor puts what is nested on a stack that it allocates, and ends
-/// the process where it cannot: emptied, there is nothing to put there. Recurses as deep as the value is.
+/// Empties a value from its leaves up. The library's destructor puts what is nested on a stack that it allocates, and
+/// ends the process where it cannot: emptied, there is nothing to put there. Recurses as deep as the value is.
 inline void take_apart(nlohmann::json& json) noexcept {
   if (json.is_array()) {
     auto& list = json.get_ref<nlohmann::json::array_t&>();
