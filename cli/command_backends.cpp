@@ -15,10 +15,29 @@ void run(bool json) {
     if (json) {
       Json entry{{"name", backend->name()}, {"available", !reason}, {"description", backend->description()}};
       if (reason) entry["reason"] = *reason;
+      entry["devices"] = Json::array();
+      for (const Device& device : backend->devices()) {
+        entry["devices"].push_back({{"id", device.id},
+                                    {"name", device.name},
+                                    {"kind", to_string(device.kind)},
+                                    {"totalBytes", device.total_bytes},
+                                    {"freeBytes", device.free_bytes}});
+      }
+      entry["settings"] = Json::array();
+      for (const Setting& setting : backend->settings()) {
+        entry["settings"].push_back({{"key", setting.key}, {"meaning", setting.meaning}});
+      }
       list.push_back(entry);
     } else {
       std::printf("%-12s %s%s\n", std::string(backend->name()).c_str(), backend->description().c_str(),
                   reason ? (", not available: " + *reason).c_str() : "");
+      for (const Device& device : backend->devices()) {
+        std::printf("  --device %-10s %s, %s of %s free\n", device.id.c_str(), device.name.c_str(),
+                    megabytes(device.free_bytes).c_str(), megabytes(device.total_bytes).c_str());
+      }
+      for (const Setting& setting : backend->settings()) {
+        std::printf("  --set %s=...  %s\n", setting.key.c_str(), setting.meaning.c_str());
+      }
     }
   }
   if (json) print_json(list);

@@ -20,25 +20,12 @@ std::unique_ptr<LanguageModel> load_with_all_sequences(const ModelOptions& optio
   }
 }
 
-ModelInfo described(const ModelOptions& options) {
-  ModelRequest request;
-  request.model_path = options.model;
-  request.backend = options.backend;
-  request.tokenizer_path = options.vocabulary;
-  request.options.threads = options.threads;
-  request.options.gpu_layers = options.gpu_layers;
-  request.options.max_sequences = kMostSequences;
-  return describe_model(request).info;
-}
-
 void run(const ModelOptions& options, bool whole, bool json) {
-  const ModelInfo info = whole ? load_with_all_sequences(options)->info() : described(options);
+  const ModelSource source(options.model);
+  const ModelInfo info =
+      whole ? load_with_all_sequences(options)->info() : describe_model(options.request(kMostSequences), source).info;
   const auto need_of = [&](int sequences) {
-    LoadOptions load;
-    load.threads = options.threads;
-    load.gpu_layers = options.gpu_layers;
-    load.max_sequences = sequences;
-    return backend_by_name(info.backend).estimate(options.model, load);
+    return backend_by_name(info.backend).estimate(source, options.request(sequences).options);
   };
   const MemoryNeed need = need_of(1);
   const std::uint64_t growth = (need_of(kMostSequences).owned - need.owned) / (kMostSequences - 1);
@@ -58,6 +45,8 @@ void run(const ModelOptions& options, bool whole, bool json) {
                 {"mappedBytes", need.mapped},
                 {"privateBytes", need.owned},
                 {"privateBytesPerFurtherSequence", growth},
+                {"deviceBytes", need.on_device},
+                {"device", info.device.id},
                 {"batchSizes", info.batch_sizes},
                 {"threads", info.threads},
                 {"checked", whole ? "whole" : "header"}});
@@ -72,8 +61,9 @@ void run(const ModelOptions& options, bool whole, bool json) {
   std::printf(
       "memory        %s of weights, mapped; %s for state and buffers of one sequence, %s for each further one\n",
       megabytes(need.mapped).c_str(), megabytes(need.owned).c_str(), megabytes(growth).c_str());
-  std::printf("runs on       %s, %d threads, up to %d sequences at once\n", info.backend.c_str(), info.threads,
-              info.batch_sizes.empty() ? 1 : info.batch_sizes.back());
+  if (need.on_device > 0) std::printf("              %s on the device\n", megabytes(need.on_device).c_str());
+  std::printf("runs on       %s (%s), %d threads, up to %d sequences at once\n", info.backend.c_str(),
+              info.device.id.c_str(), info.threads, info.batch_sizes.empty() ? 1 : info.batch_sizes.back());
   std::printf("checked       %s\n", whole ? "all of it, by loading it" : "the header; --check loads the whole file");
 }
 

@@ -92,16 +92,38 @@ void ModelOptions::add_loading_to(CLI::App& app) {
       ->check(at_least(0));
   app.add_option("--gpu-layers", gpu_layers, "Layers on the GPU (-1: the backend's default)")
       ->check(CLI::Range(-1, 100000));
+  app.add_option("--device", device, "Device of the backend to run on, as `rwkv backends` lists them");
+  app.add_option_function<std::vector<std::string>>(
+         "--set",
+         [this](const std::vector<std::string>& given) {
+           for (const std::string& one : given) {
+             const std::size_t equals = one.find('=');
+             if (equals == 0 || equals == std::string::npos) {
+               throw CLI::ValidationError("--set", "'" + one + "' is not KEY=VALUE");
+             }
+             settings[one.substr(0, equals)] = one.substr(equals + 1);
+           }
+         },
+         "A setting of the backend, as `rwkv backends` lists them; may be given several times")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
 }
 
-std::unique_ptr<LanguageModel> ModelOptions::load(int max_sequences) const {
+ModelRequest ModelOptions::request(int max_sequences) const {
   ModelRequest request;
   request.model_path = model;
   request.backend = backend;
   request.tokenizer_path = vocabulary;
   request.options.threads = threads;
   request.options.gpu_layers = gpu_layers;
+  request.options.device = device;
+  request.options.settings = settings;
   request.options.max_sequences = max_sequences;
+  return request;
+}
+
+std::unique_ptr<LanguageModel> ModelOptions::load(int max_sequences) const {
+  ModelRequest request = this->request(max_sequences);
   request.options.cancel = interrupt();
   ProgressLine line;
   request.options.progress = [&line](float part) {

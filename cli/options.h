@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -40,9 +41,6 @@ CLI::Range at_least(int least);
 /// what is none, an empty one too.
 Tokens parse_tokens(std::string_view text);
 
-/// As many answers as a model can write at once.
-constexpr int kMostSequences = 16;
-
 /// What `-p` gives: "-" stands for all of standard input. Throws like read_all().
 std::string given_text(const std::string& argument);
 /// For the help of such options.
@@ -54,10 +52,14 @@ struct ModelOptions {
   std::string vocabulary;
   int threads = 0;
   int gpu_layers = -1;
+  std::string device;
+  std::map<std::string, std::string> settings;
 
   void add_to(CLI::App& app);
   /// The same without --model.
   void add_loading_to(CLI::App& app);
+  /// What to load, without progress and cancel.
+  ModelRequest request(int max_sequences) const;
   /// Loads with a progress line on a terminal; Ctrl-C cancels.
   std::unique_ptr<LanguageModel> load(int max_sequences = 1) const;
 };

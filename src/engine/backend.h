@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,14 +11,22 @@
 #include <vector>
 
 #include "base/cancel.h"
+#include "engine/device.h"
 #include "engine/model.h"
+#include "engine/source.h"
 
 namespace rwkv {
 
+/// The most sequences that a model is loaded with.
+inline constexpr int kMostSequences = 16;
+
 struct LoadOptions {
-  int threads = 0;         // 0: chosen from the machine; a backend may use fewer than are asked for
-  int gpu_layers = -1;     // -1: the backend's default, 0: none, more than the model has: all
-  int max_sequences = 16;  // slots to provide, 1 to 16
+  int threads = 0;                     // 0: chosen from the machine; a backend may use fewer than are asked for
+  int gpu_layers = -1;                 // -1: the backend's default, 0: none, more than the model has: all
+  int max_sequences = kMostSequences;  // slots to provide, 1 to kMostSequences
+  std::string device;                  // Device::id; empty: the backend's default
+  /// The backend's own options, see Backend::settings().
+  std::map<std::string, std::string> settings;
   /// Called with 0..1, not decreasing and 1 at the end, from the loading thread. What it throws ends the load and comes
   /// out of load().
   std::function<void(float)> progress;
@@ -34,8 +43,17 @@ struct MemoryNeed {
   /// Addresses that are taken beside those and hardly written to, at the worst moment of a load: stacks of threads,
   /// buffers for the worst case. No memory, but some processes have few addresses.
   std::uint64_t reserved = 0;
+  /// Memory of the device that is not the host's.
+  std::uint64_t on_device = 0;
 
+  /// Of the host.
   std::uint64_t total() const noexcept { return mapped + owned; }
+};
+
+/// An option that one backend has.
+struct Setting {
+  std::string key;
+  std::string meaning;  // with the values it can have, for people
 };
 
 class Backend {
@@ -48,14 +66,26 @@ class Backend {
   virtual std::string description() const = 0;
   /// Why it cannot run on this machine, or nothing when it can.
   virtual std::optional<std::string> unavailable_reason() const = 0;
-  /// Whether the file looks like one of this backend's, by content and not by name. Throws Error(kOutOfMemory) only.
-  virtual bool recognises(const std::string& path) const = 0;
-  /// What load() is going to take once all sequences are in use, from the file's header alone. Throws as that does.
-  virtual MemoryNeed estimate(const std::string& path, const LoadOptions& options) const = 0;
-  /// Checks the whole file first, then loads it. Throws Error(kNotFound, kIo, kBadFile, kUnsupported, kOutOfMemory,
+  /// What models can be loaded on, with figures of the moment; first what is used where nothing is asked for. Empty
+  /// where the backend is unavailable.
+  virtual std::vector<Device> devices() const = 0;
+  /// The keys that LoadOptions::settings can have.
+  virtual std::vector<Setting> settings() const = 0;
+
+  /// How well it suits the source, by content and not by name: 0 not at all, 50 a format that it reads, up to 100 one
+  /// that is made for it. The best one loads it. Throws Error(kOutOfMemory) only.
+  virtual int match(const ModelSource& source) const = 0;
+  /// What load() is going to take beside the source's own mapping once all sequences are in use, from the header alone.
+  /// Throws as that does.
+  virtual MemoryNeed estimate(const ModelSource& source, const LoadOptions& options) const = 0;
+  /// Checks the whole source first, then loads it. Throws Error(kNotFound, kIo, kBadFile, kUnsupported, kOutOfMemory,
   /// kCancelled, kInvalidArgument for options out of range).
-  virtual std::unique_ptr<Model> load(const std::string& path, const LoadOptions& options) const = 0;
+  virtual std::unique_ptr<Model> load(const ModelSource& source, const LoadOptions& options) const = 0;
 };
+
+/// What every backend refuses alike: throws Error(kInvalidArgument) for a number of sequences out of range, a device
+/// that it does not have and a setting that it does not know, naming those that there are.
+void check_options(const Backend& backend, const LoadOptions& options);
 
 /// All backends of this build, available or not, best first.
 const std::vector<std::unique_ptr<Backend>>& backends();
@@ -63,9 +93,9 @@ const std::vector<std::unique_ptr<Backend>>& backends();
 /// The backend with this name. Throws Error(kUnsupported) naming the ones there are.
 const Backend& backend_by_name(std::string_view name);
 
-/// The first available backend that recognises the file, or else an unavailable one, whose load() says what it lacks.
-/// Throws Error(kNotFound, kIo) when the file does not exist or cannot be read and Error(kBadFile) when none recognises
-/// it.
-const Backend& backend_for_file(const std::string& path);
+/// The available backend that suits the source best, the first of several; where there is none an unavailable one,
+/// whose load() says what it lacks. Throws Error(kBadFile), for a folder Error(kIo), saying what it is, where none
+/// suits.
+const Backend& backend_for(const ModelSource& source);
 
 }  // namespace rwkv

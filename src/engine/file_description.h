@@ -18,8 +18,8 @@ class DescribesFiles {
  public:
   virtual ~DescribesFiles() = default;
 
-  /// The file is checked as Backend::load() checks it, and refused as that does; no weights are read.
-  virtual FileDescription describe(const std::string& path, const LoadOptions& options) const = 0;
+  /// The source is checked as Backend::load() checks it, and refused as that does; no weights are read.
+  virtual FileDescription describe(const ModelSource& source, const LoadOptions& options) const = 0;
 };
 
 }  // namespace rwkv

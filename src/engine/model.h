@@ -1,6 +1,7 @@
 // The contract between the runtime and whatever computes a model. Nothing here names a backend.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -10,6 +11,7 @@
 
 #include "base/cancel.h"
 #include "base/token.h"
+#include "engine/device.h"
 #include "engine/state.h"
 #include "engine/state_form.h"
 #include "text/vocabulary.h"
@@ -33,6 +35,18 @@ struct ModelInfo {
   std::uint64_t fingerprint = 0;  // tells models apart whose states cannot be exchanged
   std::vector<int> batch_sizes;   // numbers of sequences one evaluate() call can step together, ascending
   int threads = 0;
+  Device device;  // that computes it
+  /// The longest that evaluate() goes without looking at its cancel token.
+  std::chrono::milliseconds longest_call{50};
+  /// EvalItem::embeddings may be given.
+  bool takes_embeddings = false;
+  /// The most tokens of one evaluate() call that can have Output::kAllLogits; 0: none can.
+  int logit_rows = 0;
+  /// Output::kLastHidden may be asked for.
+  bool gives_hidden = false;
+  /// A token that is stepped changes the state as one that is read among others does, bit for bit, so that the state
+  /// after an answer is that after the same text.
+  bool decode_equals_prefill = false;
   /// The state after a text is the same, bit for bit, however the text was cut into evaluations of its sequence alone,
   /// as long as each had at least `stable_piece` tokens and each border is a multiple of `stable_grid`. (Kernels for
   /// few tokens may add up in another order.) 1 and 1: always the same, together with other sequences too.
@@ -57,14 +71,24 @@ class Sequence {
   virtual void restore(const State& state) = 0;
 };
 
-/// A sequence's share of one evaluation.
+/// What an evaluation gives beside the new state. ModelInfo says what a model offers; Error(kUnsupported) for the rest.
+enum class Output {
+  kNone,
+  kLastLogits,  // vocabulary values: of what follows the last token
+  kAllLogits,   // tokens x vocabulary, row-major: of what follows each of them
+  kLastHidden,  // width values: the last layer's after the last normalisation, of which the logits are made
+};
+
+/// A sequence's share of one evaluation: tokens, or embeddings in their place.
 struct EvalItem {
   Sequence* sequence = nullptr;
-  std::span<const TokenId> tokens;  // at least one, each in [0, vocabulary)
-  bool wants_logits = true;         // of the last token
-  /// Set by evaluate(): when wanted, ModelInfo::vocabulary values in the backend's memory, valid until its next call,
-  /// else empty.
-  std::span<const float> logits;
+  std::span<const TokenId> tokens = {};  // each in [0, vocabulary)
+  /// n x ModelInfo::width values, row-major, finite: each row stands for a token, in the place of its row of the
+  /// embedding table, before the first normalisation.
+  std::span<const float> embeddings = {};
+  Output wants = Output::kLastLogits;
+  /// Set by evaluate(): what was wanted, in the backend's memory, valid until its next call.
+  std::span<const float> output = {};
 };
 
 /// A loaded model. Methods are called by one thread at a time; the const ones by any at any time.
@@ -80,11 +104,14 @@ class Model {
   /// A sequence at the zero state. Throws Error(kOutOfMemory) when all slots (the largest batch size) are taken.
   virtual std::unique_ptr<Sequence> create_sequence() = 0;
 
-  /// Feeds each item's tokens to its sequence; items name different sequences of this model and may differ in length.
-  /// Looks at `cancel` at least every few milliseconds. On any Error (kCancelled, kEvaluation, kInvalidArgument for bad
-  /// tokens) the sequences whose tokens had been handed to the backend are reset; validation errors change nothing.
+  /// Feeds each item's tokens or embeddings, one of both and at least one, to its sequence; items name different
+  /// sequences of this model and may differ in length. Looks at `cancel` at least once in ModelInfo::longest_call. On
+  /// any Error (kCancelled, kEvaluation, kOutOfMemory) the sequences whose tokens had been handed to the backend are
+  /// reset; validation errors (kInvalidArgument for bad items, kUnsupported for what the model does not offer) change
+  /// nothing.
   virtual void evaluate(std::span<EvalItem> items, const CancelToken& cancel) = 0;
 
+  /// How states are laid out, or null where the backend does not tell: they stay within the process then.
   virtual std::shared_ptr<const StateForm> state_form() const = 0;
 
   /// Number of threads evaluate() uses from now on, 1 or more.

@@ -15,23 +15,56 @@ namespace rwkv {
 /// The largest blocks that come and go by the hundred.
 using StateBytes = std::vector<std::byte, PageAllocator<std::byte>>;
 
-/// Everything a sequence remembers after `position` tokens, in the form of the backend that made it. Immutable; copies
-/// share the bytes. A default-constructed State is the zero state.
+/// What a state is made of, wherever it lies: in memory of the host, or where a device keeps its own. Immutable, in the
+/// form of the backend that made it; safe from any thread. It may outlive its model.
+class StateData {
+ public:
+  virtual ~StateData() = default;
+
+  /// Memory that it takes, of the host or of the device.
+  virtual std::uint64_t bytes() const noexcept = 0;
+  /// A copy in memory of the host. Throws Error(kOutOfMemory, kEvaluation).
+  virtual StateBytes to_host() const = 0;
+};
+
+/// In memory of the host.
+class HostState final : public StateData {
+ public:
+  explicit HostState(StateBytes bytes) : bytes_(std::move(bytes)) {}
+
+  std::uint64_t bytes() const noexcept override { return bytes_.size(); }
+  StateBytes to_host() const override { return bytes_; }
+  std::span<const std::byte> host() const noexcept { return bytes_; }
+
+ private:
+  const StateBytes bytes_;
+};
+
+/// Everything a sequence remembers after `position` tokens. A handle: copies share the data. A default-constructed
+/// State is the zero state.
 class State {
  public:
   State() = default;
+  State(std::shared_ptr<const StateData> data, std::int64_t position) : data_(std::move(data)), position_(position) {}
   State(StateBytes bytes, std::int64_t position)
-      : bytes_(std::make_shared<const StateBytes>(std::move(bytes))), position_(position) {}
+      : State(std::make_shared<const HostState>(std::move(bytes)), position) {}
 
   /// Number of tokens that led here.
   std::int64_t position() const noexcept { return position_; }
-  std::span<const std::byte> bytes() const noexcept {
-    return bytes_ ? std::span<const std::byte>(*bytes_) : std::span<const std::byte>();
-  }
   bool is_zero() const noexcept { return position_ == 0; }
 
+  /// As of its data; 0 and empty for the zero state.
+  std::uint64_t bytes() const noexcept { return data_ ? data_->bytes() : 0; }
+  StateBytes to_host() const { return data_ ? data_->to_host() : StateBytes(); }
+
+  /// For the backend that made it: its own kind of data, or null where somebody else made it.
+  template <class Data>
+  const Data* as() const noexcept {
+    return dynamic_cast<const Data*>(data_.get());
+  }
+
  private:
-  std::shared_ptr<const StateBytes> bytes_;
+  std::shared_ptr<const StateData> data_;
   std::int64_t position_ = 0;
 };
 

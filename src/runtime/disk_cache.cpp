@@ -184,7 +184,7 @@ void DiskCache::offer(std::span<const TokenId> tokens, const State& state) {
     if (knows(name, tokens)) {
       used_.insert(std::move(name));
     } else {
-      const std::uint64_t bytes = state.bytes().size();
+      const std::uint64_t bytes = state.bytes();
       if (state.is_zero() || bytes > limit_bytes_) return;
       if (!offers_.empty() && offered_bytes_ + bytes > kMostOfferedBytes) return;
       offers_.push_back({Tokens(tokens.begin(), tokens.end()), state});
@@ -266,7 +266,7 @@ void DiskCache::run() noexcept {
     if (!offers_.empty()) {
       offer = std::move(offers_.front());
       offers_.pop_front();
-      offered_bytes_ -= offer.state.bytes().size();
+      offered_bytes_ -= offer.state.bytes();
     }
     // A look costs microseconds a file: while there is more to be written, the bound may be passed by a little.
     const std::uint64_t may_wait = offers_.empty() ? 0 : limit_bytes_ / 16;
@@ -312,7 +312,7 @@ void DiskCache::keep(const Offer& offer) {
   file.tensors = form_->tensors_of(offer.state);
   const std::string name = name_of(offer.tokens);
   fs::create_directories(folder_);  // somebody may have removed it
-  unlisted_bytes_ += offer.state.bytes().size();
+  unlisted_bytes_ += offer.state.bytes();
   write_state_file(utf8_from_path(folder_ / path_from_utf8(name)), file);
   {
     const std::lock_guard lock(mutex_);

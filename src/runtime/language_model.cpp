@@ -69,20 +69,35 @@ Vocabulary choose_vocabulary(const ModelRequest& request, const ModelInfo& info,
   return vocabulary;
 }
 
-const Backend& backend_of(const ModelRequest& request) {
-  return request.backend.empty() ? backend_for_file(request.model_path) : backend_by_name(request.backend);
+const Backend& backend_of(const ModelRequest& request, const ModelSource& source) {
+  return request.backend.empty() ? backend_for(source) : backend_by_name(request.backend);
 }
 
 namespace {
 
+void refuse_beyond_device(const ModelRequest& request, const Backend& backend, const MemoryNeed& need) {
+  if (need.on_device == 0) return;
+  for (const Device& device : backend.devices()) {
+    if (!request.options.device.empty() && device.id != request.options.device) continue;
+    if (device.free_bytes == 0 || need.on_device <= device.free_bytes) return;
+    const auto megabytes = [](std::uint64_t bytes) { return std::to_string(bytes >> 20) + " MB"; };
+    throw Error(ErrorCode::kOutOfMemory, "'" + request.model_path + "' needs " + megabytes(need.on_device) +
+                                             " of the memory of the device " + device.id + ", which has " +
+                                             megabytes(device.free_bytes) +
+                                             "; release a model there, use another device or a smaller model");
+  }
+}
+
 // `claim` is to be held until nothing more is taken for the model.
 LoadedModel load_weights(const ModelRequest& request, std::optional<AddressClaim>& claim) {
-  const Backend& backend = backend_of(request);
+  const ModelSource source(request.model_path);
+  const Backend& backend = backend_of(request, source);
   LoadedModel loaded;
-  const MemoryNeed need = backend.estimate(request.model_path, request.options);
+  const MemoryNeed need = backend.estimate(source, request.options);
+  refuse_beyond_device(request, backend, need);
   loaded.memory = MemoryGrant(request.model_path, need, request.budget, inspect_machine());
   claim.emplace(request.model_path, need, inspect_machine, request.options.cancel);
-  loaded.model = backend.load(request.model_path, request.options);
+  loaded.model = backend.load(source, request.options);
   return loaded;
 }
 
@@ -290,7 +305,7 @@ Score LanguageModel::score(std::string_view source, std::string_view target, con
   context.insert(context.end(), source_tokens.begin(), source_tokens.end());
   Tokens wanted = tokenizer_.encode(target);
   if (wanted.empty()) throw Error(ErrorCode::kInvalidArgument, "there is nothing to score: the target text is empty");
-  const auto task = std::make_shared<ScoreTask>(tokenizer_, std::move(context), std::move(wanted), cancel);
+  const auto task = std::make_shared<ScoreTask>(tokenizer_, context, std::move(wanted), cancel);
   run(task);
   return task->score();
 }

@@ -147,6 +147,8 @@ class LanguageModel {
 
   // language_model_states.cpp
 
+  // Error(kUnsupported) for all of them where the backend keeps its states to itself (Model::state_form()).
+
   /// Writes the state after a prompt to a file (formats/state_file.h). Throws like state_after() and
   /// write_state_file().
   void save_state(const std::string& path, const Prompt& prompt, StateType type, const CancelToken& cancel);
@@ -171,6 +173,8 @@ class LanguageModel {
   LanguageModel(const ModelRequest& request, LoadedModel loaded, Tokenizer tokenizer);
 
   LoadedModel load_again(const CancelToken& cancel);
+  /// Throws Error(kUnsupported) where the backend does not tell it.
+  const StateForm& state_form() const;
 
   struct KnownInitialState {
     std::string tag;
@@ -193,7 +197,7 @@ class LanguageModel {
 
   ModelRequest request_;  // to load it again; its threads change between steps
   ModelInfo info_;
-  const std::shared_ptr<const StateForm> state_form_;
+  const std::shared_ptr<const StateForm> state_form_;  // may be null
   const MemoryNeed need_;
   Tokenizer tokenizer_;
   OpeningRules opening_;

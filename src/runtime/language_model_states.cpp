@@ -4,6 +4,7 @@
 
 #include "base/checksum.h"
 #include "base/mapped_file.h"
+#include "formats/foreign_state.h"
 #include "runtime/initial_state.h"
 #include "runtime/language_model.h"
 
@@ -18,22 +19,45 @@ constexpr std::size_t kKeyGrid = 16;
   throw Error(code, "'" + path + "': " + reason);
 }
 
+// Two backends of that engine save states; one of them without anything around the numbers, in an order of its own.
+State state_of_existing_engine(const OldStateFile& file, const StateForm& form, const ModelInfo& info) {
+  if (file.state.size() == info.state_bytes) {
+    throw Error(ErrorCode::kUnsupported, "the state was saved by web-rwkv; save the conversation again");
+  }
+  const StateTensors shape{static_cast<std::uint32_t>(info.layers),
+                           static_cast<std::uint32_t>(info.width),
+                           static_cast<std::uint32_t>(info.heads),
+                           static_cast<std::uint32_t>(info.head_size),
+                           {}};
+  const ForeignState foreign = parse_foreign_state(file.state, file.tokens);
+  return form.state_of(read_foreign_state(foreign.bytes, shape), static_cast<std::int64_t>(foreign.tokens));
+}
+
 }  // namespace
+
+const StateForm& LanguageModel::state_form() const {
+  if (state_form_) return *state_form_;
+  throw Error(ErrorCode::kUnsupported, "the backend " + info_.backend +
+                                           " keeps its states to itself, so that they cannot be saved or loaded; use "
+                                           "another backend for this model");
+}
 
 void LanguageModel::save_state(const std::string& path, const Prompt& prompt, StateType type,
                                const CancelToken& cancel) {
+  const StateForm& form = state_form();
   refuse_to_replace(path);
   StateFile file;
   file.type = type;
   file.fingerprint = info().fingerprint;
   file.backend = info().backend;
   file.tokens = prompt.tokens;
-  file.tensors = state_form_->tensors_of(state_after(prompt, cancel));
+  file.tensors = form.tensors_of(state_after(prompt, cancel));
   cancel.check();
   write_state_file(path, file);
 }
 
 void LanguageModel::load_state(const std::string& path) {
+  const StateForm& form = state_form();
   const MappedFile mapped(path);
   Tokens tokens;
   State state;
@@ -44,12 +68,12 @@ void LanguageModel::load_state(const std::string& path) {
              "the state was saved with another model (by " + file.backend + "); it means nothing to this one");
     }
     tokens = std::move(file.tokens);
-    state = state_form_->state_of(file.tensors, static_cast<std::int64_t>(tokens.size()));
+    state = form.state_of(file.tensors, static_cast<std::int64_t>(tokens.size()));
   } else {
-    OldStateFile file = parse_old_state_file(mapped.bytes(), path);
-    tokens = std::move(file.tokens);
+    const OldStateFile file = parse_old_state_file(mapped.bytes(), path);
+    tokens = file.tokens;
     try {
-      state = state_form_->import_state(file.state, tokens);
+      state = state_of_existing_engine(file, form, info());
     } catch (const Error& error) {
       refuse(error.code(), path, error.what());
     }
@@ -65,7 +89,9 @@ void LanguageModel::load_state(const std::string& path) {
 
 void LanguageModel::set_state_folder(const std::string& folder, std::uint64_t limit_bytes) {
   cache_.set_disk(nullptr);
-  if (!folder.empty()) cache_.set_disk(std::make_shared<DiskCache>(info_, state_form_, folder, limit_bytes));
+  if (folder.empty()) return;
+  state_form();  // throws where there is none
+  cache_.set_disk(std::make_shared<DiskCache>(info_, state_form_, folder, limit_bytes));
 }
 
 void LanguageModel::load_initial_state(const std::string& path) {
@@ -81,7 +107,7 @@ void LanguageModel::load_initial_state(const std::string& path) {
   const std::uint64_t content = checksum(std::as_bytes(std::span(tensors.values)));
   tokenizer_.encode(initial.tag + std::to_string(content), initial.key);
   initial.key.resize((initial.key.size() / kKeyGrid + 1) * kKeyGrid, kEndOfText);
-  initial.state = state_form_->state_of(tensors, static_cast<std::int64_t>(initial.key.size()));
+  initial.state = state_form().state_of(tensors, static_cast<std::int64_t>(initial.key.size()));
   const std::lock_guard lock(initial_states_mutex_);
   cache_.pin(initial.key, initial.state);
   initial_states_.emplace(path, std::move(initial));

@@ -13,12 +13,14 @@ struct ModelDescription {
 /// What the files say, refused as LanguageModel::load() refuses them. Memory is not looked at. A backend that cannot
 /// describe files loads the model.
 ModelDescription describe_model(const ModelRequest& request);
+/// The same of a source that the caller goes on asking.
+ModelDescription describe_model(const ModelRequest& request, const ModelSource& source);
 
 /// The vocabulary that a request asks for: the file's own, or that of `tokenizer_path`, which must agree with it.
 /// `embedded` may be null. Throws what Vocabulary::from_file throws and Error(kBadFile, kInvalidArgument).
 Vocabulary choose_vocabulary(const ModelRequest& request, const ModelInfo& info, const Vocabulary* embedded);
 
-/// The backend of the request. Throws Error of backend_by_name and backend_for_file.
-const Backend& backend_of(const ModelRequest& request);
+/// The backend of the request. Throws like backend_by_name() and backend_for().
+const Backend& backend_of(const ModelRequest& request, const ModelSource& source);
 
 }  // namespace rwkv

@@ -84,15 +84,16 @@ struct Score {
   std::string greedy_text;     // the most likely tokens at those places
 };
 
-/// How likely `target` is after a text, token by token.
+/// How likely `target` is after a text, each of its tokens after the true ones before it.
 class ScoreTask final : public WaitedTask {
  public:
-  /// `target` is not empty; `tokenizer` outlives the task.
-  ScoreTask(const Tokenizer& tokenizer, Tokens text, Tokens target, const CancelToken& cancel)
-      : WaitedTask(std::move(text), cancel), tokenizer_(tokenizer), target_(std::move(target)) {}
+  /// Neither is empty; `tokenizer` outlives the task.
+  ScoreTask(const Tokenizer& tokenizer, const Tokens& text, Tokens target, const CancelToken& cancel);
 
+  bool continues() const override { return false; }
   bool uses_cache() const override { return false; }
-  std::optional<TokenId> next(std::span<const float> logits) override;
+  std::size_t scores_from() const override { return text().size() - target_.size(); }
+  void scored(std::span<const float> logits) override;
   const Score& score() const noexcept { return score_; }
 
  private:

@@ -265,7 +265,7 @@ void Scheduler::step_some(std::size_t begin, std::size_t count) {
   std::size_t writers = 0;
   std::size_t readers = 0;
   for (std::size_t i = begin; i < begin + count; ++i) {
-    items.push_back({sequences_[i].get(), std::span(&slots_[i].pending, 1), true, {}});
+    items.push_back({.sequence = sequences_[i].get(), .tokens = std::span(&slots_[i].pending, 1)});
     if (slots_[i].task->is_measured()) ++(slots_[i].writing ? writers : readers);
   }
   const Clock::time_point start = Clock::now();
@@ -278,7 +278,7 @@ void Scheduler::step_some(std::size_t begin, std::size_t count) {
     if (error) {
       retire(i, error);
     } else {
-      after_step(i, items[i - begin].logits);
+      after_step(i, items[i - begin].output);
     }
   }
   const double took = seconds_between(start, Clock::now());
@@ -317,7 +317,7 @@ void Scheduler::retire(std::size_t index, const std::optional<Error>& error) {
   if (slot.writing) slot.report.write_seconds = seconds_between(slot.first, Clock::now());
   static_cast<void>(error_of([&] {
     // Not where steps compute otherwise than reading does, nor what an evaluation that failed has left.
-    if (!slot.writing || cut().piece > 1 || !slot.task->uses_cache()) return;
+    if (!slot.writing || !info_.decode_equals_prefill || !slot.task->uses_cache()) return;
     Tokens whole = slot.task->text();
     whole.insert(whole.end(), slot.written.begin(), slot.written.end());
     if (sequences_[index]->position() != static_cast<std::int64_t>(whole.size())) return;

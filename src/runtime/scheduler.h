@@ -47,6 +47,12 @@ class SequenceTask {
   /// Whether next() is asked after the text, or the task ends with the state after it.
   virtual bool continues() const { return true; }
 
+  /// The logits after each token of the text from this index on are given to scored(): they are read with all their
+  /// logits. text().size(): none. Such a task uses no cache.
+  virtual std::size_t scores_from() const { return text().size(); }
+  /// One after another, vocabulary values each. What it throws ends this task.
+  virtual void scored(std::span<const float> logits) { static_cast<void>(logits); }
+
   /// `tokens` more of the text are read or found in the cache.
   virtual void read(std::size_t tokens) noexcept { static_cast<void>(tokens); }
   /// Chooses what follows, from the logits after the text and all that was chosen so far. Nothing ends the task.
@@ -188,6 +194,8 @@ class Scheduler {
   void free_followers(const SequenceTask& leader);
   bool read_pieces();
   bool read_piece(std::size_t index, double seconds);
+  EvalItem next_piece(const Slot& slot, std::size_t wanted) const;
+  void give_scores(Slot& slot, const EvalItem& piece) const;
   void reached(std::size_t index);
   void read_sequel();
   void keep_sequel(SequenceTask& task, std::uint64_t clears);

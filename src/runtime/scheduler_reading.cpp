@@ -133,7 +133,8 @@ void Scheduler::find_leader(std::size_t index) {
   };
   for (Slot& other : slots_) {
     if (&other == &slot || !other.reads() || other.task->uses_cache() != slot.task->uses_cache()) continue;
-    std::size_t shared = std::min({common_prefix(other.task->text(), slot.task->text()), other.body, slot.body});
+    std::size_t shared = std::min({common_prefix(other.task->text(), slot.task->text()), other.body, slot.body,
+                                   slot.task->scores_from()});  // nobody else's logits are its own
     // A place at which both can stop.
     const auto before = [&](std::size_t place) {
       const std::size_t earlier = place > cut().piece ? place - cut().piece : 0;
@@ -197,23 +198,42 @@ bool Scheduler::read_piece(std::size_t index, double seconds) {
   Slot& slot = slots_[index];
   std::size_t wanted = std::min(pieces_.tokens_in(seconds), kLargestPiece);
   if (seconds >= kLonePiece) wanted = std::max(wanted, pieces_.is_known() ? kSmallestLonePiece : kLargestPiece / 2);
-  const std::size_t stop = slot.places.empty() ? slot.body : slot.places.front();
-  const std::size_t size = piece_of(slot.done, stop, wanted, cut());
   bool has_read = false;
   const auto error = error_of([&] {
-    EvalItem piece{sequences_[index].get(), std::span(slot.task->text()).subspan(slot.done, size), false, {}};
+    EvalItem piece = next_piece(slot, wanted);
+    piece.sequence = sequences_[index].get();
+    const std::size_t size = piece.tokens.size();
     const Clock::time_point start = Clock::now();
     has_read = evaluate(std::span(&piece, 1), slot.task->cancel());
     if (!has_read) return;
     const double took = seconds_since(start);
-    pieces_.measured(size, took - waited_);
+    if (piece.wants == Output::kNone) pieces_.measured(size, took - waited_);
     if (slot.task->is_measured()) speeds_.add_prefill(size, took);
     slot.done += size;
     progress(slot, size);
-    if (slot.done == stop) reached(index);
+    give_scores(slot, piece);
+    if (slot.done == slot.body || (!slot.places.empty() && slot.done == slot.places.front())) reached(index);
   });
   if (error) retire(index, error);
   return has_read && !error && slots_[index].task != nullptr;
+}
+
+// About `wanted` tokens, up to the next place. What is wanted with logits begins with a piece of its own.
+EvalItem Scheduler::next_piece(const Slot& slot, std::size_t wanted) const {
+  std::size_t stop = slot.places.empty() ? slot.body : slot.places.front();
+  const std::span<const TokenId> text(slot.task->text());
+  if (const std::size_t scored = slot.task->scores_from(); slot.done < scored) {
+    stop = std::min(stop, scored);
+    return {.tokens = text.subspan(slot.done, piece_of(slot.done, stop, wanted, cut())), .wants = Output::kNone};
+  }
+  const auto most = static_cast<std::size_t>(std::max(info_.logit_rows, 1));
+  const std::size_t size = std::min({stop - slot.done, most, wanted});
+  return {.tokens = text.subspan(slot.done, size), .wants = size > 1 ? Output::kAllLogits : Output::kLastLogits};
+}
+
+void Scheduler::give_scores(Slot& slot, const EvalItem& piece) const {
+  const auto row = static_cast<std::size_t>(info_.vocabulary);
+  for (std::size_t at = 0; at < piece.output.size(); at += row) slot.task->scored(piece.output.subspan(at, row));
 }
 
 // A place to remember, or the end of what is read in pieces.
@@ -292,7 +312,7 @@ void Scheduler::read_sequel() {
     reader.restore(known);
     while (done < text.size()) {
       const std::size_t size = piece_of(done, text.size(), pieces_.tokens_in(kShortestTurn), cut());
-      EvalItem piece{&reader, text.subspan(done, size), false, {}};
+      EvalItem piece{.sequence = &reader, .tokens = text.subspan(done, size), .wants = Output::kNone};
       const Clock::time_point start = Clock::now();
       if (!evaluate(std::span(&piece, 1), CancelToken())) break;
       pieces_.measured(size, seconds_since(start) - waited_);

@@ -125,7 +125,7 @@ void StateCache::store(std::span<const TokenId> tokens, State state, bool pinned
     use.front() = &place;
     used_.splice(used_.begin(), use);
     place.used = used_.begin();
-    stats_.bytes += state.bytes().size();
+    stats_.bytes += state.bytes();
     place.state = std::move(state);
     ++stats_.entries;
   } else {
@@ -133,7 +133,7 @@ void StateCache::store(std::span<const TokenId> tokens, State state, bool pinned
   }
   if (!pinned || place.pinned) return;
   place.pinned = true;
-  stats_.pinned_bytes += place.state.bytes().size();
+  stats_.pinned_bytes += place.state.bytes();
 }
 
 void StateCache::insert(std::span<const TokenId> tokens, State state) {
@@ -174,8 +174,8 @@ void StateCache::erase(std::span<const TokenId> tokens) {
 
 // The state of a place goes, and the place with it where nothing needs it.
 void StateCache::forget(Place& place) {
-  stats_.bytes -= place.state.bytes().size();
-  if (place.pinned) stats_.pinned_bytes -= place.state.bytes().size();
+  stats_.bytes -= place.state.bytes();
+  if (place.pinned) stats_.pinned_bytes -= place.state.bytes();
   --stats_.entries;
   used_.erase(place.used);
   place.state = State();
@@ -301,7 +301,7 @@ std::vector<StateCache::Node> StateCache::nodes() const {
   nodes.reserve(used_.size());
   for (const Place* place : used_) {
     Node node;
-    node.bytes = place->state.bytes().size() + kPlaceBytes + key_bytes(place->edge.size());
+    node.bytes = place->state.bytes() + kPlaceBytes + key_bytes(place->edge.size());
     node.pinned = place->pinned;
     node.tokens = key_of(*place);
     nodes.push_back(std::move(node));

@@ -67,13 +67,14 @@ TEST(Cancel, InTheMiddleResetsTheCancelledSequencesAndNoOther) {
       feed(*model, *sequences[0], {1});
       sequences[3]->restore(bystander);
       feed(*model, *sequences[1], {1});
-      std::vector<EvalItem> items{{sequences[0].get(), all.first(250), true, {}}, {sequences[1].get(), all, true, {}}};
+      std::vector<EvalItem> items{{.sequence = sequences[0].get(), .tokens = all.first(250)},
+                                  {.sequence = sequences[1].get(), .tokens = all}};
       const CancelToken cancel;
       {
         const Later later(cancel, std::chrono::microseconds(700 * (round + 1)));
         if (!is_cancelled(*model, items, cancel)) continue;
       }
-      for (const EvalItem& item : items) EXPECT_TRUE(item.logits.empty());
+      for (const EvalItem& item : items) EXPECT_TRUE(item.output.empty());
       if (sequences[1]->position() == 1) continue;  // it had not begun
       ++cancelled;
       EXPECT_EQ(sequences[0]->position(), 0);
@@ -104,7 +105,7 @@ TEST(Cancel, TakesEffectWithin50MillisecondsInALongPrompt) {
       raised = Clock::now();
       cancel.cancel();
     });
-    std::vector<EvalItem> items{{sequence.get(), tokens, true, {}}};
+    std::vector<EvalItem> items{{.sequence = sequence.get(), .tokens = tokens}};
     EXPECT_TRUE(is_cancelled(*model, items, cancel));
     const auto end = Clock::now();
     later.join();

@@ -26,15 +26,15 @@ class ChangedFile : public ::testing::Test {
   }
   void load() {
     sequence_.reset();
-    model_ = backend_by_name("llama.cpp").load(path_, {});
+    model_ = backend_by_name("llama.cpp").load(ModelSource(path_), {});
     sequence_ = model_->create_sequence();
   }
   std::vector<float> logits() {
     const Tokens text{1, 2, 3, 4, 5, 6, 7, 8};
     sequence_->reset();
-    EvalItem item{sequence_.get(), text, true, {}};
+    EvalItem item{.sequence = sequence_.get(), .tokens = text};
     model_->evaluate(std::span(&item, 1), CancelToken());
-    return {item.logits.begin(), item.logits.end()};
+    return {item.output.begin(), item.output.end()};
   }
   void expect_bad_file() {
     for (int i = 0; i < 2; ++i) {

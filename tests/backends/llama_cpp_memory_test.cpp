@@ -29,14 +29,14 @@ std::uint64_t resident() {
 // What the process grows by when the model is loaded, one of its sequences reads a long text and all step together.
 std::uint64_t growth(const std::string& path, const LoadOptions& options) {
   const std::uint64_t before = resident();
-  const auto model = backend_by_name("llama.cpp").load(path, options);
+  const auto model = backend_by_name("llama.cpp").load(ModelSource(path), options);
   std::vector<std::unique_ptr<Sequence>> sequences;
   Tokens text;
   for (int i = 0; i < 600; ++i) text.push_back(1 + i % 60);
   std::vector<EvalItem> items;
   for (int i = 0; i < options.max_sequences; ++i) {
     sequences.push_back(model->create_sequence());
-    items.push_back({sequences.back().get(), std::span(text).first(i == 0 ? text.size() : 8), true, {}});
+    items.push_back({.sequence = sequences.back().get(), .tokens = std::span(text).first(i == 0 ? text.size() : 8)});
   }
   model->evaluate(items, CancelToken());
   for (EvalItem& item : items) item.tokens = std::span(text).first(1);
@@ -54,7 +54,7 @@ constexpr bool kMeasurable = true;
 void expect_good_estimate(const std::string& path, int sequences) {
   LoadOptions options;
   options.max_sequences = sequences;
-  const MemoryNeed need = backend_by_name("llama.cpp").estimate(path, options);
+  const MemoryNeed need = backend_by_name("llama.cpp").estimate(ModelSource(path), options);
   const std::uint64_t real = growth(path, options);
   std::printf("%d sequences: estimated %.1f MB + %.1f MB, measured %.1f MB\n", sequences,
               static_cast<double>(need.mapped) / 1e6, static_cast<double>(need.owned) / 1e6,
@@ -88,8 +88,9 @@ TEST(LlamaCppMemory, MoreSequencesNeedMore) {
   LoadOptions many;
   many.max_sequences = 16;
   const Backend& backend = backend_by_name("llama.cpp");
-  const auto state = backend.load(test::kModel, one)->info().state_bytes;
-  EXPECT_GE(backend.estimate(test::kModel, many).owned, backend.estimate(test::kModel, one).owned + 15 * state);
+  const auto state = backend.load(ModelSource(test::kModel), one)->info().state_bytes;
+  EXPECT_GE(backend.estimate(ModelSource(test::kModel), many).owned,
+            backend.estimate(ModelSource(test::kModel), one).owned + 15 * state);
 }
 
 TEST(LlamaCppMemory, ABadFileIsRefusedAsByALoad) {
@@ -97,7 +98,7 @@ TEST(LlamaCppMemory, ABadFileIsRefusedAsByALoad) {
   const auto path = scratch.path() / "model.gguf";
   test::write_file(path, test::read_file(test::kModel).substr(0, 1000));
   try {
-    backend_by_name("llama.cpp").estimate(path, {});
+    backend_by_name("llama.cpp").estimate(ModelSource(path), {});
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kBadFile);

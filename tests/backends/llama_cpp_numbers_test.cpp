@@ -89,11 +89,11 @@ TEST_P(Numbers, BatchOfAnySizeGivesWhatEachGivesAlone) {
     }
     for (int round = 1; round <= 2; ++round) {
       std::vector<EvalItem> items;
-      for (std::size_t i = count; i-- > 0;) items.push_back({sequences[i].get(), prompts[i], true, {}});
+      for (std::size_t i = count; i-- > 0;) items.push_back({.sequence = sequences[i].get(), .tokens = prompts[i]});
       model->evaluate(items, {});
       std::vector<Logits> together(count);
       for (std::size_t i = 0; i < count; ++i) {
-        const auto& logits = items[count - 1 - i].logits;
+        const auto& logits = items[count - 1 - i].output;
         together[i].assign(logits.begin(), logits.end());
       }
       for (std::size_t i = 0; i < count; ++i) {

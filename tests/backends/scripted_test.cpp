@@ -19,12 +19,12 @@ class Scripted : public testing::Test {
     return path;
   }
   std::unique_ptr<Model> load(const std::string& fields, const LoadOptions& options = {}) {
-    return make_scripted_backend()->load(write(R"({"rwkv_script": 1)" + fields + "}"), options);
+    return make_scripted_backend()->load(ModelSource(write(R"({"rwkv_script": 1)" + fields + "}")), options);
   }
   void refused(const std::string& json, const std::string& reason) {
     const std::string path = write(json);
-    expect_error(ErrorCode::kBadFile, reason, [&] { make_scripted_backend()->load(path, {}); });
-    EXPECT_FALSE(make_scripted_backend()->recognises(path));
+    expect_error(ErrorCode::kBadFile, reason, [&] { make_scripted_backend()->load(ModelSource(path), {}); });
+    EXPECT_EQ(make_scripted_backend()->match(ModelSource(path)), 0);
   }
 
   ScratchFolder folder_;
@@ -93,8 +93,9 @@ TEST_F(Scripted, FilesThatAreNoScriptAreRefused) {
   refused(R"({"rwkv_script": 1, "replies": )" + std::string(400'000, '[') + std::string(400'000, ']') + "}",
           "an object");
   refused(R"({"rwkv_script": 1, "name": ")" + std::string(1 << 20, 'x') + "\"}", "too large");
-  expect_error(ErrorCode::kNotFound, "nowhere", [] { make_scripted_backend()->load("/nowhere", {}); });
-  expect_error(ErrorCode::kIo, "folder", [&] { make_scripted_backend()->load(folder_.path().string(), {}); });
+  expect_error(ErrorCode::kNotFound, "nowhere", [] { make_scripted_backend()->load(ModelSource("/nowhere"), {}); });
+  expect_error(ErrorCode::kIo, "folder",
+               [&] { make_scripted_backend()->load(ModelSource(folder_.path().string()), {}); });
 }
 
 TEST_F(Scripted, FlippedBitsAreRefusedOrHarmless) {
@@ -104,7 +105,7 @@ TEST_F(Scripted, FlippedBitsAreRefusedOrHarmless) {
     bytes[bit / 8] = static_cast<char>(bytes[bit / 8] ^ (1 << bit % 8));
     const std::string path = write(bytes);
     try {
-      const auto model = make_scripted_backend()->load(path, {});
+      const auto model = make_scripted_backend()->load(ModelSource(path), {});
       const auto sequence = model->create_sequence();
       EXPECT_EQ(feed(*model, *sequence, bytes_of("User: a")).size(), 258u);
     } catch (const Error& error) {
@@ -164,12 +165,12 @@ TEST_F(Scripted, InvalidEvaluationsAreRefusedAndChangeNothing) {
   const Tokens fine{1};
   const Tokens wrong{258};
   const Tokens none;
-  for (const auto& items :
-       std::vector<std::vector<EvalItem>>{{{a.get(), none, true, {}}},
-                                          {{a.get(), wrong, true, {}}},
-                                          {{a.get(), fine, true, {}}, {a.get(), fine, true, {}}},
-                                          {{a.get(), fine, true, {}}, {stranger.get(), fine, true, {}}},
-                                          {{nullptr, fine, true, {}}}}) {
+  for (const auto& items : std::vector<std::vector<EvalItem>>{
+           {{.sequence = a.get(), .tokens = none}},
+           {{.sequence = a.get(), .tokens = wrong}},
+           {{.sequence = a.get(), .tokens = fine}, {.sequence = a.get(), .tokens = fine}},
+           {{.sequence = a.get(), .tokens = fine}, {.sequence = stranger.get(), .tokens = fine}},
+           {{.sequence = nullptr, .tokens = fine}}}) {
     auto copy = items;
     expect_error(ErrorCode::kInvalidArgument, "", [&] { model->evaluate(copy, {}); });
   }

@@ -20,6 +20,8 @@ void expect_error(ErrorCode code, const std::string& part, Call&& call) {
   }
 }
 
+const Backend& backend_of(const std::string& path) { return backend_for(ModelSource(path)); }
+
 TEST(Registry, BackendsHaveNamesAndDescriptionsOfTheirOwn) {
   std::vector<std::string_view> names;
   for (const auto& backend : backends()) {
@@ -37,14 +39,51 @@ TEST(Registry, FileIsTakenByContentAndNotByName) {
     write_file(folder.path() / name, bytes);
     return (folder.path() / name).string();
   };
-  EXPECT_EQ(backend_for_file(file("model.json", TinyRwkv({7, 1, 64, 64, 64, 8, 16}).gguf().bytes())).name(),
-            "llama.cpp");
-  EXPECT_EQ(backend_for_file(file("script.gguf", R"({"rwkv_script": 1})")).name(), "scripted");
-  expect_error(ErrorCode::kBadFile, "not a model file", [&] { backend_for_file(file("x.gguf", "text")); });
-  expect_error(ErrorCode::kBadFile, "empty.gguf' is empty", [&] { backend_for_file(file("empty.gguf", "")); });
-  expect_error(ErrorCode::kNotFound, "nowhere.gguf",
-               [&] { backend_for_file((folder.path() / "nowhere.gguf").string()); });
-  expect_error(ErrorCode::kIo, "folder", [&] { backend_for_file(folder.path().string()); });
+  EXPECT_EQ(backend_of(file("model.json", TinyRwkv({7, 1, 64, 64, 64, 8, 16}).gguf().bytes())).name(), "llama.cpp");
+  EXPECT_EQ(backend_of(file("script.gguf", R"({"rwkv_script": 1})")).name(), "scripted");
+  expect_error(ErrorCode::kBadFile, "not a model file", [&] { backend_of(file("x.gguf", "text")); });
+  expect_error(ErrorCode::kBadFile, "empty.gguf' is empty", [&] { backend_of(file("empty.gguf", "")); });
+  expect_error(ErrorCode::kNotFound, "nowhere.gguf", [&] { backend_of((folder.path() / "nowhere.gguf").string()); });
+  expect_error(ErrorCode::kIo, "is a folder, and no backend", [&] { backend_of(folder.path().string()); });
+}
+
+TEST(Registry, EveryAvailableBackendHasADeviceAndTakesItsNameAndNoOther) {
+  for (const auto& backend : backends()) {
+    if (backend->unavailable_reason()) continue;
+    const std::vector<Device> devices = backend->devices();
+    ASSERT_FALSE(devices.empty()) << backend->name();
+    LoadOptions options;
+    for (const Device& device : devices) {
+      options.device = device.id;
+      EXPECT_NO_THROW(check_options(*backend, options)) << device.id;
+    }
+    options.device = "abacus";
+    expect_error(ErrorCode::kInvalidArgument, "no device 'abacus'; it has " + devices.front().id,
+                 [&] { check_options(*backend, options); });
+  }
+}
+
+TEST(Registry, AnUnknownSettingIsRefusedWithTheKnownOnes) {
+  for (const auto& backend : backends()) {
+    LoadOptions options;
+    for (const Setting& setting : backend->settings()) options.settings[setting.key];
+    EXPECT_NO_THROW(check_options(*backend, options));
+    options.settings["wieghts"] = "copied";
+    std::string known = " or any other";
+    if (const auto settings = backend->settings(); !settings.empty()) known = "; it has " + settings.front().key;
+    expect_error(ErrorCode::kInvalidArgument, "no setting 'wieghts'" + known,
+                 [&] { check_options(*backend, options); });
+  }
+}
+
+TEST(Registry, NumbersOfSequencesOutOfRangeAreRefused) {
+  for (const int sequences : {-1, 0, kMostSequences + 1}) {
+    LoadOptions options;
+    options.max_sequences = sequences;
+    for (const auto& backend : backends()) {
+      expect_error(ErrorCode::kInvalidArgument, "not 1 to 16", [&] { check_options(*backend, options); });
+    }
+  }
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ namespace rwkv::test {
 using Logits = std::vector<float>;
 
 inline std::unique_ptr<Model> load_file(const std::string& path, const LoadOptions& options = {}) {
-  return make_llama_cpp_backend()->load(path, options);
+  return make_llama_cpp_backend()->load(ModelSource(path), options);
 }
 
 inline std::unique_ptr<Model> load_bytes(const std::string& bytes, const LoadOptions& options = {}) {
@@ -57,9 +57,9 @@ inline Tokens random_tokens(std::size_t count, int vocabulary, std::uint32_t see
 
 /// The logits after `tokens`, in one evaluation.
 inline Logits feed(Model& model, Sequence& sequence, const Tokens& tokens, const CancelToken& cancel = {}) {
-  EvalItem item{&sequence, tokens, true, {}};
+  EvalItem item{.sequence = &sequence, .tokens = tokens};
   model.evaluate(std::span(&item, 1), cancel);
-  return {item.logits.begin(), item.logits.end()};
+  return {item.output.begin(), item.output.end()};
 }
 
 /// The largest difference, relative to the largest of the expected logits.

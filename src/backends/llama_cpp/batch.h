@@ -28,11 +28,15 @@ class Batch {
     wanted_[row] = wants_logits ? 1 : 0;
   }
 
-  /// The first `rows` as llama.cpp takes them.
-  llama_batch first(std::size_t rows) {
+  /// The first `rows` as llama.cpp takes them; with `embeddings`, a row of them for each, in place of the tokens.
+  llama_batch first(std::size_t rows, const float* embeddings = nullptr) {
     llama_batch batch{};
     batch.n_tokens = static_cast<std::int32_t>(rows);
-    batch.token = tokens_.data();
+    if (embeddings != nullptr) {
+      batch.embd = const_cast<float*>(embeddings);  // which it only reads
+    } else {
+      batch.token = tokens_.data();
+    }
     batch.pos = positions_.data();
     batch.n_seq_id = counts_.data();
     batch.seq_id = ids_of_rows_.data();

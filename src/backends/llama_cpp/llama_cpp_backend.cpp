@@ -1,21 +1,18 @@
 #include "backends/llama_cpp/llama_cpp_backend.h"
 
-#include <cstring>
 #include <new>
 #include <type_traits>
 #include <utility>
 
 #include "backends/llama_cpp/library.h"
 #include "backends/llama_cpp/llama_cpp_model.h"
+#include "backends/llama_cpp/load_options.h"
 #include "backends/llama_cpp/processor.h"
 #include "backends/llama_cpp/sizes.h"
-#include "base/mapped_file.h"
 #include "engine/file_description.h"
 
 namespace rwkv {
 namespace {
-
-constexpr int kMaxSequences = 16;
 
 class LlamaCppBackend final : public Backend, public DescribesFiles {
  public:
@@ -33,34 +30,35 @@ class LlamaCppBackend final : public Backend, public DescribesFiles {
     return std::nullopt;
   }
 
-  bool recognises(const std::string& path) const override {
-    try {
-      const MappedFile file(path);
-      return file.bytes().size() >= 4 && std::memcmp(file.bytes().data(), "GGUF", 4) == 0;
-    } catch (const Error& error) {
-      if (error.code() == ErrorCode::kOutOfMemory) throw;
-      return false;
-    }
+  std::vector<Device> devices() const override {
+    return unavailable_reason() ? std::vector<Device>() : llama_cpp::devices();
   }
 
-  MemoryNeed estimate(const std::string& path, const LoadOptions& options) const override {
-    return checked(path, options, [&](const GgufFile& gguf, const RwkvPassport& passport) {
+  std::vector<Setting> settings() const override { return {llama_cpp::weights_setting()}; }
+
+  int match(const ModelSource& source) const override {
+    constexpr int kReadsTheFormat = 50;
+    return source.is_gguf() ? kReadsTheFormat : 0;
+  }
+
+  MemoryNeed estimate(const ModelSource& source, const LoadOptions& options) const override {
+    return checked(source, options, [&](const GgufFile& gguf, const RwkvPassport& passport) {
       const int threads = llama_cpp::usable_threads(
           options.threads > 0 ? options.threads : llama_cpp::default_threads(passport.parameters));
-      return llama_cpp::memory_need(gguf, passport, options.max_sequences, threads);
+      return llama_cpp::memory_need(gguf, passport, options, threads);
     });
   }
 
-  FileDescription describe(const std::string& path, const LoadOptions& options) const override {
-    return checked(path, options, [&](const GgufFile& gguf, const RwkvPassport& passport) {
+  FileDescription describe(const ModelSource& source, const LoadOptions& options) const override {
+    return checked(source, options, [&](const GgufFile& gguf, const RwkvPassport& passport) {
       ModelInfo info = llama_cpp::model_info(gguf, passport, options);
       info.threads = llama_cpp::usable_threads(info.threads);
       return FileDescription{std::move(info), llama_cpp::vocabulary_in(gguf, passport)};
     });
   }
 
-  std::unique_ptr<Model> load(const std::string& path, const LoadOptions& options) const override {
-    return checked(path, options, [&](const GgufFile& gguf, const RwkvPassport& passport) -> std::unique_ptr<Model> {
+  std::unique_ptr<Model> load(const ModelSource& source, const LoadOptions& options) const override {
+    return checked(source, options, [&](const GgufFile& gguf, const RwkvPassport& passport) -> std::unique_ptr<Model> {
       llama_cpp::ensure_library();
       return std::make_unique<llama_cpp::LlamaCppModel>(gguf, passport, options);
     });
@@ -70,29 +68,26 @@ class LlamaCppBackend final : public Backend, public DescribesFiles {
   // llama.cpp opens the file again by its path. Who can replace the file in between can make it abort; we guard against
   // bad files, not against an attacker with write access to the folder.
   template <class Function>
-  std::invoke_result_t<Function, const GgufFile&, const RwkvPassport&> checked(const std::string& path,
+  std::invoke_result_t<Function, const GgufFile&, const RwkvPassport&> checked(const ModelSource& source,
                                                                                const LoadOptions& options,
                                                                                const Function& then) const {
     if (const auto reason = unavailable_reason()) throw Error(ErrorCode::kUnsupported, "llama.cpp: " + *reason);
-    if (options.max_sequences < 1 || options.max_sequences > kMaxSequences) {
-      throw Error(ErrorCode::kInvalidArgument, "the number of sequences is " + std::to_string(options.max_sequences) +
-                                                   ", not 1 to " + std::to_string(kMaxSequences));
-    }
+    check_options(*this, options);
+    llama_cpp::weights_are_copied(options);  // throws for a value that means nothing
     try {
       options.cancel.check();
-      const MappedFile file(path);
-      const GgufFile gguf = GgufFile::parse(file.bytes(), path);
+      const GgufFile& gguf = source.gguf();
       options.cancel.check();
-      const RwkvPassport passport = check_rwkv_model(gguf);
+      const RwkvPassport& passport = source.passport();
       options.cancel.check();
       if (const int step = llama_cpp::head_size_step(); passport.head_size % step != 0) {
-        throw Error(ErrorCode::kUnsupported, "'" + path + "' has heads of " + std::to_string(passport.head_size) +
-                                                 " values; llama.cpp on this processor needs a multiple of " +
-                                                 std::to_string(step));
+        throw Error(ErrorCode::kUnsupported,
+                    "'" + source.path() + "' has heads of " + std::to_string(passport.head_size) +
+                        " values; llama.cpp on this processor needs a multiple of " + std::to_string(step));
       }
       return then(gguf, passport);
     } catch (const std::bad_alloc&) {
-      throw Error(ErrorCode::kOutOfMemory, "not enough memory to load '" + path + "'");
+      throw Error(ErrorCode::kOutOfMemory, "not enough memory to load '" + source.path() + "'");
     }
   }
 };

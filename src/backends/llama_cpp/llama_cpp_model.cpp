@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
+#include <cstdio>
 #include <cstring>
 #include <exception>
+#include <functional>
 #include <iterator>
 #include <limits>
 #include <new>
@@ -12,6 +15,7 @@
 #include <utility>
 
 #include "backends/llama_cpp/library.h"
+#include "backends/llama_cpp/load_options.h"
 #include "backends/llama_cpp/processor.h"
 #include "backends/llama_cpp/sequence_state.h"
 #include "backends/llama_cpp/sizes.h"
@@ -57,6 +61,10 @@ ModelInfo model_info(const GgufFile& file, const RwkvPassport& passport, const L
   info.state_bytes = state_bytes(passport);
   for (int size = 1; size <= options.max_sequences; ++size) info.batch_sizes.push_back(size);
   info.threads = options.threads > 0 ? options.threads : default_threads(passport.parameters);
+  info.device = device_for(options);
+  info.takes_embeddings = true;
+  info.logit_rows = logit_rows(passport);
+  info.gives_hidden = true;
   describe_cuts(file, info);
   return info;
 }
@@ -71,6 +79,15 @@ Vocabulary vocabulary_in(const GgufFile& file, const RwkvPassport& passport) {
 }
 
 namespace {
+
+struct FileCloser {
+  void operator()(std::FILE* file) const noexcept { std::fclose(file); }
+};
+
+// With its tokens or the rows of its embeddings.
+std::size_t length_of(const EvalItem& item, int width) {
+  return item.embeddings.empty() ? item.tokens.size() : item.embeddings.size() / static_cast<std::size_t>(width);
+}
 
 std::string with_reason(const std::string& message, const std::string& reason = take_errors()) {
   return reason.empty() ? message : message + ": " + reason;
@@ -88,6 +105,7 @@ bool tells_of_no_memory(const std::string& reason) {
 LlamaCppModel::LlamaCppModel(const GgufFile& file, const RwkvPassport& passport, const LoadOptions& options)
     : path_(file.name()),
       stamp_(path_),
+      copied_(weights_are_copied(options)),
       info_(model_info(file, passport, options)),
       vocabulary_(vocabulary_in(file, passport)),
       slots_(static_cast<std::size_t>(options.max_sequences), false),
@@ -108,7 +126,13 @@ void LlamaCppModel::load(const std::string& path, const LoadOptions& options) {
     std::exception_ptr thrown = nullptr;
   } progress{options};
   llama_model_params params = llama_model_default_params();
-  params.load_mode = LLAMA_LOAD_MODE_MMAP;  // never locked: the system may take pages back
+  // Never locked: the system may take pages back.
+  params.load_mode = copied_ ? LLAMA_LOAD_MODE_NONE : LLAMA_LOAD_MODE_MMAP;
+  std::vector<ggml_backend_dev_t> devices;
+  if (!options.device.empty()) {
+    devices = offload_devices(info_.device);
+    params.devices = devices.data();
+  }
   if (options.gpu_layers >= 0) params.n_gpu_layers = options.gpu_layers;
   params.progress_callback = [](float part, void* data) noexcept {
     auto& p = *static_cast<Progress*>(data);
@@ -126,10 +150,13 @@ void LlamaCppModel::load(const std::string& path, const LoadOptions& options) {
   };
   params.progress_callback_user_data = &progress;
   take_errors();
-  model_.reset(llama_model_load_from_file(path.c_str(), params));
+  // Of a name llama.cpp would open the file twice.
+  const std::unique_ptr<std::FILE, FileCloser> file(ggml_fopen(path.c_str(), "rb"));
+  if (!file) throw Error(ErrorCode::kIo, "cannot open '" + path + "': " + std::strerror(errno));
+  model_.reset(llama_model_load_from_file_ptr(file.get(), params));
   if (progress.thrown) std::rethrow_exception(progress.thrown);
   options.cancel.check();
-  guard_ = MappingGuard::last_of_this_thread();
+  if (!copied_) guard_ = MappingGuard::last_of_this_thread();
   if (model_) return;
   // The file has passed our own check.
   const std::string reason = take_errors();
@@ -145,7 +172,8 @@ void LlamaCppModel::create_context() {
   params.n_ctx = kMostBatchTokens * params.n_seq_max;
   params.n_batch = static_cast<std::uint32_t>(batch_tokens_);
   params.n_ubatch = params.n_batch;
-  params.n_outputs_max = params.n_seq_max;  // no more logits are wanted at once, and those of a whole batch are large
+  // No more logits are wanted at once, and those of a whole batch are large.
+  params.n_outputs_max = params.n_seq_max + static_cast<std::uint32_t>(info_.logit_rows);
   params.n_threads = info_.threads;
   params.n_threads_batch = info_.threads;
   params.no_perf = true;
@@ -198,30 +226,42 @@ std::unique_ptr<Sequence> LlamaCppModel::create_sequence() {
 }
 
 void LlamaCppModel::validate(std::span<const EvalItem> items) const {
+  const auto refuse = [](const std::string& problem) { throw Error(ErrorCode::kInvalidArgument, problem); };
   std::set<const Sequence*> seen;
+  std::size_t logit_rows = 0;
   for (const EvalItem& item : items) {
     const auto* sequence = dynamic_cast<const LlamaCppSequence*>(item.sequence);
-    if (sequence == nullptr || &sequence->model() != this) {
-      throw Error(ErrorCode::kInvalidArgument, "a sequence to evaluate does not belong to this model");
+    if (sequence == nullptr || &sequence->model() != this)
+      refuse("a sequence to evaluate does not belong to this model");
+    if (!seen.insert(sequence).second) refuse("a sequence occurs twice in one evaluation");
+    if (item.tokens.empty() && item.embeddings.empty()) refuse("a sequence to evaluate has no tokens");
+    if (!item.tokens.empty() && !item.embeddings.empty()) refuse("a sequence to evaluate has tokens and embeddings");
+    if (item.embeddings.size() % static_cast<std::size_t>(info_.width) != 0) {
+      refuse(std::to_string(item.embeddings.size()) + " values of embeddings are no rows of " +
+             std::to_string(info_.width));
     }
-    if (!seen.insert(sequence).second) {
-      throw Error(ErrorCode::kInvalidArgument, "a sequence occurs twice in one evaluation");
+    if (!std::all_of(item.embeddings.begin(), item.embeddings.end(),
+                     [](float value) { return std::isfinite(value); })) {
+      refuse("an embedding has a value that is not finite");
     }
-    if (item.tokens.empty()) throw Error(ErrorCode::kInvalidArgument, "a sequence to evaluate has no tokens");
+    const std::size_t length = length_of(item, info_.width);
     const auto room = std::numeric_limits<llama_pos>::max() - sequence->position();
-    if (item.tokens.size() > static_cast<std::uint64_t>(room)) {
-      throw Error(ErrorCode::kInvalidArgument, "a sequence is longer than llama.cpp can count");
-    }
+    if (length > static_cast<std::uint64_t>(room)) refuse("a sequence is longer than llama.cpp can count");
     for (const TokenId token : item.tokens) {
       if (token >= 0 && token < info_.vocabulary) continue;
-      throw Error(ErrorCode::kInvalidArgument, "token " + std::to_string(token) + " is outside the vocabulary of " +
-                                                   std::to_string(info_.vocabulary) + " tokens");
+      refuse("token " + std::to_string(token) + " is outside the vocabulary of " + std::to_string(info_.vocabulary) +
+             " tokens");
     }
+    if (item.wants == Output::kAllLogits) logit_rows += length;
+  }
+  if (logit_rows > static_cast<std::size_t>(info_.logit_rows)) {
+    refuse("all logits of " + std::to_string(logit_rows) + " tokens are wanted at once, the model gives those of " +
+           std::to_string(info_.logit_rows) + " (ModelInfo::logit_rows)");
   }
 }
 
 void LlamaCppModel::evaluate(std::span<EvalItem> items, const CancelToken& cancel) {
-  for (EvalItem& item : items) item.logits = {};
+  for (EvalItem& item : items) item.output = {};
   if (items.empty()) return;
   validate(items);
   cancel.check();
@@ -230,7 +270,7 @@ void LlamaCppModel::evaluate(std::span<EvalItem> items, const CancelToken& cance
     cancel_ = nullptr;
     outputs_.clear();
     for (std::size_t i = 0; i < items.size(); ++i) {
-      items[i].logits = {};
+      items[i].output = {};
       if (handed_[i] > 0) items[i].sequence->reset();
     }
   };
@@ -251,69 +291,123 @@ void LlamaCppModel::evaluate(std::span<EvalItem> items, const CancelToken& cance
   outputs_.clear();
 }
 
+// Those with tokens that want logits share llama.cpp's calls. A call has either tokens or embeddings, and gives hidden
+// states of all its rows or of none, so the others have theirs for themselves.
 void LlamaCppModel::run(std::span<EvalItem> items) {
   kept_.assign(items.size(), {});
-  order_.resize(items.size());
-  std::iota(order_.begin(), order_.end(), std::size_t{0});
   const auto id = [&](std::size_t i) { return static_cast<const LlamaCppSequence&>(*items[i].sequence).id(); };
+  const auto is_alone = [&](std::size_t i) {
+    return items[i].wants == Output::kLastHidden || !items[i].embeddings.empty();
+  };
+  std::vector<std::size_t> all(items.size());
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  const auto alone = std::stable_partition(all.begin(), all.end(), std::not_fn(is_alone));
+  order_.assign(all.begin(), alone);
   std::sort(order_.begin(), order_.end(), [&](std::size_t a, std::size_t b) { return id(a) < id(b); });
-  const auto unfinished = [&](std::size_t i) { return handed_[i] < items[i].tokens.size(); };
+  run_in_order(items);
+  for (auto one = alone; one != all.end(); ++one) {
+    order_.assign(1, *one);
+    run_in_order(items);
+  }
+}
+
+void LlamaCppModel::run_in_order(std::span<EvalItem> items) {
+  const auto unfinished = [&](std::size_t i) { return handed_[i] < length_of(items[i], info_.width); };
   while (std::any_of(order_.begin(), order_.end(), unfinished)) {
     cancel_->check();
-    // A second decode overwrites the logits of the first; those are copied away before.
-    for (const std::size_t i : outputs_) {
-      kept_[i].assign(items[i].logits.begin(), items[i].logits.end());
-      items[i].logits = kept_[i];
-    }
+    keep_outputs(items);
     decode(items);
   }
+}
+
+// A second decode overwrites the outputs of the first; those are copied away before.
+void LlamaCppModel::keep_outputs(std::span<EvalItem> items) {
+  for (const Rows& rows : outputs_) {
+    EvalItem& item = items[rows.item];
+    std::vector<float>& kept = kept_[rows.item];
+    if (kept.empty()) kept.assign(item.output.begin(), item.output.end());
+    item.output = kept;
+  }
+  outputs_.clear();
+}
+
+// How many more tokens of an item go into a call that has room for so many.
+std::size_t LlamaCppModel::tokens_to_take(const EvalItem& item, std::size_t handed, std::size_t room) const {
+  const std::size_t left = length_of(item, info_.width) - handed;
+  const auto piece = static_cast<std::size_t>(info_.stable_piece);
+  const auto grid = static_cast<std::size_t>(info_.stable_grid);
+  std::size_t taken = std::min(left, room);
+  // A call that gives hidden states gives those of all its rows, and logits too: the last one has few of them.
+  if (item.wants == Output::kLastHidden && left > static_cast<std::size_t>(info_.logit_rows)) {
+    taken = std::min(taken, left - piece);
+  }
+  if (order_.size() > 1 || taken == left) return taken;
+  // What remains for the next call is no fewer than a stable piece either.
+  taken = std::min(taken, left - piece);
+  return taken - taken % grid;
 }
 
 // One llama.cpp call with as many tokens as fit, item after item.
 void LlamaCppModel::decode(std::span<EvalItem> items) {
   std::size_t rows = 0;
-  outputs_.clear();
   std::vector<std::size_t> taken(items.size(), 0);
-  std::vector<int> output_rows;
+  bool hidden = false;
+  const float* embeddings = nullptr;
   for (const std::size_t i : order_) {
     const EvalItem& item = items[i];
     const auto& sequence = static_cast<const LlamaCppSequence&>(*item.sequence);
-    const std::size_t left = item.tokens.size() - handed_[i];
-    taken[i] = std::min(left, static_cast<std::size_t>(batch_tokens_) - rows);
-    // What remains for the next call is no fewer than a stable piece either.
-    if (items.size() == 1 && left > taken[i]) {
-      taken[i] = std::min(taken[i], left - static_cast<std::size_t>(info_.stable_piece));
-      taken[i] -= taken[i] % static_cast<std::size_t>(info_.stable_grid);
+    taken[i] = tokens_to_take(item, handed_[i], static_cast<std::size_t>(batch_tokens_) - rows);
+    const bool is_last = handed_[i] + taken[i] == length_of(item, info_.width);
+    hidden = item.wants == Output::kLastHidden && is_last;
+    if (!item.embeddings.empty()) {
+      embeddings = item.embeddings.data() + handed_[i] * static_cast<std::size_t>(info_.width);
     }
+    const std::size_t first = rows;
     for (std::size_t t = 0; t < taken[i]; ++t) {
-      const std::size_t row = rows++;
-      const bool wanted = item.wants_logits && handed_[i] + t + 1 == item.tokens.size();
-      batch_.set(row, item.tokens[handed_[i] + t], sequence.position() + static_cast<std::int64_t>(t) + 1,
-                 sequence.id(), wanted);
-      if (wanted) {
-        outputs_.push_back(i);
-        output_rows.push_back(static_cast<int>(row));
-      }
+      const bool is_final = is_last && t + 1 == taken[i];
+      const bool wanted = hidden || item.wants == Output::kAllLogits || (item.wants == Output::kLastLogits && is_final);
+      const TokenId token = item.embeddings.empty() ? item.tokens[handed_[i] + t] : 0;
+      batch_.set(rows++, token, sequence.position() + static_cast<std::int64_t>(t) + 1, sequence.id(), wanted);
     }
+    if (item.wants == Output::kAllLogits && taken[i] > 0) outputs_.push_back({i, static_cast<int>(first), taken[i]});
+    const bool one_row = hidden || (item.wants == Output::kLastLogits && is_last && taken[i] > 0);
+    if (one_row) outputs_.push_back({i, static_cast<int>(rows) - 1, 1});
   }
   for (const std::size_t i : order_) handed_[i] += taken[i];
   take_errors();
   check_file();
-  if (const int code = llama_decode(context_.get(), batch_.first(rows)); code != 0) throw_decode_error(code);
+  llama_set_embeddings(context_.get(), hidden);
+  const int code = llama_decode(context_.get(), batch_.first(rows, embeddings));
+  if (code != 0) throw_decode_error(code);
   retired_pools_.clear();
   check_file();  // before anything is made of what it computed
   for (const std::size_t i : order_) {
     static_cast<LlamaCppSequence&>(*items[i].sequence).advance(static_cast<std::int64_t>(taken[i]));
   }
-  for (std::size_t i = 0; i < outputs_.size(); ++i) {
-    const float* row = llama_get_logits_ith(context_.get(), output_rows[i]);
-    if (row == nullptr) throw Error(ErrorCode::kEvaluation, with_reason("llama.cpp gave no logits"));
-    items[outputs_[i]].logits = std::span<const float>(row, static_cast<std::size_t>(info_.vocabulary));
+  take_outputs(items, hidden);
+}
+
+void LlamaCppModel::take_outputs(std::span<EvalItem> items, bool hidden) {
+  const auto width = static_cast<std::size_t>(hidden ? info_.width : info_.vocabulary);
+  for (const Rows& rows : outputs_) {
+    const float* values = hidden ? llama_get_embeddings_ith(context_.get(), rows.first)
+                                 : llama_get_logits_ith(context_.get(), rows.first);
+    if (values == nullptr) throw Error(ErrorCode::kEvaluation, with_reason("llama.cpp gave no output"));
+    const std::span<const float> output(values, rows.count * width);
+    EvalItem& item = items[rows.item];
+    std::vector<float>& kept = kept_[rows.item];
+    if (rows.count == length_of(item, info_.width) || item.wants != Output::kAllLogits) {
+      item.output = output;
+    } else {  // a part of them
+      kept.insert(kept.end(), output.begin(), output.end());
+      item.output = kept;
+    }
   }
 }
 
 // Weights lie in the file, which others may write to. Its data and size are looked at, which takes a microsecond.
 void LlamaCppModel::check_file() {
+  if (copied_) return;
   lost_ = lost_ || MappingGuard::is_damaged(guard_) || stamp_.is_written();
   if (!lost_) return;
   throw Error(ErrorCode::kBadFile, "'" + path_ +

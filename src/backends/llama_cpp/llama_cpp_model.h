@@ -51,13 +51,18 @@ class LlamaCppModel final : public Model {
   void set_to_zero(llama_seq_id id);
   void validate(std::span<const EvalItem> items) const;
   void run(std::span<EvalItem> items);
+  void run_in_order(std::span<EvalItem> items);
+  void keep_outputs(std::span<EvalItem> items);
+  std::size_t tokens_to_take(const EvalItem& item, std::size_t handed, std::size_t room) const;
   void decode(std::span<EvalItem> items);
+  void take_outputs(std::span<EvalItem> items, bool hidden);
   void throw_decode_error(int code) const;
   void check_file();
 
   const std::string path_;
   FileStamp stamp_;
   int guard_ = MappingGuard::kNone;  // of llama.cpp's mapping
+  bool copied_;                      // the weights, so that it does not matter what becomes of the file
   bool lost_ = false;                // the weights are not those that were loaded
   ModelInfo info_;
   Vocabulary vocabulary_;
@@ -72,11 +77,18 @@ class LlamaCppModel final : public Model {
   int batch_tokens_;         // tokens a llama.cpp call
   Batch batch_;
 
+  // Rows of one item that a decode has put out.
+  struct Rows {
+    std::size_t item = 0;
+    int first = 0;  // in the batch; they follow each other there
+    std::size_t count = 0;
+  };
+
   // Of the running evaluation, by item:
   std::vector<std::size_t> order_;        // items by sequence id: llama.cpp steps neighbours together
   std::vector<std::size_t> handed_;       // tokens handed to llama.cpp
-  std::vector<std::vector<float>> kept_;  // logits of items that ended in an earlier decode
-  std::vector<std::size_t> outputs_;      // of the last decode: items whose logits are in llama.cpp's buffer, in order
+  std::vector<std::vector<float>> kept_;  // outputs of earlier decodes
+  std::vector<Rows> outputs_;             // of the last decode, in llama.cpp's buffer
   const CancelToken* cancel_ = nullptr;
 };
 

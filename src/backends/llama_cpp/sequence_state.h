@@ -1,4 +1,4 @@
-// llama.cpp's own form of a sequence's state, and the numbers in it.
+// llama.cpp's own form of a sequence's state, as formats/foreign_state.h reads it.
 #pragma once
 
 #include <llama.h>
@@ -7,9 +7,6 @@
 #include <cstdint>
 #include <span>
 #include <vector>
-
-#include "base/token.h"
-#include "formats/state_tensors.h"
 
 namespace rwkv::llama_cpp {
 
@@ -22,20 +19,5 @@ std::vector<std::uint8_t> zero_state(std::span<const std::uint8_t> empty);
 
 /// Whether `bytes` begin like a state of one sequence at `position` in this form. llama.cpp asserts on some others.
 bool is_sequence_state(std::span<const std::uint8_t> bytes, std::int64_t position);
-
-/// The numbers of a state of one sequence at any position; `shape` says how many there must be. Throws Error(kBadFile).
-StateTensors read_sequence_state(std::span<const std::byte> bytes, const StateTensors& shape);
-
-/// `zero` with these numbers, which have the shape, at this position.
-void write_sequence_state(const StateTensors& tensors, std::int64_t position, std::span<std::byte> zero);
-
-/// What the existing engine's llama.cpp backend saves after some tokens.
-struct ForeignState {
-  std::span<const std::byte> bytes;  // llama.cpp's form
-  std::size_t tokens = 0;            // how many of the tokens it stands for: all, or all but the last
-};
-
-/// Throws Error(kBadFile).
-ForeignState parse_foreign_state(std::span<const std::byte> bytes, std::span<const TokenId> tokens);
 
 }  // namespace rwkv::llama_cpp

@@ -3,6 +3,9 @@
 #include <ggml.h>
 
 #include <algorithm>
+#include <utility>
+
+#include "backends/llama_cpp/load_options.h"
 
 #ifndef _WIN32
 #include <pthread.h>
@@ -65,17 +68,24 @@ int tokens_per_batch(const RwkvPassport& passport) {
   return static_cast<int>(std::clamp(kMostOperations / a_token, 1.0 * kLeastBatchTokens, 1.0 * kMostBatchTokens));
 }
 
+int logit_rows(const RwkvPassport& passport) {
+  constexpr double kBytes = 8 << 20;
+  constexpr double kLeast = 16;  // two stable pieces, whatever the kernels
+  const double a_row = 1.0 * passport.vocabulary * sizeof(float);
+  return static_cast<int>(std::clamp(kBytes / a_row, kLeast, 1.0 * tokens_per_batch(passport)));
+}
+
 std::uint64_t state_bytes(const RwkvPassport& passport) {
   return static_cast<std::uint64_t>(passport.layers) * static_cast<std::uint64_t>(passport.width) *
          (2 + static_cast<std::uint64_t>(passport.head_size)) * sizeof(float);
 }
 
-MemoryNeed memory_need(const GgufFile& file, const RwkvPassport& passport, int sequences, int threads) {
+MemoryNeed memory_need(const GgufFile& file, const RwkvPassport& passport, const LoadOptions& options, int threads) {
   const auto width = static_cast<std::uint64_t>(passport.width);
   const auto feed_forward = static_cast<std::uint64_t>(passport.feed_forward);
   const auto vocabulary = static_cast<std::uint64_t>(passport.vocabulary);
   const auto tokens = static_cast<std::uint64_t>(tokens_per_batch(passport));
-  const auto slots = static_cast<std::uint64_t>(sequences);
+  const auto slots = static_cast<std::uint64_t>(options.max_sequences);
   std::uint64_t repacked = 0;
   for (const GgufTensor& tensor : file.tensors()) {
     if (is_repacked(tensor.type) && tensor.name != "token_embd.weight") repacked += tensor.data.size();
@@ -84,6 +94,9 @@ MemoryNeed memory_need(const GgufFile& file, const RwkvPassport& passport, int s
   constexpr std::uint64_t kWidths = 24;
   constexpr std::uint64_t kFeedForwards = 2;
   const std::uint64_t activations = tokens * (kWidths * width + kFeedForwards * feed_forward) * sizeof(float);
+  // They take turns in the buffer with the logits of an evaluation that gives all of them.
+  const std::uint64_t rows = static_cast<std::uint64_t>(logit_rows(passport));
+  const std::uint64_t computed = std::max(activations, rows * vocabulary * sizeof(float));
   // The slots, one of zeros, and one on its way in or out.
   const std::uint64_t states = (slots + 2) * state_bytes(passport);
   const std::uint64_t logits = 2 * slots * vocabulary * sizeof(float);
@@ -93,11 +106,16 @@ MemoryNeed memory_need(const GgufFile& file, const RwkvPassport& passport, int s
 
   MemoryNeed need;
   need.mapped = file.file_bytes() - repacked;
-  need.owned = repacked + activations + states + logits + vocabulary * kTokenBytes + kGraphBytes;
-  // While it is loaded the file is mapped twice, for our check and for llama.cpp. The scheduler's thread has a stack
-  // too.
-  need.reserved = file.file_bytes() + repacked + planner_bytes(file.tensors().size()) +
-                  static_cast<std::uint64_t>(threads) * stack_bytes();
+  need.owned = repacked + computed + states + logits + vocabulary * kTokenBytes + kGraphBytes;
+  if (weights_are_copied(options)) need.owned += std::exchange(need.mapped, 0);
+  if (device_for(options).kind != DeviceKind::kProcessor) {
+    const int layers = options.gpu_layers < 0 ? passport.layers : std::min(options.gpu_layers, passport.layers);
+    need.on_device = (file.file_bytes() + states) / static_cast<std::uint64_t>(passport.layers) *
+                         static_cast<std::uint64_t>(layers) +
+                     activations;
+  }
+  // The scheduler's thread has a stack too.
+  need.reserved = repacked + planner_bytes(file.tensors().size()) + static_cast<std::uint64_t>(threads) * stack_bytes();
   return need;
 }
 

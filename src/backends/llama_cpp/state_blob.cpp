@@ -59,7 +59,8 @@ State wrap_state(StateBytes payload, std::uint64_t fingerprint, std::int64_t pos
 }
 
 std::span<const std::byte> unwrap_state(const State& state, std::uint64_t fingerprint) {
-  const std::span<const std::byte> bytes = state.bytes();
+  const auto* data = state.as<HostState>();
+  const std::span<const std::byte> bytes = data ? data->host() : std::span<const std::byte>();
   Header header{};
   if (bytes.size() >= sizeof header) std::memcpy(&header, bytes.data(), sizeof header);
   if (header.magic != kMagic || header.version != kVersion) {

@@ -15,12 +15,10 @@ class LlamaCppStateForm final : public StateForm {
 
   StateTensors tensors_of(const State& state) const override;
   State state_of(const StateTensors& tensors, std::int64_t position) const override;
-  State import_state(std::span<const std::byte> bytes, std::span<const TokenId> tokens) const override;
 
  private:
   StateTensors shape_;  // without values
   std::uint64_t fingerprint_;
-  std::uint64_t state_bytes_;
   std::vector<std::uint8_t> empty_;
 };
 

@@ -4,7 +4,6 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "base/mapped_file.h"
 
 namespace rwkv {
 namespace {
@@ -31,7 +30,7 @@ std::string text(const Json& json, const char* field, const std::string& otherwi
   return it->get<std::string>();
 }
 
-Script parse(const Json& json) {
+Script script_in(const Json& json) {
   if (!json.is_object() || bounded(json, "rwkv_script", 1) != 1) {
     throw Error(ErrorCode::kBadFile, "'rwkv_script' must be 1");
   }
@@ -56,15 +55,12 @@ Script parse(const Json& json) {
 
 }  // namespace
 
-Script Script::from_file(const std::string& path) {
-  const MappedFile file(path);
-  if (file.bytes().size() > kMaxBytes) throw Error(ErrorCode::kBadFile, "'" + path + "' is too large for a script");
-  const std::string_view content(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
-  const Json json = Json::parse(content, nullptr, false);
+Script Script::parse(std::string_view text, const std::string& file) {
+  if (text.size() > kMaxBytes) throw Error(ErrorCode::kBadFile, "'" + file + "' is too large for a script");
   try {
-    return parse(json);
+    return script_in(Json::parse(text, nullptr, false));
   } catch (const Error& error) {
-    throw Error(error.code(), "'" + path + "' is not a script: " + error.what());
+    throw Error(error.code(), "'" + file + "' is not a script: " + error.what());
   }
 }
 

@@ -37,8 +37,8 @@ struct Script {
   std::int64_t fail_after = -1;
   std::vector<Reply> replies;
 
-  /// Throws Error(kNotFound, kIo, kBadFile) naming the file and the field.
-  static Script from_file(const std::string& path);
+  /// Throws Error(kBadFile) naming the file and the field.
+  static Script parse(std::string_view text, const std::string& file);
 
   /// The byte that follows `text` (a rendered chat or completion, the answer so far included), or -1 for the end of the
   /// answer.

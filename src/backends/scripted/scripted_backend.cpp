@@ -14,9 +14,10 @@
 namespace rwkv {
 namespace {
 
-constexpr int kMaxSequences = 16;
 constexpr TokenId kBlankLine = 257;
 constexpr int kRows = 258;
+constexpr int kWidth = 1;  // an embedding is the number of its token
+constexpr int kLogitRows = 64;
 constexpr float kCertain = 1000.0f;  // beyond what any penalty takes away
 
 // Every byte is a token; a blank line is one as well.
@@ -63,9 +64,6 @@ class ScriptedStateForm final : public StateForm {
     }
     return state_of(text, position);
   }
-  State import_state(std::span<const std::byte>, std::span<const TokenId>) const override {
-    throw Error(ErrorCode::kUnsupported, "the existing engine has no scripts, so that it cannot have saved this state");
-  }
   State state_of(const std::string& text, std::int64_t position) const {
     const std::string whole = mark_ + text;
     StateBytes bytes(whole.size());
@@ -74,7 +72,9 @@ class ScriptedStateForm final : public StateForm {
   }
   std::string text_of(const State& state) const {
     if (state.is_zero()) return "";
-    const std::string_view whole(reinterpret_cast<const char*>(state.bytes().data()), state.bytes().size());
+    const auto* data = state.as<HostState>();
+    const std::span<const std::byte> bytes = data ? data->host() : std::span<const std::byte>();
+    const std::string_view whole(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     if (!whole.starts_with(mark_)) throw Error(ErrorCode::kInvalidArgument, "the state belongs to another model");
     return std::string(whole.substr(mark_.size()));
   }
@@ -120,6 +120,12 @@ class ScriptedModel final : public Model {
     info_.name = script_.name;
     info_.weight_type = "none";
     info_.vocabulary = kRows;
+    info_.width = kWidth;
+    info_.device = processor_device();
+    info_.takes_embeddings = true;
+    info_.logit_rows = kLogitRows;
+    info_.gives_hidden = true;
+    info_.decode_equals_prefill = true;
     info_.threads = script_.threads;
     info_.fingerprint = checksum(std::as_bytes(std::span(info_.name)));
     state_form_ = std::make_shared<const ScriptedStateForm>(info_.fingerprint);
@@ -145,57 +151,95 @@ class ScriptedModel final : public Model {
   const ScriptedStateForm& form() const noexcept { return *state_form_; }
 
   void evaluate(std::span<EvalItem> items, const CancelToken& cancel) override {
-    for (EvalItem& item : items) item.logits = {};
+    for (EvalItem& item : items) item.output = {};
     if (items.empty()) return;
     validate(items);
     cancel.check();
+    outputs_.assign(items.size(), {});
     try {
       spend_time(items, cancel);
-      rows_.assign(items.size() * kRows, 0.0f);
       for (std::size_t i = 0; i < items.size(); ++i) {
-        auto& sequence = static_cast<ScriptedSequence&>(*items[i].sequence);
-        for (const TokenId token : items[i].tokens) sequence.absorb(vocabulary_.bytes(token));
-        if (script_.fail_after >= 0 && sequence.position() >= script_.fail_after) {
-          throw Error(ErrorCode::kEvaluation, "the script fails here (fail_after)");
-        }
-        if (!items[i].wants_logits) continue;
-        float* row = rows_.data() + i * kRows;
-        const int byte = script_.next_byte(sequence.text());
-        row[byte < 0 ? kBlankLine : byte + 1] = kCertain;
-        // An answer that must not begin with a blank line (an empty reply) may still end.
-        if (byte < 0) row[' ' + 1] = kCertain / 2;
-        items[i].logits = std::span<const float>(row, kRows);
+        evaluate(items[i], outputs_[i]);
+        items[i].output = outputs_[i];
       }
     } catch (...) {
       for (EvalItem& item : items) {
         item.sequence->reset();
-        item.logits = {};
+        item.output = {};
       }
       throw;
     }
   }
 
  private:
+  static Tokens tokens_of(const EvalItem& item) {
+    Tokens tokens(item.tokens.begin(), item.tokens.end());
+    for (const float value : item.embeddings) tokens.push_back(static_cast<TokenId>(value));
+    return tokens;
+  }
+
+  void evaluate(const EvalItem& item, std::vector<float>& output) const {
+    auto& sequence = static_cast<ScriptedSequence&>(*item.sequence);
+    for (const TokenId token : tokens_of(item)) {
+      sequence.absorb(vocabulary_.bytes(token));
+      if (item.wants == Output::kAllLogits) append_logits(sequence, output);
+    }
+    if (script_.fail_after >= 0 && sequence.position() >= script_.fail_after) {
+      throw Error(ErrorCode::kEvaluation, "the script fails here (fail_after)");
+    }
+    if (item.wants == Output::kLastLogits) append_logits(sequence, output);
+    if (item.wants == Output::kLastHidden) output.push_back(static_cast<float>(next_token(sequence)));
+  }
+
+  TokenId next_token(const ScriptedSequence& sequence) const {
+    const int byte = script_.next_byte(sequence.text());
+    return byte < 0 ? kBlankLine : byte + 1;
+  }
+
+  void append_logits(const ScriptedSequence& sequence, std::vector<float>& output) const {
+    const std::size_t begin = output.size();
+    output.resize(begin + kRows, 0.0f);
+    float* row = output.data() + begin;
+    const TokenId next = next_token(sequence);
+    row[next] = kCertain;
+    // An answer that must not begin with a blank line (an empty reply) may still end.
+    if (next == kBlankLine) row[' ' + 1] = kCertain / 2;
+  }
+
   void validate(std::span<const EvalItem> items) const {
     std::set<const Sequence*> seen;
+    std::size_t rows = 0;
     for (const EvalItem& item : items) {
       const auto* sequence = dynamic_cast<const ScriptedSequence*>(item.sequence);
-      if (sequence == nullptr || &sequence->model() != this || !seen.insert(sequence).second || item.tokens.empty()) {
-        throw Error(ErrorCode::kInvalidArgument, "evaluate needs different sequences of this model, each with tokens");
+      const bool has_one = item.tokens.empty() != item.embeddings.empty();
+      if (sequence == nullptr || &sequence->model() != this || !seen.insert(sequence).second || !has_one) {
+        throw Error(ErrorCode::kInvalidArgument,
+                    "evaluate needs different sequences of this model, each with tokens or embeddings");
       }
-      for (const TokenId token : item.tokens) {
+      for (const float value : item.embeddings) {
+        if (value >= 0 && value < kRows) continue;
+        throw Error(ErrorCode::kInvalidArgument, "an embedding is not the number of a token");
+      }
+      const Tokens tokens = tokens_of(item);
+      for (const TokenId token : tokens) {
         if (token < 0 || token >= kRows) {
           throw Error(ErrorCode::kInvalidArgument,
                       "token " + std::to_string(token) + " is outside the vocabulary of " + std::to_string(kRows));
         }
       }
+      if (item.wants == Output::kAllLogits) rows += tokens.size();
+    }
+    if (rows > kLogitRows) {
+      throw Error(ErrorCode::kInvalidArgument, "all logits of " + std::to_string(rows) + " tokens are wanted, not of " +
+                                                   std::to_string(kLogitRows) + " at most");
     }
   }
 
   void spend_time(std::span<const EvalItem> items, const CancelToken& cancel) const {
     std::size_t longest = 0;
-    for (const EvalItem& item : items) longest = std::max(longest, item.tokens.size());
-    const auto a_token = longest > 1 || !items.front().wants_logits ? script_.prefill_us : script_.decode_us;
+    for (const EvalItem& item : items) longest = std::max(longest, item.tokens.size() + item.embeddings.size());
+    const bool is_prefill = longest > 1 || items.front().wants == Output::kNone;
+    const auto a_token = is_prefill ? script_.prefill_us : script_.decode_us;
     wait(std::chrono::microseconds(static_cast<std::int64_t>(longest) * a_token), cancel);
   }
 
@@ -204,7 +248,7 @@ class ScriptedModel final : public Model {
   ModelInfo info_;
   std::shared_ptr<const ScriptedStateForm> state_form_;
   int sequences_ = 0;
-  std::vector<float> rows_;
+  std::vector<std::vector<float>> outputs_;  // of the last evaluation, by item
 };
 
 ScriptedSequence::~ScriptedSequence() { model_.forget_sequence(); }
@@ -223,34 +267,44 @@ class ScriptedBackend final : public Backend {
   std::string description() const override { return "replies from a script instead of a model, for tests"; }
   std::optional<std::string> unavailable_reason() const override { return std::nullopt; }
 
-  bool recognises(const std::string& path) const override {
+  std::vector<Device> devices() const override { return {processor_device()}; }
+  std::vector<Setting> settings() const override { return {}; }
+
+  int match(const ModelSource& source) const override {
+    constexpr int kMadeForIt = 100;
     try {
-      Script::from_file(path);
-      return true;
-    } catch (const Error& error) {
-      if (error.code() == ErrorCode::kOutOfMemory) throw;
-      return false;
+      if (source.is_folder()) return 0;
+      script_in(source);
+      return kMadeForIt;
+    } catch (const Error&) {
+      return 0;
     }
   }
 
-  MemoryNeed estimate(const std::string& path, const LoadOptions&) const override {
-    return {0, static_cast<std::uint64_t>(Script::from_file(path).needs_mb) << 20, 0};
+  MemoryNeed estimate(const ModelSource& source, const LoadOptions& options) const override {
+    check_options(*this, options);
+    MemoryNeed need;
+    need.owned = static_cast<std::uint64_t>(script_in(source).needs_mb) << 20;
+    return need;
   }
 
-  std::unique_ptr<Model> load(const std::string& path, const LoadOptions& options) const override {
-    if (options.max_sequences < 1 || options.max_sequences > kMaxSequences) {
-      throw Error(ErrorCode::kInvalidArgument, "the number of sequences is " + std::to_string(options.max_sequences) +
-                                                   ", not 1 to " + std::to_string(kMaxSequences));
-    }
-    Script script = Script::from_file(path);
+  std::unique_ptr<Model> load(const ModelSource& source, const LoadOptions& options) const override {
+    check_options(*this, options);
+    Script script = script_in(source);
     constexpr int kSteps = 20;
     for (int step = 0; step < kSteps; ++step) {
       if (options.progress) options.progress(static_cast<float>(step) / kSteps);
       wait(std::chrono::microseconds(script.load_ms * 1000 / kSteps), options.cancel);
     }
-    if (!script.load_error.empty()) throw Error(ErrorCode::kBadFile, "'" + path + "': " + script.load_error);
+    if (!script.load_error.empty()) throw Error(ErrorCode::kBadFile, "'" + source.path() + "': " + script.load_error);
     if (options.progress) options.progress(1.0f);
     return std::make_unique<ScriptedModel>(std::move(script), options.max_sequences);
+  }
+
+ private:
+  static Script script_in(const ModelSource& source) {
+    const std::span<const std::byte> bytes = source.bytes();
+    return Script::parse({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, source.path());
   }
 };
 
