@@ -1,36 +1,49 @@
 #include "answer.h"
 
 #include <cstdio>
+#include <utility>
 
+#include "host/generate.h"
 #include "terminal.h"
 
 namespace rwkv::cli {
 
 GenerationResult answer(LanguageModel& model, Prompt prompt, const GenerationOptions& options, bool json) {
+  const auto run = std::make_shared<host::Run>(1, false, interrupt());
+  const auto end = host::submit_into(
+      run, model,
+      [&] {
+        std::vector<GenerationTask> tasks;
+        tasks.push_back({std::move(prompt), options});
+        return tasks;
+      },
+      nullptr);
   ProgressLine line;
+  bool ended = false;
   std::size_t printed = 0;
-  GenerationCallbacks callbacks;
-  callbacks.on_prefill = [&](std::uint64_t done, std::uint64_t total) {
-    if (total >= 512 && done < total) {
-      line.show("reading prompt " + std::to_string(done) + "/" + std::to_string(total) + " tokens");
+  for (std::uint64_t seen = 0; !ended;) {
+    seen = run->stream.wait_for_news(seen);
+    ended = run->stream.ended();
+    const auto prefill = run->stream.prefill();
+    if (prefill.total >= 512 && prefill.done < prefill.total && !ended) {
+      line.show("reading prompt " + std::to_string(prefill.done) + "/" + std::to_string(prefill.total) + " tokens");
     } else {
       line.clear();
     }
-  };
-  callbacks.on_token = [&](std::size_t, const Generation& generation) {
-    const std::string& text = generation.text();
-    if (json || text.size() == printed) return;
-    std::fwrite(text.data() + printed, 1, text.size() - printed, stdout);
+    const std::string text = json ? "" : run->stream.text_after(0, printed);
+    if (text.empty()) continue;
+    std::fwrite(text.data(), 1, text.size(), stdout);
     std::fflush(stdout);
     if (std::ferror(stdout)) interrupt().cancel();  // nobody can read the rest
-    printed = text.size();
-  };
-  GenerationResult result = model.generate(std::move(prompt), options, callbacks, interrupt());
+    printed += text.size();
+  }
+  end.wait();
+  if (const auto error = host::refusal(*run)) throw Error(*error);
   if (!json) {
-    std::fwrite(result.text.data() + printed, 1, result.text.size() - printed, stdout);
     std::fputs("\n", stdout);
     flush_output();
   }
+  GenerationResult result = std::move(run->results.front());
   if (result.error) throw *result.error;
   return result;
 }

@@ -32,7 +32,7 @@ struct ChatCommand {
   std::string question;
   CLI::Option* question_option = nullptr;
   std::string system;
-  int max_tokens = 2000;
+  int max_tokens = kDefaultMaxTokens;
   bool think = false;
   bool json = false;
   bool quiet = false;

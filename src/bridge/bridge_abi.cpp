@@ -4,12 +4,12 @@
 #include <string>
 
 #include "base/host_call.h"
+#include "base/json_tree.h"
 #include "base/log.h"
 #include "bridge/callback_port.h"
 #include "bridge/dart_port.h"
 #include "bridge/directory.h"
 #include "protocol/codec.h"
-#include "protocol/json_tree.h"
 #include "rwkv_bridge.h"
 
 namespace {
@@ -35,7 +35,7 @@ auto guarded(const Function& function) noexcept -> decltype(function()) {
 }
 
 rwkv_bridge_port open(const char* name, const char* options, std::unique_ptr<rwkv::bridge::Port> port) {
-  const rwkv::protocol::JsonTree json(rwkv::protocol::parse_message(options ? options : "{}"));
+  const rwkv::JsonTree json(rwkv::protocol::parse_message(options ? options : "{}"));
   const auto wanted = rwkv::protocol::decode_port_options(json.value);
   return rwkv::bridge::open_port(name ? name : "default", std::move(port), wanted);
 }

@@ -40,7 +40,7 @@ Directory& directory() {
               const PortId next = instance->next_id;
               instance = new Directory;
               instance->next_id = next;
-              ModelHost::live = 0;
+              live_models = 0;
             });
     return true;
   }();
@@ -162,7 +162,7 @@ std::int64_t live_objects() {
   Directory& d = directory();
   const std::lock_guard lock(d.mutex);
   return static_cast<std::int64_t>(d.runtimes.size() + d.ports.size()) + d.ending +
-         ModelHost::live.load(std::memory_order_relaxed);
+         live_models.load(std::memory_order_relaxed);
 }
 
 }  // namespace rwkv::bridge

@@ -19,32 +19,33 @@ constexpr std::chrono::milliseconds kEndNoticeDelay{500};
 
 }  // namespace
 
-void Runtime::start_run(const Origin& origin, const std::shared_ptr<ModelHost>& host, const std::shared_ptr<Run>& run,
-                        std::function<std::vector<GenerationTask>()> make_tasks) {
+void Runtime::start_run(const Origin& origin, const std::shared_ptr<BridgedModel>& host,
+                        const std::shared_ptr<BridgedRun>& run, host::MakeTasks make_tasks) {
   if (host->end_notice) give_end_notice(*host);
   if (!run->subscriptions.empty()) run->wants_flushes = true;
-  const std::weak_ptr<ModelHost> weak = host;
-  host->worker.post([this, weak, model = host->model.get(), run, make_tasks = std::move(make_tasks)] {
+  auto use = host->admit(host::ModelHost::Kind::kGeneration, run->cancel);
+  run->use = use;
+  const std::weak_ptr<BridgedModel> weak = host;
+  host->post(use, [this, weak, use, model = &host->model(), run, make_tasks = std::move(make_tasks)] {
     if (run->claimed.exchange(true)) return;
     const auto error = error_of([&] {
-      GenerationCallbacks callbacks;
-      callbacks.on_prefill = [&](std::uint64_t, std::uint64_t) { ask_for_flush(weak, run); };
-      callbacks.on_token = [&](std::size_t, const Generation&) { ask_for_flush(weak, run); };
-      generate_into(run->stream, *model, run->cancel, make_tasks, callbacks);
+      const auto on_news = [this, weak, run] {
+        if (!run->stream.ended()) ask_for_flush(weak, run);
+      };
+      host::submit_into(run, *model, make_tasks, on_news).wait();
     });
     if (error) run->stream.finish(EndReason::kError, error);
+    use->end();  // what hears of the run's end may start the next one
     post_run_ended(weak, run);
   });
   // From here on nothing keeps the run from its end, which comes to this thread. What the last run told its subscribers
   // is complete: they see its end before anything of this one.
-  host->warm_up_cancel.cancel();
   host->run = run;
-  host->generating = true;
-  host->last_use = ++uses_;
+  host->running = true;
   reply_surely(origin, protocol::GenerateStart{});
 }
 
-void Runtime::post_run_ended(const std::weak_ptr<ModelHost>& host, const std::shared_ptr<Run>& run) {
+void Runtime::post_run_ended(const std::weak_ptr<BridgedModel>& host, const std::shared_ptr<BridgedRun>& run) {
   insist([&] {
     mailbox_.post([this, host, run] {
       if (const auto ended = host.lock()) run_ended(ended, run);
@@ -52,8 +53,8 @@ void Runtime::post_run_ended(const std::weak_ptr<ModelHost>& host, const std::sh
   });
 }
 
-void Runtime::run_ended(const std::shared_ptr<ModelHost>& host, const std::shared_ptr<Run>& run) {
-  host->generating = false;
+void Runtime::run_ended(const std::shared_ptr<BridgedModel>& host, const std::shared_ptr<BridgedRun>& run) {
+  host->running = false;
   const std::optional<Origin> stop = std::exchange(host->stop, std::nullopt);
   if (const auto untold = error_of([&] { tell_end(host, run, stop); })) log::error(untold->what());
   host->draining = false;
@@ -61,7 +62,7 @@ void Runtime::run_ended(const std::shared_ptr<ModelHost>& host, const std::share
   check_idle();
 }
 
-void Runtime::tell_end(const std::shared_ptr<ModelHost>& host, const std::shared_ptr<Run>& run,
+void Runtime::tell_end(const std::shared_ptr<BridgedModel>& host, const std::shared_ptr<BridgedRun>& run,
                        const std::optional<Origin>& stop) {
   insist_a_while([&] { push(*host, *run); });
   std::optional<Error> error;
@@ -75,7 +76,7 @@ void Runtime::tell_end(const std::shared_ptr<ModelHost>& host, const std::shared
     whole.sudoku_othello_response = run->tells_whole_text ? run->stream.text(0) : run->stream.start_text(0);
     reply_surely(run->origin, whole);
   };
-  const bool puzzle = run->kind == Run::Kind::kPuzzle;
+  const bool puzzle = run->kind == BridgedRun::Kind::kPuzzle;
   if (stop) {
     run->behind.clear();  // who stops a run knows that it has ended
     if (puzzle) tell_whole_puzzle();
@@ -107,22 +108,23 @@ void Runtime::tell_end(const std::shared_ptr<ModelHost>& host, const std::shared
   }
 }
 
-void Runtime::give_end_notice(ModelHost& host) {
+void Runtime::give_end_notice(BridgedModel& host) {
   const auto notice = std::exchange(host.end_notice, nullptr);
   notice();
 }
 
-void Runtime::drain(const std::shared_ptr<ModelHost>& host) {
+void Runtime::drain(const std::shared_ptr<BridgedModel>& host) {
   host->draining = true;
   host->run->cancel.cancel();
-  // A run that the worker has not begun need not wait for what the worker does (an evaluation, a state being saved).
+  // A run that has not begun need not wait for what the model's thread does (an evaluation, a state being saved).
   if (host->run->claimed.exchange(true)) return;
+  if (const auto use = host->run->use.lock()) use->end();
   host->run->stream.finish(EndReason::kCancelled);
   post_run_ended(host, host->run);
 }
 
 // Until one of them drains the model again.
-void Runtime::serve_deferred(const std::shared_ptr<ModelHost>& host) {
+void Runtime::serve_deferred(const std::shared_ptr<BridgedModel>& host) {
   while (!host->draining && !host->deferred.empty()) {
     const auto request = std::move(host->deferred.front());
     host->deferred.pop_front();
@@ -131,14 +133,14 @@ void Runtime::serve_deferred(const std::shared_ptr<ModelHost>& host) {
 }
 
 // On the worker.
-void Runtime::ask_for_flush(const std::weak_ptr<ModelHost>& host, const std::shared_ptr<Run>& run) {
+void Runtime::ask_for_flush(const std::weak_ptr<BridgedModel>& host, const std::shared_ptr<BridgedRun>& run) {
   if (!run->wants_flushes.load(std::memory_order_relaxed)) return;
   if (run->flush_due.exchange(true)) return;
   // The first piece goes at once, the next ones wait until the interval is over.
   const auto flush = [this, host, run] {
     run->flush_due = false;
     const auto running = host.lock();
-    if (running && running->run == run && running->generating) push(*running, *run);
+    if (running && running->run == run && running->running) push(*running, *run);
   };
   const auto in_time = [this, run, flush] {
     const auto due = run->last_push + kPushInterval;
@@ -149,16 +151,16 @@ void Runtime::ask_for_flush(const std::weak_ptr<ModelHost>& host, const std::sha
   if (error_of([&] { mailbox_.post(in_time); })) run->flush_due = false;
 }
 
-void Runtime::push(ModelHost& host, Run& run) {
+void Runtime::push(BridgedModel& host, BridgedRun& run) {
   run.last_push = Mailbox::Clock::now();
-  if (run.kind == Run::Kind::kPuzzle) tell_puzzle_tokens(host, run);
+  if (run.kind == BridgedRun::Kind::kPuzzle) tell_puzzle_tokens(host, run);
   if (run.subscriptions.empty()) return;
-  const SpeedMeter& speeds = host.model->speeds();
-  const std::set<PortId> all = run.listeners(Run::kEverySlot);
+  const SpeedMeter& speeds = host.model().speeds();
+  const std::set<PortId> all = run.listeners(BridgedRun::kEverySlot);
   if (const auto progress = run.stream.take_prefill_progress()) {
     push_to(
         all, run,
-        protocol::GenerationProgress{host.id, run.id, -1, *progress, speeds.prefill_speed(), speeds.decode_speed()});
+        protocol::GenerationProgress{host.id(), run.id, -1, *progress, speeds.prefill_speed(), speeds.decode_speed()});
   }
   for (std::size_t slot = 0; slot < run.stream.slots(); ++slot) {
     const auto index = static_cast<std::int32_t>(slot);
@@ -173,12 +175,12 @@ void Runtime::push(ModelHost& host, Run& run) {
     // What is taken is told: what takes memory came before. Asked for first: text that belongs to an end was there
     // before the end was. Who hears of the last end may start the next run at once, so that one waits until the model
     // is free.
-    const auto end = run.stream.take_end(slot, host.generating);
+    const auto end = run.stream.take_end(slot, host.running);
     if (auto delta = run.stream.take_delta(slot)) {
       const auto tell = [&](const std::set<PortId>& ports) {
         if (ports.empty()) return;
         push_to(ports, run,
-                protocol::GenerationDelta{host.id, run.id, index, delta->sequence, delta->text, delta->tokens});
+                protocol::GenerationDelta{host.id(), run.id, index, delta->sequence, delta->text, delta->tokens});
       };
       tell(whole);
       delta->leave_out_given();
@@ -186,7 +188,7 @@ void Runtime::push(ModelHost& host, Run& run) {
     }
     if (!end) continue;
     protocol::GenerationEnd message;
-    message.model_id = host.id;
+    message.model_id = host.id();
     message.generation_id = run.id;
     message.slot = index;
     message.sequence = run.stream.last_sequence(slot);
@@ -205,7 +207,7 @@ void Runtime::push(ModelHost& host, Run& run) {
   }
 }
 
-void Runtime::push_to(const std::set<PortId>& listeners, const Run& run, const protocol::Response& response) {
+void Runtime::push_to(const std::set<PortId>& listeners, const BridgedRun& run, const protocol::Response& response) {
   for (const PortId port : listeners) {
     reply_surely({port, port == run.origin.port ? run.origin.request_id : std::nullopt}, response);
   }
@@ -216,20 +218,21 @@ bool Runtime::wants_only_new(PortId port) const {
   return client && client->options.only_new;
 }
 
-void Runtime::tell_puzzle_tokens(ModelHost& host, Run& run) {
-  const std::vector<host::GenerationStream::TokenEvent> events = run.stream.take_events();
-  if (events.empty()) return;
+void Runtime::tell_puzzle_tokens(BridgedModel& host, BridgedRun& run) {
+  std::vector<host::TextStream::Step> steps = run.stream.take_steps();
+  std::erase_if(steps, [](const host::TextStream::Step& step) { return !step.token; });
+  if (steps.empty()) return;
   std::string text;
-  insist_a_while([&] { text = run.stream.text(0); });
-  const SpeedMeter& speeds = host.model->speeds();
-  for (std::size_t i = 0; i < events.size(); ++i) {
-    const auto& event = events[i];
+  if (run.tells_whole_text) insist_a_while([&] { text = run.stream.text(0); });
+  const SpeedMeter& speeds = host.model().speeds();
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    const auto& step = steps[i];
     protocol::StreamResponse message;
-    if (run.tells_whole_text) message.stream_response = text.substr(0, event.text_end);
-    message.stream_response_token = event.token;
-    message.stream_response_new_text = text.substr(event.text_begin, event.text_end - event.text_begin);
+    if (run.tells_whole_text) message.stream_response = text.substr(0, step.text_end);
+    message.stream_response_token = *step.token;
+    message.stream_response_new_text = step.text;
     // Measured once a bunch.
-    const bool measured = i + 1 == events.size();
+    const bool measured = i + 1 == steps.size();
     message.prefill_speed = measured ? speeds.prefill_speed() : -1.0;
     message.decode_speed = measured ? speeds.decode_speed() : -1.0;
     reply_surely(run.origin, message);

@@ -104,20 +104,19 @@ class Handlers {
  private:
   void reply(protocol::Response response) { runtime_.reply(origin_, std::move(response)); }
   /// Throws Error(kNotFound) naming the id.
-  std::shared_ptr<ModelHost> model(std::int64_t id) const;
+  std::shared_ptr<BridgedModel> model(std::int64_t id) const;
   /// Null for an unknown id. Throws Error(kNotFound) where the request names a load and the id's model is of another.
-  std::shared_ptr<ModelHost> find(std::int64_t id) const;
+  std::shared_ptr<BridgedModel> find(std::int64_t id) const;
 
   // handlers_reading.cpp
   /// The port has read the text.
-  void note_look(ModelHost& host) const;
+  void note_look(BridgedModel& host) const;
 
   // handlers_generation.cpp
   /// What a late listener of a slot gets.
-  protocol::GenerationSnapshot snapshot(ModelHost& host, std::int32_t slot, std::int64_t after);
-  void generate(const protocol::Request& request, std::int64_t model_id, Run::Kind kind, std::size_t slots, bool push,
-                int max_length,
-                const std::function<std::function<std::vector<GenerationTask>()>(ModelHost&, Run&)>& prepare);
+  protocol::GenerationSnapshot snapshot(BridgedModel& host, std::int32_t slot, std::int64_t after);
+  void generate(const protocol::Request& request, std::int64_t model_id, BridgedRun::Kind kind, std::size_t slots,
+                bool push, int max_length, const std::function<host::MakeTasks(BridgedModel&, BridgedRun&)>& prepare);
   void chat(const protocol::Request& request, std::int64_t model_id, std::vector<host::Conversation> conversations,
             bool push, std::optional<std::int32_t> max_length);
 

@@ -8,17 +8,11 @@
 namespace rwkv::bridge {
 namespace {
 
-constexpr std::size_t kMostSlots = 4096;
-
-ForcedLanguage forced_language(std::int32_t value) {
-  switch (value) {
-    case 0: return ForcedLanguage::kNone;
-    case 1: return ForcedLanguage::kChinese;
-    case 2: return ForcedLanguage::kEnglish;
-    default:
-      throw Error(ErrorCode::kInvalidArgument,
-                  "forceLang is " + std::to_string(value) + "; it is 0 (none), 1 (Chinese) or 2 (English)");
-  }
+ForcedLanguage checked_language(std::int32_t value) {
+  const auto language = forced_language(value);
+  if (language) return *language;
+  throw Error(ErrorCode::kInvalidArgument,
+              "forceLang is " + std::to_string(value) + "; it is 0 (none), 1 (Chinese) or 2 (English)");
 }
 
 void check_length(std::int32_t length) {
@@ -30,28 +24,28 @@ void check_length(std::int32_t length) {
 
 void check_slots(std::size_t slots) {
   if (slots == 0) throw Error(ErrorCode::kInvalidArgument, "there is nothing to generate: no conversation was given");
-  if (slots > kMostSlots) {
+  if (slots > host::kMostSlots) {
     throw Error(ErrorCode::kInvalidArgument, std::to_string(slots) + " slots are too many; at most " +
-                                                 std::to_string(kMostSlots) + " run in one generation");
+                                                 std::to_string(host::kMostSlots) + " run in one generation");
   }
 }
 
 }  // namespace
 
 // What all generation requests share: whether the model is free, the run, and its start. `prepare` takes what it needs
-// from the model's settings now; the function it returns runs on the worker, where tokenising may take its time.
-void Handlers::generate(const protocol::Request& request, std::int64_t model_id, Run::Kind kind, std::size_t slots,
-                        bool push, int max_length,
-                        const std::function<std::function<std::vector<GenerationTask>()>(ModelHost&, Run&)>& prepare) {
+// from the model's settings now.
+void Handlers::generate(const protocol::Request& request, std::int64_t model_id, BridgedRun::Kind kind,
+                        std::size_t slots, bool push, int max_length,
+                        const std::function<host::MakeTasks(BridgedModel&, BridgedRun&)>& prepare) {
   const auto host = find(model_id);
   if (!host) {
     reply(generate_stop(Error(ErrorCode::kNotFound,
                               "no model with the id " + std::to_string(model_id) + " is loaded; load one first")));
-    if (kind == Run::Kind::kPuzzle) reply(protocol::SudokuOthelloResponse{});
+    if (kind == BridgedRun::Kind::kPuzzle) reply(protocol::SudokuOthelloResponse{});
     return;
   }
-  if (host->generating) {
-    if (!host->run->prefill_only || host->run->kind == Run::Kind::kPuzzle) {
+  if (host->running) {
+    if (!host->run->prefill_only || host->run->kind == BridgedRun::Kind::kPuzzle) {
       throw Error(ErrorCode::kBusy, "LLM is already generating");
     }
     // A prefill makes way for a real run, which finds in the cache what it has done.
@@ -61,9 +55,9 @@ void Handlers::generate(const protocol::Request& request, std::int64_t model_id,
     return;
   }
   const Client* client = runtime_.find_client(origin_.port);
-  const auto run = std::make_shared<Run>(kind, origin_, slots);
+  const auto run = std::make_shared<BridgedRun>(kind, origin_, slots);
   run->prefill_only = max_length == 0;
-  if (client && (push || client->options.push)) run->subscriptions.emplace(origin_.port, Run::kEverySlot);
+  if (client && (push || client->options.push)) run->subscriptions.emplace(origin_.port, BridgedRun::kEverySlot);
   run->notify_end = client && client->options.notify_generation_end;
   auto make_tasks = prepare(*host, *run);
   later_ = true;
@@ -82,19 +76,20 @@ void Handlers::chat(const protocol::Request& request, std::int64_t model_id,
                            : "conversation " + std::to_string(i) + " of the batch (counted from 0) has no messages");
   }
   const auto host = find(model_id);
-  const int length = max_length.value_or(host ? host->settings.max_length : 0);
-  generate(request, model_id, Run::Kind::kChat, slots, push, max_length ? *max_length : -1,
-           [&](ModelHost& to, Run& run) -> std::function<std::vector<GenerationTask>()> {
-             return [model = to.model.get(), &stream = run.stream, format = to.settings.format,
-                     conversations = std::move(conversations), options = options_for_run(to.settings, slots, length)] {
-               return chat_tasks(*model, format, conversations, options, stream);
-             };
+  const int length = max_length.value_or(host ? host->settings()->max_length : 0);
+  generate(request, model_id, BridgedRun::Kind::kChat, slots, push, max_length ? *max_length : -1,
+           [&](BridgedModel& to, BridgedRun& run) -> host::MakeTasks {
+             return
+                 [model = &to.model(), &stream = run.stream, format = to.settings()->format,
+                  conversations = std::move(conversations), options = options_for_run(*to.settings(), slots, length)] {
+                   return chat_tasks(*model, format, conversations, options, stream);
+                 };
            });
 }
 
 void Handlers::handle(const protocol::ChatAsync& request) {
   host::Conversation conversation{request.messages, request.enable_reasoning, request.force_reasoning,
-                                  request.add_generation_prompt, forced_language(request.force_lang.value_or(0))};
+                                  request.add_generation_prompt, checked_language(request.force_lang.value_or(0))};
   chat(request, request.model_id, {std::move(conversation)}, request.push, request.max_length);
 }
 
@@ -104,7 +99,7 @@ void Handlers::handle(const protocol::ChatBatchAsync& request) {
     for (const protocol::ChatBatchSlotConfig& slot : *request.slot_configs) {
       conversations.push_back({slot.messages, slot.enable_reasoning, slot.force_reasoning,
                                slot.add_generation_prompt.value_or(slot.messages.size() % 2 == 1),
-                               forced_language(slot.force_lang.value_or(request.force_lang.value_or(0)))});
+                               checked_language(slot.force_lang.value_or(request.force_lang.value_or(0)))});
     }
   } else {
     if (request.batch_size < 0 || static_cast<std::size_t>(request.batch_size) != request.messages.size()) {
@@ -114,7 +109,7 @@ void Handlers::handle(const protocol::ChatBatchAsync& request) {
     }
     for (const std::vector<std::string>& messages : request.messages) {
       conversations.push_back({messages, request.enable_reasoning, request.force_reasoning,
-                               request.add_generation_prompt, forced_language(request.force_lang.value_or(0))});
+                               request.add_generation_prompt, checked_language(request.force_lang.value_or(0))});
     }
   }
   chat(request, request.model_id, std::move(conversations), request.push, request.max_length);
@@ -125,42 +120,43 @@ void Handlers::handle(const protocol::GenerateAsync& request) {
   const auto slots = static_cast<std::size_t>(std::max(request.batch, 1));
   check_slots(slots);
   if (request.max_length) check_length(*request.max_length);
-  generate(request, request.model_id, Run::Kind::kCompletion, slots, request.push, request.max_length.value_or(-1),
-           [&](ModelHost& to, Run& run) -> std::function<std::vector<GenerationTask>()> {
-             auto options = options_for_run(to.settings, slots, request.max_length.value_or(to.settings.max_length));
+  generate(request, request.model_id, BridgedRun::Kind::kCompletion, slots, request.push,
+           request.max_length.value_or(-1), [&](BridgedModel& to, BridgedRun& run) -> host::MakeTasks {
+             auto options =
+                 options_for_run(*to.settings(), slots, request.max_length.value_or(to.settings()->max_length));
              for (GenerationOptions& each : options) {
-               each.stop_token = request.stop_token.value_or(to.settings.stop_token);
+               each.stop_token = request.stop_token.value_or(to.settings()->stop_token);
                each.use_cache = !request.disable_cache.value_or(false);
              }
-             return
-                 [model = to.model.get(), &stream = run.stream, text = request.prompt, options = std::move(options)] {
-                   return completion_tasks(*model, std::vector<std::string>(options.size(), text), options, stream);
-                 };
+             return [model = &to.model(), &stream = run.stream, text = request.prompt, options = std::move(options)] {
+               return completion_tasks(*model, std::vector<std::string>(options.size(), text), options, stream);
+             };
            });
 }
 
 void Handlers::handle(const protocol::SudokuOthelloGenerate& request) {
-  generate(request, runtime_.puzzle_model(request.model_id), Run::Kind::kPuzzle, 1, false, -1,
-           [&](ModelHost& to, Run& run) -> std::function<std::vector<GenerationTask>()> {
+  generate(request, runtime_.puzzle_model(request.model_id), BridgedRun::Kind::kPuzzle, 1, false, -1,
+           [&](BridgedModel& to, BridgedRun& run) -> host::MakeTasks {
              run.tells_whole_text = request.decode_stream;
-             auto options = options_for_run(to.settings, 1, to.settings.max_length);
-             options[0].stop_token = to.settings.stop_token;
-             return [model = to.model.get(), &stream = run.stream, text = request.prompt,
-                     options = std::move(options)] { return completion_tasks(*model, {text}, options, stream); };
+             auto options = options_for_run(*to.settings(), 1, to.settings()->max_length);
+             options[0].stop_token = to.settings()->stop_token;
+             return [model = &to.model(), &stream = run.stream, text = request.prompt, options = std::move(options)] {
+               return completion_tasks(*model, {text}, options, stream);
+             };
            });
 }
 
 void Handlers::handle(const protocol::Stop& request) {
   // A Stop for the id that a model being loaded is to get ends the load.
-  for (const auto& loading : runtime_.busy_hosts_) {
-    if (loading->id != request.model_id || loading->load_number != 0) continue;
-    if (!origin_.load_id || *origin_.load_id == loading->load_id) {
-      loading->jobs_cancel.cancel();
-      return;
-    }
-  }
+  bool is_loading = false;
+  runtime_.host_.for_each(host::Host::Phase::kLoading, [&](BridgedModel& loading) {
+    if (loading.id() != request.model_id || (origin_.load_id && *origin_.load_id != loading.load_id)) return;
+    loading.cancel_uses();
+    is_loading = true;
+  });
+  if (is_loading) return;
   const auto host = find(request.model_id);
-  if (!host || !host->generating) return;
+  if (!host || !host->running) return;
   const Origin& from = host->run->origin;
   if (request.started_by && (from.port != origin_.port || from.request_id != request.started_by)) return;
   later_ = true;
@@ -177,9 +173,9 @@ void Handlers::handle(const protocol::SubscribeGeneration& request) {
     reply(std::move(nothing));
     return;
   }
-  Run& run = *host->run;
+  BridgedRun& run = *host->run;
   const auto slots = static_cast<std::int32_t>(run.stream.slots());
-  const bool all = request.slot == Run::kEverySlot;
+  const bool all = request.slot == BridgedRun::kEverySlot;
   if (!all && (request.slot < 0 || request.slot >= slots)) {
     throw Error(ErrorCode::kInvalidArgument, "the generation has " + std::to_string(slots) +
                                                  " slots, none with the number " + std::to_string(request.slot));
@@ -201,27 +197,27 @@ void Handlers::handle(const protocol::SubscribeGeneration& request) {
   for (std::int32_t slot = first; slot < end; ++slot) {
     reply(snapshot(*host, slot, same_run ? request.after : 0));
   }
-  if (!host->generating) return;
+  if (!host->running) return;
   run.subscriptions.emplace(origin_.port, request.slot);
   run.wants_flushes = true;
   runtime_.push(*host, run);
 }
 
-protocol::GenerationSnapshot Handlers::snapshot(ModelHost& host, std::int32_t number, std::int64_t after) {
-  Run& run = *host.run;
+protocol::GenerationSnapshot Handlers::snapshot(BridgedModel& host, std::int32_t number, std::int64_t after) {
+  BridgedRun& run = *host.run;
   const auto slot = static_cast<std::size_t>(number);
   protocol::GenerationSnapshot answer;
-  answer.model_id = host.id;
+  answer.model_id = host.id();
   answer.slot = number;
   answer.generation_id = run.id;
   answer.after = after > 0 && after <= run.stream.last_sequence(slot) ? after : 0;
-  host::GenerationStream::Snapshot part = run.stream.snapshot(slot, answer.after);
+  host::TextStream::Snapshot part = run.stream.snapshot(slot, answer.after);
   if (runtime_.wants_only_new(origin_.port)) part.leave_out_given();
   answer.sequence = part.sequence;
   answer.text = std::move(part.text);
   answer.tokens = std::move(part.tokens);
   // An end that others have been told already does not come again.
-  if (!host.generating || run.stream.end_taken(slot)) {
+  if (!host.running || run.stream.end_taken(slot)) {
     if (const auto end = run.stream.end(slot)) {
       answer.reason = to_protocol(end->reason);
       if (end->error) {
@@ -239,7 +235,7 @@ void Handlers::handle(const protocol::RunEvaluation& request) {
   later_ = true;
   runtime_.run_job(
       origin_, *host,
-      [score, to = host->model.get(), request, cancel = host->jobs_cancel] {
+      [score, to = &host->model(), request](const CancelToken& cancel) {
         *score = to->score(request.source_text, request.target_text, cancel);
       },
       [score, &runtime = runtime_, origin = origin_](const std::optional<Error>& error) {

@@ -19,13 +19,13 @@ void Handlers::handle(const protocol::ReleaseMemory& request) {
 
 void Handlers::handle(const protocol::GetMemoryInfo&) {
   protocol::MemoryInfo answer;
-  answer.budget_bytes = static_cast<std::int64_t>(runtime_.budget_->limit());
-  answer.used_bytes = static_cast<std::int64_t>(runtime_.memory_in_use());
+  answer.budget_bytes = static_cast<std::int64_t>(runtime_.host_.budget()->limit());
+  answer.used_bytes = static_cast<std::int64_t>(runtime_.host_.memory_in_use());
   answer.available_bytes = static_cast<std::int64_t>(inspect_machine().available_bytes);
-  for (const auto& [id, host] : runtime_.models_) {
-    const LanguageModel::MemoryUse use = host->model->memory_use();
+  for (const auto& host : runtime_.host_.models()) {
+    const LanguageModel::MemoryUse use = host->model().memory_use();
     protocol::ModelMemory model;
-    model.model_id = id;
+    model.model_id = host->id();
     model.asleep = use.asleep;
     model.mapped_bytes = static_cast<std::int64_t>(use.model.mapped);
     model.private_bytes = static_cast<std::int64_t>(use.model.owned);
@@ -37,7 +37,7 @@ void Handlers::handle(const protocol::GetMemoryInfo&) {
 }
 
 void Handlers::handle(const protocol::SetModelWeight& request) {
-  model(request.model_id)->model->set_weight(request.weight);
+  model(request.model_id)->model().set_weight(request.weight);
 }
 
 }  // namespace rwkv::bridge

@@ -6,14 +6,14 @@
 
 namespace rwkv::bridge {
 
-std::shared_ptr<ModelHost> Handlers::find(std::int64_t id) const {
-  auto host = runtime_.find_model(id);
+std::shared_ptr<BridgedModel> Handlers::find(std::int64_t id) const {
+  auto host = runtime_.host_.find(id);
   if (!origin_.load_id || (host && host->load_id == *origin_.load_id)) return host;
   throw Error(ErrorCode::kNotFound,
               "the model with the id " + std::to_string(id) + " that was meant here was released; load it again");
 }
 
-std::shared_ptr<ModelHost> Handlers::model(std::int64_t id) const {
+std::shared_ptr<BridgedModel> Handlers::model(std::int64_t id) const {
   if (auto host = find(id)) return host;
   throw Error(ErrorCode::kNotFound, "no model with the id " + std::to_string(id) + " is loaded; load one first");
 }
@@ -40,7 +40,7 @@ void Handlers::handle(const protocol::ReleaseRWKVModel& request) {
   steps.status = protocol::LoadingStatus::kReleasing;
   steps.model_id = request.model_id;
   reply(steps);
-  std::shared_ptr<ModelHost> host;
+  std::shared_ptr<BridgedModel> host;
   if (const auto error = error_of([&] { host = model(request.model_id); })) {
     steps.status = protocol::LoadingStatus::kFailedInReleasing;
     steps.info = error->what();
@@ -49,7 +49,7 @@ void Handlers::handle(const protocol::ReleaseRWKVModel& request) {
     return;
   }
   later_ = true;
-  if (!host->generating) {
+  if (!host->running) {
     runtime_.release_model(origin_, host);
     return;
   }
@@ -74,25 +74,25 @@ void Handlers::handle(const protocol::AddTTSModel&) {
 
 void Handlers::handle(const protocol::GetLoadedModelIDs&) {
   protocol::LoadedModelIDs answer;
-  for (const auto& [id, host] : runtime_.models_) answer.loaded_model_ids.push_back(id);
+  for (const auto& host : runtime_.host_.models()) answer.loaded_model_ids.push_back(host->id());
   reply(answer);
 }
 
 void Handlers::handle(const protocol::GetLoadedModelPathByID& request) {
   protocol::LoadedModelPathByID answer;
-  if (const auto host = find(request.model_id)) answer.loaded_model_path = host->request.model_path;
+  if (const auto host = find(request.model_id)) answer.loaded_model_path = host->request().model_path;
   answer.model_id = request.model_id;
   reply(answer);
 }
 
 void Handlers::handle(const protocol::GetModels&) {
   protocol::LoadedModels answer;
-  for (const auto& [id, host] : runtime_.models_) {
+  for (const auto& host : runtime_.host_.models()) {
     protocol::LoadedModelInfo info;
-    info.model_id = id;
-    info.model_path = host->request.model_path;
-    info.backend = host->model->info().backend;
-    info.is_generating = host->generating;
+    info.model_id = host->id();
+    info.model_path = host->request().model_path;
+    info.backend = host->model().info().backend;
+    info.is_generating = host->running;
     info.load_id = host->load_id;
     if (host->run) {
       info.generation_id = host->run->id;

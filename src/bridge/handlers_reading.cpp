@@ -10,14 +10,15 @@ namespace rwkv::bridge {
 namespace {
 
 // How much of the run's text the client has: only what it has of this run counts.
-std::size_t known_part(const Run& run, std::optional<std::int64_t> after, std::optional<std::int64_t> generation_id) {
+std::size_t known_part(const BridgedRun& run, std::optional<std::int64_t> after,
+                       std::optional<std::int64_t> generation_id) {
   return after && *after > 0 && generation_id == run.id ? static_cast<std::size_t>(*after) : 0;
 }
 
 }  // namespace
 
-void Handlers::note_look(ModelHost& host) const {
-  if (host.generating) {
+void Handlers::note_look(BridgedModel& host) const {
+  if (host.running) {
     host.run->behind.insert(origin_.port);
   } else {
     host.run->behind.erase(origin_.port);
@@ -28,9 +29,9 @@ void Handlers::handle(const protocol::GetResponseBufferContent& request) {
   const auto host = find(request.model_id);
   protocol::ResponseBufferContent answer;
   if (host && host->run) {
-    if (!host->generating && host->end_notice) runtime_.give_end_notice(*host);
+    if (!host->running && host->end_notice) runtime_.give_end_notice(*host);
     note_look(*host);
-    const Run& run = *host->run;
+    const BridgedRun& run = *host->run;
     auto rest = run.stream.text_from(0, known_part(run, request.after, request.generation_id));
     answer.response_buffer_content = std::move(rest.what);
     answer.eos_found = run.stream.eos_found(0);
@@ -47,9 +48,9 @@ void Handlers::handle(const protocol::GetBatchResponseBufferContent& request) {
   const auto host = find(request.model_id);
   protocol::ResponseBatchBufferContent answer;
   if (host && host->run) {
-    if (!host->generating && host->end_notice) runtime_.give_end_notice(*host);
+    if (!host->running && host->end_notice) runtime_.give_end_notice(*host);
     note_look(*host);
-    const Run& run = *host->run;
+    const BridgedRun& run = *host->run;
     if (request.after) {
       answer.generation_id = run.id;
       answer.after.emplace();
@@ -72,16 +73,16 @@ void Handlers::handle(const protocol::GetBatchResponseBufferContent& request) {
 
 void Handlers::handle(const protocol::GetIsGenerating& request) {
   const auto host = find(request.model_id);
-  const bool behind = host && !host->generating && host->run && host->run->behind.erase(origin_.port) > 0;
-  reply(protocol::IsGenerating{host && (host->generating || behind), request.model_id});
-  if (host && !host->generating && !behind && host->end_notice) runtime_.give_end_notice(*host);
+  const bool behind = host && !host->running && host->run && host->run->behind.erase(origin_.port) > 0;
+  reply(protocol::IsGenerating{host && (host->running || behind), request.model_id});
+  if (host && !host->running && !behind && host->end_notice) runtime_.give_end_notice(*host);
 }
 
 void Handlers::handle(const protocol::GetResponseBufferIds& request) {
   const auto host = find(request.model_id);
   protocol::ResponseBufferIds answer;
   if (host && host->run) {
-    const Run& run = *host->run;
+    const BridgedRun& run = *host->run;
     auto rest = run.stream.tokens_from(0, known_part(run, request.after, request.generation_id));
     answer.response_buffer_ids = std::move(rest.what);
     if (request.after) {
@@ -115,7 +116,7 @@ void Handlers::handle(const protocol::GetPrefillAndDecodeSpeed& request) {
   const auto host = find(request.model_id);
   protocol::Speed answer;
   if (host) {
-    const SpeedMeter& speeds = host->model->speeds();
+    const SpeedMeter& speeds = host->model().speeds();
     answer.prefill_progress = std::clamp(speeds.prefill_progress(), 0.0, 1.0);
     answer.prefill_speed = speeds.prefill_speed();
     answer.decode_speed = speeds.decode_speed();
@@ -126,7 +127,7 @@ void Handlers::handle(const protocol::GetPrefillAndDecodeSpeed& request) {
 void Handlers::handle(const protocol::GetSupportedBatchSizes& request) {
   protocol::SupportedBatchSizes answer;
   if (const auto host = find(request.model_id)) {
-    for (const int size : host->model->info().batch_sizes) {
+    for (const int size : host->model().info().batch_sizes) {
       if (size > 1) answer.supported_batch_sizes.push_back(size);
     }
   }
@@ -135,7 +136,7 @@ void Handlers::handle(const protocol::GetSupportedBatchSizes& request) {
 
 void Handlers::handle(const protocol::CalculateTokensCountRaw& request) {
   Tokens tokens;
-  model(request.model_id)->model->tokenizer().encode(request.text, tokens);
+  model(request.model_id)->model().tokenizer().encode(request.text, tokens);
   reply(protocol::TokensCount{static_cast<std::int64_t>(tokens.size())});
 }
 
@@ -146,7 +147,7 @@ void Handlers::handle(const protocol::CalculateTokensCountFromMessages& request)
     return;
   }
   const Prompt prompt =
-      host->model->chat_prompt(host->settings.format, alternate_roles(request.messages), false, false);
+      host->model().chat_prompt(host->settings()->format, alternate_roles(request.messages), false, false);
   reply(protocol::TokensCount{static_cast<std::int64_t>(prompt.tokens.size())});
 }
 

@@ -7,8 +7,6 @@
 namespace rwkv::bridge {
 namespace {
 
-constexpr std::size_t kMostSlots = 65536;
-
 int whole_number(double value) { return static_cast<int>(std::clamp(value, -1.0e9, 1.0e9)); }
 
 host::SlotSettings::Values slot_values(double temperature, double top_k, double top_p, double presence,
@@ -27,74 +25,62 @@ host::SlotSettings::Values slot_values(double temperature, double top_k, double 
 
 }  // namespace
 
-void Handlers::handle(const protocol::SetPrompt& request) {
-  const auto host = model(request.model_id);
-  host->settings.format.prompt = request.prompt;
-  if (host->generating || request.prompt.empty()) return;
-  // Evaluated in the background; a generation that comes meanwhile ends this.
-  host->warm_up_cancel.cancel();
-  host->warm_up_cancel = CancelToken();
-  runtime_.run_job(
-      origin_, *host,
-      [to = host->model.get(), text = request.prompt, cancel = host->warm_up_cancel] {
-        cancel.check();
-        to->state_after(to->completion_prompt(text), cancel);
-      },
-      [](const std::optional<Error>&) {});
-}
+void Handlers::handle(const protocol::SetPrompt& request) { model(request.model_id)->set_prompt(request.prompt); }
 
 void Handlers::handle(const protocol::GetPrompt& request) {
   const auto host = find(request.model_id);
-  reply(protocol::CurrentPrompt{host ? host->settings.format.prompt : ""});
+  reply(protocol::CurrentPrompt{host ? host->settings()->format.prompt : ""});
 }
 
 void Handlers::handle(const protocol::SetMaxLength& request) {
   const auto host = model(request.model_id);
-  if (request.max_length > 0) host->settings.max_length = request.max_length;
+  if (request.max_length > 0) host->settings()->max_length = request.max_length;
 }
 
 void Handlers::handle(const protocol::SetGenerationStopToken& request) {
   const auto host = model(request.model_id);
-  if (request.stop_token >= 0) host->settings.stop_token = request.stop_token;
+  if (request.stop_token >= 0) host->settings()->stop_token = request.stop_token;
 }
 
 void Handlers::handle(const protocol::SetUserRole& request) {
-  model(request.model_id)->settings.format.user_role = request.user_role;
+  model(request.model_id)->settings()->format.user_role = request.user_role;
 }
 
 void Handlers::handle(const protocol::SetResponseRole& request) {
-  model(request.model_id)->settings.format.response_role = request.response_role;
+  model(request.model_id)->settings()->format.response_role = request.response_role;
 }
 
 void Handlers::handle(const protocol::SetBosToken& request) {
-  model(request.model_id)->settings.format.bos = request.bos_token;
+  model(request.model_id)->settings()->format.bos = request.bos_token;
 }
 
 void Handlers::handle(const protocol::SetEosToken& request) {
-  model(request.model_id)->settings.format.eos = request.eos_token;
+  model(request.model_id)->settings()->format.eos = request.eos_token;
 }
 
 void Handlers::handle(const protocol::SetThinkingToken& request) {
-  model(request.model_id)->settings.format.thinking_token = request.thinking_token;
+  model(request.model_id)->settings()->format.thinking_token = request.thinking_token;
 }
 
 void Handlers::handle(const protocol::SetSpaceAfterRoles& request) {
-  model(request.model_id)->settings.format.space_after_roles = request.space_after_roles;
+  model(request.model_id)->settings()->format.space_after_roles = request.space_after_roles;
 }
 
 void Handlers::handle(const protocol::SetTokenBanned& request) {
-  model(request.model_id)->settings.banned = request.token_banned;
+  model(request.model_id)->settings()->banned = request.token_banned;
 }
 
 void Handlers::handle(const protocol::SetSamplerParams& request) {
   model(request.model_id)
-      ->settings.slots.set_all(slot_values(request.temperature, request.top_k, request.top_p, request.presence_penalty,
-                                           request.frequency_penalty, request.penalty_decay));
+      ->settings()
+      ->slots.set_all(slot_values(request.temperature, request.top_k, request.top_p, request.presence_penalty,
+                                  request.frequency_penalty, request.penalty_decay));
 }
 
 void Handlers::handle(const protocol::UpdateSampling& request) {
-  host::ModelSettings& settings = model(request.model_id)->settings;
-  settings.slots.change([&](const host::SlotSettings::Values& now) {
+  const auto host = model(request.model_id);
+  const auto settings = host->settings();
+  settings->slots.change([&](const host::SlotSettings::Values& now) {
     return slot_values(request.temperature.value_or(static_cast<double>(now.sampler.temperature)),
                        request.top_k.value_or(now.sampler.top_k),
                        request.top_p.value_or(static_cast<double>(now.sampler.top_p)),
@@ -102,11 +88,11 @@ void Handlers::handle(const protocol::UpdateSampling& request) {
                        request.frequency_penalty.value_or(static_cast<double>(now.penalties.frequency)),
                        request.penalty_decay.value_or(static_cast<double>(now.penalties.decay)));
   });
-  if (request.seed) settings.seeds.set(*request.seed);
+  if (request.seed) settings->seeds.set(*request.seed);
 }
 
 void Handlers::handle(const protocol::GetSamplerParams& request) {
-  const host::SlotSettings::Values values = model(request.model_id)->settings.slots.slot(0);
+  const host::SlotSettings::Values values = model(request.model_id)->settings()->slots.slot(0);
   reply(protocol::SamplerParams{
       static_cast<double>(values.sampler.temperature), static_cast<double>(values.sampler.top_k),
       static_cast<double>(values.sampler.top_p), static_cast<double>(values.penalties.presence),
@@ -123,25 +109,25 @@ void Handlers::handle(const protocol::SetSamplerAndPenaltyParams& request) {
                 "the lists of SetSamplerAndPenaltyParams differ in length; each has one "
                 "value a slot");
   }
-  if (slots > kMostSlots) throw Error(ErrorCode::kInvalidArgument, "more slots than any generation can have");
+  if (slots > host::kMostSlots) throw Error(ErrorCode::kInvalidArgument, "more slots than any generation can have");
   std::vector<host::SlotSettings::Values> values;
   for (std::size_t i = 0; i < slots; ++i) {
     values.push_back(slot_values(request.temperatures[i], request.top_ks[i], request.top_ps[i],
                                  request.presence_penalties[i], request.frequency_penalties[i],
                                  request.penalty_decays[i]));
   }
-  host->settings.slots.set_each(std::move(values));
+  host->settings()->slots.set_each(std::move(values));
 }
 
 void Handlers::handle(const protocol::GetSamplerAndPenaltyParams& request) {
   const auto host = model(request.model_id);
-  if (request.batch_size < 0 || static_cast<std::size_t>(request.batch_size) > kMostSlots) {
-    throw Error(ErrorCode::kInvalidArgument,
-                "batchSize is " + std::to_string(request.batch_size) + ", not 0 to " + std::to_string(kMostSlots));
+  if (request.batch_size < 0 || static_cast<std::size_t>(request.batch_size) > host::kMostSlots) {
+    throw Error(ErrorCode::kInvalidArgument, "batchSize is " + std::to_string(request.batch_size) + ", not 0 to " +
+                                                 std::to_string(host::kMostSlots));
   }
   protocol::SamplerAndPenaltyParams answer;
   for (std::size_t i = 0; i < static_cast<std::size_t>(request.batch_size); ++i) {
-    const host::SlotSettings::Values& values = host->settings.slots.slot(i);
+    const host::SlotSettings::Values values = host->settings()->slots.slot(i);
     answer.temperatures.push_back(static_cast<double>(values.sampler.temperature));
     answer.top_ks.push_back(static_cast<double>(values.sampler.top_k));
     answer.top_ps.push_back(static_cast<double>(values.sampler.top_p));
@@ -152,10 +138,12 @@ void Handlers::handle(const protocol::GetSamplerAndPenaltyParams& request) {
   reply(answer);
 }
 
-void Handlers::handle(const protocol::SetSeed& request) { model(request.model_id)->settings.seeds.set(request.seed); }
+void Handlers::handle(const protocol::SetSeed& request) {
+  model(request.model_id)->settings()->seeds.set(request.seed);
+}
 
 void Handlers::handle(const protocol::GetSeed& request) {
-  reply(protocol::CurrentSeed{model(request.model_id)->settings.seeds.seed(), request.model_id});
+  reply(protocol::CurrentSeed{model(request.model_id)->settings()->seeds.seed(), request.model_id});
 }
 
 // Apps set it whether or not they show pictures; it matters once vision is built.

@@ -20,11 +20,6 @@ std::int64_t next_load_number() {
   return ++last;
 }
 
-std::int64_t next_load_id() {
-  static std::atomic<std::int64_t> last{0};
-  return ++last;
-}
-
 protocol::LoadModelSteps step(protocol::LoadingStatus status) {
   protocol::LoadModelSteps steps;
   steps.status = status;
@@ -51,24 +46,24 @@ std::string described(const Error& error, const ModelRequest& request) {
 }  // namespace
 
 void Runtime::load_model(const Origin& origin, const ModelRequest& request) {
-  const auto host = std::make_shared<ModelHost>(free_model_id(), next_load_id());
-  host->request = request;
-  host->request.budget = budget_;
+  ModelRequest wanted = request;
+  wanted.budget = host_.budget();
+  const auto host = std::make_shared<BridgedModel>(std::move(wanted));
   host->loader = origin.port;
   const Client* client = find_client(origin.port);
   host->kept_without_loader = client && client->options.keep_loads;
-  Loads& loads = loads_[origin.port];
-  busy_hosts_.insert(host);
-  ++loads.running;
+  host_.add(host, host::Host::Phase::kLoading);
+  if (const auto error = error_of([&] { ++loads_[origin.port].running; })) {
+    host_.remove(*host);
+    throw Error(*error);
+  }
   if (const auto error = error_of([&] { begin_load(origin, host); })) load_ended(origin, host, error);
 }
 
-void Runtime::begin_load(const Origin& origin, const std::shared_ptr<ModelHost>& host) {
-  reply_surely(origin, loading_step(host->id, host->load_id));
-  ModelRequest with_progress = host->request;
-  with_progress.options.cancel = host->jobs_cancel;
-  with_progress.options.progress = [this, origin, id = host->id, load_id = host->load_id,
-                                    told = std::chrono::steady_clock::time_point()](float part) mutable {
+void Runtime::begin_load(const Origin& origin, const std::shared_ptr<BridgedModel>& host) {
+  reply_surely(origin, loading_step(host->id(), host->load_id));
+  const auto progress = [this, origin, id = host->id(), load_id = host->load_id,
+                         told = std::chrono::steady_clock::time_point()](float part) mutable {
     const auto now = std::chrono::steady_clock::now();
     if (now - told < kProgressInterval) return;
     told = now;
@@ -79,15 +74,19 @@ void Runtime::begin_load(const Origin& origin, const std::shared_ptr<ModelHost>&
     });
   };
   run_job(
-      origin, *host, [to = host.get(), with_progress] { to->model = LanguageModel::load(with_progress); },
+      origin, *host, [to = host.get(), progress](const CancelToken& cancel) { to->load(cancel, progress); },
       [this, origin, weak = std::weak_ptr(host)](const std::optional<Error>& error) {
         if (const auto loaded = weak.lock()) load_ended(origin, loaded, error);
       });
 }
 
-void Runtime::load_ended(const Origin& origin, const std::shared_ptr<ModelHost>& host, std::optional<Error> error) {
-  busy_hosts_.erase(host);
-  if (!error) error = error_of([&] { models_[host->id] = host; });
+void Runtime::load_ended(const Origin& origin, const std::shared_ptr<BridgedModel>& host,
+                         const std::optional<Error>& error) {
+  if (error) {
+    host_.remove(*host);
+  } else {
+    host_.set_phase(*host, host::Host::Phase::kLoaded);
+  }
   if (const auto untold = error_of([&] { tell_load_ended(origin, host, error); })) log::error(untold->what());
   const auto loads = loads_.find(origin.port);
   if (loads != loads_.end() && --loads->second.running == 0) {
@@ -97,21 +96,19 @@ void Runtime::load_ended(const Origin& origin, const std::shared_ptr<ModelHost>&
   }
 }
 
-void Runtime::tell_load_ended(const Origin& origin, const std::shared_ptr<ModelHost>& host,
+void Runtime::tell_load_ended(const Origin& origin, const std::shared_ptr<BridgedModel>& host,
                               const std::optional<Error>& error) {
   if (error) {
     insist_a_while([&] {
       protocol::LoadModelSteps steps = step(protocol::LoadingStatus::kFailedInLoading);
-      steps.info = described(*error, host->request);
+      steps.info = described(*error, host->request());
       steps.code = to_string(error->code());
       reply(origin, steps);
     });
   } else {
     host->load_number = next_load_number();
-    host->last_use = ++uses_;
-    host->cache_limit = host->model->cache().stats().limit_bytes;
     protocol::LoadModelSteps steps = step(protocol::LoadingStatus::kLoaded);
-    steps.model_id = host->id;
+    steps.model_id = host->id();
     steps.load_id = host->load_id;
     // Nobody knows of a model whose loader is gone, so nobody would ever release it.
     if (!reply_surely(origin, steps) && !host->kept_without_loader) release_model(origin, host);
@@ -120,29 +117,26 @@ void Runtime::tell_load_ended(const Origin& origin, const std::shared_ptr<ModelH
 }
 
 // The model's run has ended when this is called.
-void Runtime::release_model(const Origin& origin, const std::shared_ptr<ModelHost>& host) {
+void Runtime::release_model(const Origin& origin, const std::shared_ptr<BridgedModel>& host) {
   if (host->end_notice) give_end_notice(*host);
-  const auto busy = busy_hosts_.insert(host).first;
   const auto released_by_worker = [from = host.get()] {
-    from->model.reset();
+    from->unload();
     give_back_freed_memory();
   };
   const auto then = [this, origin, weak = std::weak_ptr(host)](const std::optional<Error>&) {
     if (const auto released = weak.lock()) model_released(origin, released);
   };
   // Freed on the worker: it takes a while, and the worker's earlier jobs use it.
-  if (const auto error = error_of([&] { run_job(origin, *host, released_by_worker, then); })) {
-    busy_hosts_.erase(busy);
-    throw Error(*error);
-  }
-  models_.erase(host->id);
-  cancel_all(*host);
+  host->post(nullptr, released_by_worker, job_end(origin, then));
+  ++jobs_;
+  host_.set_phase(*host, host::Host::Phase::kLeaving);
+  host->close();
 }
 
-void Runtime::model_released(const Origin& origin, const std::shared_ptr<ModelHost>& host) {
-  busy_hosts_.erase(host);
+void Runtime::model_released(const Origin& origin, const std::shared_ptr<BridgedModel>& host) {
+  host_.remove(*host);
   protocol::LoadModelSteps steps = step(protocol::LoadingStatus::kReleased);
-  steps.model_id = host->id;
+  steps.model_id = host->id();
   reply_surely(origin, steps);
   done(origin);
 }

@@ -6,11 +6,11 @@
 #include "base/error_of.h"
 #include "base/host_call.h"
 #include "base/insist.h"
+#include "base/json_tree.h"
 #include "base/log.h"
 #include "bridge/directory.h"
 #include "bridge/handlers.h"
 #include "protocol/codec.h"
-#include "protocol/json_tree.h"
 
 namespace rwkv::bridge {
 namespace {
@@ -37,11 +37,9 @@ Runtime::~Runtime() {
     mailbox_.post([this] {
       ending_ = true;
       clients_.clear();
-      for (const auto& [id, host] : models_) {
-        cancel_all(*host);
-        host->deferred.clear();  // some of them hold the model that holds them
-      }
-      for (const auto& host : busy_hosts_) cancel_all(*host);
+      host_.cancel_uses();
+      // Some of them hold the model that holds them.
+      host_.for_each(host::Host::Phase::kLoaded, [](BridgedModel& model) { model.deferred.clear(); });
     });
   });
   mailbox_.stop();
@@ -98,15 +96,16 @@ void Runtime::when_idle(PortId id, std::function<void()> then) {
 }
 
 bool Runtime::is_idle() const {
-  if (!busy_hosts_.empty() || jobs_ > 0) return false;
-  for (const auto& [id, host] : models_) {
-    if (host->generating || host->draining || host->end_notice) return false;
-  }
-  return true;
+  if (host_.has_any(host::Host::Phase::kLoading) || host_.has_any(host::Host::Phase::kLeaving)) return false;
+  bool idle = jobs_ == 0;
+  host_.for_each(host::Host::Phase::kLoaded, [&](const BridgedModel& model) {
+    if (model.running || model.draining || model.end_notice) idle = false;
+  });
+  return idle;
 }
 
 void Runtime::check_idle() {
-  fit_caches();
+  host_.fit_caches();
   if (idle_waiters_.empty() || !is_idle()) return;
   for (const auto& then : std::exchange(idle_waiters_, {})) then();
 }
@@ -118,7 +117,7 @@ void Runtime::serve(PortId id, const std::string& json) {
   // Without its id an answer says nothing to who waits for it, so a moment of want does not end this.
   const auto error = error_of([&] {
     insist_a_while([&] {
-      const protocol::JsonTree message(protocol::parse_message(json));
+      const JsonTree message(protocol::parse_message(json));
       origin.request_id = protocol::request_id_of(message.value);
       protocol::RequestMessage decoded = protocol::decode_request(message.value);
       origin.load_id = decoded.load_id;
@@ -153,7 +152,7 @@ bool Runtime::defer(const Origin& origin, const protocol::Request& request) {
   auto model_id = model_of(request);
   if (!model_id) return false;
   if (std::holds_alternative<protocol::SudokuOthelloGenerate>(request)) model_id = puzzle_model(*model_id);
-  const auto host = find_model(*model_id);
+  const auto host = host_.find(*model_id);
   const auto loads = loads_.find(origin.port);
   std::deque<std::function<void()>>* behind = nullptr;
   if (host && host->draining) {
@@ -165,14 +164,14 @@ bool Runtime::defer(const Origin& origin, const protocol::Request& request) {
   return behind != nullptr;
 }
 
-std::int64_t Runtime::puzzle_model(std::int64_t id) const {
+std::int64_t Runtime::puzzle_model(std::int64_t id) {
   std::int64_t latest = -1;
   if (id != -1) return id;
-  for (const auto& [model_id, host] : models_) {
-    if (host->load_number <= latest) continue;
-    latest = host->load_number;
-    id = model_id;
-  }
+  host_.for_each(host::Host::Phase::kLoaded, [&](const BridgedModel& model) {
+    if (model.load_number <= latest) return;
+    latest = model.load_number;
+    id = model.id();
+  });
   return id;
 }
 
@@ -187,14 +186,14 @@ void Runtime::drop_client(PortId id) {
   const bool stop = it->second->options.stop_on_death;
   clients_.erase(it);
   loads_.erase(id);
-  for (const auto& host : busy_hosts_) {
-    if (host->loader == id && host->load_number == 0 && !host->kept_without_loader) host->jobs_cancel.cancel();
-  }
-  for (const auto& [model_id, host] : models_) {
-    if (!host->run) continue;
-    host->run->unsubscribe(id);
-    if (stop && host->generating && host->run->origin.port == id) host->run->cancel.cancel();
-  }
+  host_.for_each(host::Host::Phase::kLoading, [&](BridgedModel& model) {
+    if (model.loader == id && !model.kept_without_loader) model.cancel_uses();
+  });
+  host_.for_each(host::Host::Phase::kLoaded, [&](BridgedModel& model) {
+    if (!model.run) return;
+    model.run->unsubscribe(id);
+    if (stop && model.running && model.run->origin.port == id) model.run->cancel.cancel();
+  });
 }
 
 bool Runtime::reply(const Origin& origin, protocol::Response response) {
@@ -227,51 +226,26 @@ void Runtime::done(const Origin& origin) {
   if (client && client->options.acknowledge) reply_surely(origin, protocol::RequestDone{});
 }
 
-std::shared_ptr<ModelHost> Runtime::find_model(std::int64_t id) const {
-  for (const auto& [model_id, host] : models_) {
-    if (model_id == id) return host;
-  }
-  return nullptr;
-}
-
-int Runtime::free_model_id() const {
-  int id = 0;
-  const auto taken = [&] {
-    if (models_.contains(id)) return true;
-    for (const auto& host : busy_hosts_) {
-      if (host->id == id) return true;
-    }
-    return false;
-  };
-  while (taken()) ++id;
-  return id;
-}
-
-void Runtime::cancel_all(ModelHost& host) {
-  host.jobs_cancel.cancel();
-  host.warm_up_cancel.cancel();
-  if (host.run) host.run->cancel.cancel();
-}
-
-void Runtime::run_job(const Origin& origin, ModelHost& host, std::function<void()> work,
-                      std::function<void(const std::optional<Error>&)> then) {
-  host.worker.post([this, origin, jobs = host.jobs, work = std::move(work), then = std::move(then)] {
-    const auto error = error_of(work);
+host::ModelHost::Then Runtime::job_end(const Origin& origin, host::ModelHost::Then then) {
+  return [this, origin, then = std::move(then)](const std::optional<Error>& error) {
     insist([&] {
-      mailbox_.post([this, origin, jobs, error, then] {
+      mailbox_.post([this, origin, error, then] {
         --jobs_;
-        --*jobs;
-        if (const auto failed = error_of([&] { then(error); })) {
-          reply_error(origin, *failed);
-          done(origin);
-        }
+        const auto failed = then ? error_of([&] { then(error); }) : error;
+        if (failed) reply_error(origin, *failed);
+        if (failed || !then) done(origin);
         check_idle();
       });
     });
-  });
-  // It ends on this thread.
-  ++jobs_;
-  ++*host.jobs;
+  };
+}
+
+void Runtime::run_job(const Origin& origin, host::ModelHost& host, std::function<void(const CancelToken&)> work,
+                      host::ModelHost::Then then) {
+  const CancelToken cancel;
+  auto use = host.admit(host::ModelHost::Kind::kEvaluation, cancel);
+  host.post(std::move(use), [work = std::move(work), cancel] { work(cancel); }, job_end(origin, std::move(then)));
+  ++jobs_;  // it ends on this thread
 }
 
 }  // namespace rwkv::bridge

@@ -12,10 +12,11 @@
 #include <thread>
 #include <vector>
 
+#include "bridge/bridged_model.h"
 #include "bridge/client.h"
 #include "bridge/mailbox.h"
-#include "bridge/model_host.h"
-#include "host/memory_rules.h"
+#include "host/generate.h"
+#include "host/host.h"
 #include "protocol/messages.h"
 
 namespace rwkv::bridge {
@@ -67,66 +68,59 @@ class Runtime {
   void done(const Origin& origin);
 
   /// The model that a puzzle's id means: -1 is the one loaded last.
-  std::int64_t puzzle_model(std::int64_t id) const;
-  std::shared_ptr<ModelHost> find_model(std::int64_t id) const;
-  int free_model_id() const;
-  static void cancel_all(ModelHost& host);
+  std::int64_t puzzle_model(std::int64_t id);
   bool is_idle() const;
   void check_idle();
 
   // A job beside generations: evaluation, saving. `work` runs on the model's worker, `then` on the runtime's thread
-  // with what it threw, if anything; what `then` throws is the answer to the request.
-  void run_job(const Origin& origin, ModelHost& host, std::function<void()> work,
-               std::function<void(const std::optional<Error>&)> then);
+  // with what it threw, if anything; what `then` throws is the answer to the request. Without
+  // `then` its error is.
+  void run_job(const Origin& origin, host::ModelHost& host, std::function<void(const CancelToken&)> work,
+               host::ModelHost::Then then = nullptr);
+  /// Calls `then` as the end of a job of this thread's; for one that was posted.
+  host::ModelHost::Then job_end(const Origin& origin, host::ModelHost::Then then);
 
   // models.cpp
   void load_model(const Origin& origin, const ModelRequest& request);
-  void begin_load(const Origin& origin, const std::shared_ptr<ModelHost>& host);
-  void load_ended(const Origin& origin, const std::shared_ptr<ModelHost>& host, std::optional<Error> error);
-  void tell_load_ended(const Origin& origin, const std::shared_ptr<ModelHost>& host, const std::optional<Error>& error);
-  void release_model(const Origin& origin, const std::shared_ptr<ModelHost>& host);
-  void model_released(const Origin& origin, const std::shared_ptr<ModelHost>& host);
+  void begin_load(const Origin& origin, const std::shared_ptr<BridgedModel>& host);
+  void load_ended(const Origin& origin, const std::shared_ptr<BridgedModel>& host, const std::optional<Error>& error);
+  void tell_load_ended(const Origin& origin, const std::shared_ptr<BridgedModel>& host,
+                       const std::optional<Error>& error);
+  void release_model(const Origin& origin, const std::shared_ptr<BridgedModel>& host);
+  void model_released(const Origin& origin, const std::shared_ptr<BridgedModel>& host);
 
   // memory.cpp
   struct MemoryRelease {
     Origin origin;
     protocol::MemoryReleased answer;
     std::function<bool()> is_enough;
-    std::set<std::int64_t> tried;  // load numbers
+    std::set<std::int64_t> tried;
   };
-  std::uint64_t memory_in_use() const;
-  void fit_caches();
   void set_memory_budget(const Origin& origin, std::uint64_t bytes);
   void release_memory(const Origin& origin, protocol::MemoryPressure level);
-  void drop_states(MemoryRelease& release, const std::function<void()>& drop);
   void put_to_sleep(const std::shared_ptr<MemoryRelease>& release);
-  static bool is_busy(const ModelHost& host);
 
   // generations.cpp
-  void start_run(const Origin& origin, const std::shared_ptr<ModelHost>& host, const std::shared_ptr<Run>& run,
-                 std::function<std::vector<GenerationTask>()> make_tasks);
-  void run_ended(const std::shared_ptr<ModelHost>& host, const std::shared_ptr<Run>& run);
-  void tell_end(const std::shared_ptr<ModelHost>& host, const std::shared_ptr<Run>& run,
+  void start_run(const Origin& origin, const std::shared_ptr<BridgedModel>& host,
+                 const std::shared_ptr<BridgedRun>& run, host::MakeTasks make_tasks);
+  void run_ended(const std::shared_ptr<BridgedModel>& host, const std::shared_ptr<BridgedRun>& run);
+  void tell_end(const std::shared_ptr<BridgedModel>& host, const std::shared_ptr<BridgedRun>& run,
                 const std::optional<Origin>& stop);
-  void give_end_notice(ModelHost& host);
-  void drain(const std::shared_ptr<ModelHost>& host);
-  void post_run_ended(const std::weak_ptr<ModelHost>& host, const std::shared_ptr<Run>& run);
-  void serve_deferred(const std::shared_ptr<ModelHost>& host);
-  void ask_for_flush(const std::weak_ptr<ModelHost>& host, const std::shared_ptr<Run>& run);
-  void push(ModelHost& host, Run& run);
-  void push_to(const std::set<PortId>& listeners, const Run& run, const protocol::Response& response);
+  void give_end_notice(BridgedModel& host);
+  void drain(const std::shared_ptr<BridgedModel>& host);
+  void post_run_ended(const std::weak_ptr<BridgedModel>& host, const std::shared_ptr<BridgedRun>& run);
+  void serve_deferred(const std::shared_ptr<BridgedModel>& host);
+  void ask_for_flush(const std::weak_ptr<BridgedModel>& host, const std::shared_ptr<BridgedRun>& run);
+  void push(BridgedModel& host, BridgedRun& run);
+  void push_to(const std::set<PortId>& listeners, const BridgedRun& run, const protocol::Response& response);
   bool wants_only_new(PortId port) const;
-  void tell_puzzle_tokens(ModelHost& host, Run& run);
+  void tell_puzzle_tokens(BridgedModel& host, BridgedRun& run);
 
   Mailbox mailbox_;
   std::map<PortId, std::shared_ptr<Client>> clients_;
-  std::map<int, std::shared_ptr<ModelHost>> models_;
-  std::set<std::shared_ptr<ModelHost>> busy_hosts_;  // being loaded or released; their ids are taken
+  host::HostOf<BridgedModel> host_{host::Host::Ids::kSmallestFree};
   std::map<PortId, Loads> loads_;
   std::vector<std::function<void()>> idle_waiters_;
-  const std::shared_ptr<MemoryBudget> budget_ = std::make_shared<MemoryBudget>();
-  host::CacheBounds cache_bounds_;
-  std::int64_t uses_ = 0;
   int jobs_ = 0;
   bool ending_ = false;  // everything was cancelled: nothing new begins
   std::thread thread_;   // last: it uses all of the above

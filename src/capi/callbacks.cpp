@@ -1,7 +1,5 @@
 #include "capi/callbacks.h"
 
-#include <utility>
-
 #include "base/error.h"
 #include "base/host_call.h"
 
@@ -10,6 +8,24 @@ namespace {
 
 constexpr int kNoToken = -1;
 
+// `texts`: of all slots, with the step.
+void call(const Callbacks& callbacks, const host::TextStream::Step& step, const std::vector<std::string>& texts) {
+  const HostCall host;
+  if (!host.allowed()) return;
+  const int token = step.token.value_or(kNoToken);
+  if (callbacks.single) {
+    callbacks.single(texts[step.slot].c_str(), token, step.text.c_str());
+    return;
+  }
+  std::vector<const char*> all;
+  for (const std::string& text : texts) all.push_back(text.c_str());
+  std::vector<int> tokens(texts.size(), kNoToken);
+  std::vector<const char*> news(texts.size(), "");
+  tokens[step.slot] = token;
+  news[step.slot] = step.text.c_str();
+  callbacks.batch(static_cast<int>(texts.size()), all.data(), tokens.data(), news.data());
+}
+
 }  // namespace
 
 void refuse_inside_callback() {
@@ -17,55 +33,17 @@ void refuse_inside_callback() {
   throw Error(ErrorCode::kBusy, "a callback cannot release: the release would wait for it; release from elsewhere");
 }
 
-TokenTeller::TokenTeller(rwkvmobile_on_token single, rwkvmobile_on_batch_tokens batch,
-                         std::vector<std::string> begun_texts)
-    : single_(single), batch_(batch), taken_(begun_texts.size()), texts_(std::move(begun_texts)) {}
-
-void TokenTeller::take(std::size_t slot, const Generation& generation) {
-  Taken& taken = taken_[slot];
-  Piece piece{slot, kNoToken, generation.text().substr(taken.bytes)};
-  if (generation.tokens().size() > taken.tokens) piece.token = generation.tokens().back();
-  if (piece.text.empty() && piece.token == kNoToken) return;
-  taken = {generation.text().size(), generation.tokens().size()};
-  const std::lock_guard lock(mutex_);
-  pieces_.push_back(std::move(piece));
-  changed_.notify_one();
-}
-
-void TokenTeller::finish() {
-  const std::lock_guard lock(mutex_);
-  finished_ = true;
-  changed_.notify_one();
-}
-
-void TokenTeller::tell(const CancelToken& cancel) {
-  std::unique_lock lock(mutex_);
-  while (true) {
-    changed_.wait(lock, [&] { return finished_ || !pieces_.empty(); });
-    if (pieces_.empty() || cancel.cancelled()) return;
-    const Piece piece = std::move(pieces_.front());
-    pieces_.pop_front();
-    lock.unlock();
-    call(piece);
-    lock.lock();
+void tell_steps(host::Run& run, const Callbacks& callbacks, std::vector<std::string> texts) {
+  bool ended = false;
+  for (std::uint64_t seen = 0; !ended && !run.cancel.cancelled();) {
+    seen = run.stream.wait_for_news(seen);
+    ended = run.stream.ended();  // asked for first: no step comes after the end
+    for (const host::TextStream::Step& step : run.stream.take_steps()) {
+      if (run.cancel.cancelled()) return;
+      texts[step.slot] += step.text;
+      call(callbacks, step, texts);
+    }
   }
-}
-
-void TokenTeller::call(const Piece& piece) {
-  const HostCall host;
-  if (!host.allowed()) return;
-  texts_[piece.slot] += piece.text;
-  if (single_) {
-    single_(texts_[piece.slot].c_str(), piece.token, piece.text.c_str());
-    return;
-  }
-  std::vector<const char*> texts;
-  for (const std::string& text : texts_) texts.push_back(text.c_str());
-  std::vector<int> tokens(texts_.size(), kNoToken);
-  std::vector<const char*> news(texts_.size(), "");
-  tokens[piece.slot] = piece.token;
-  news[piece.slot] = piece.text.c_str();
-  batch_(static_cast<int>(texts_.size()), texts.data(), tokens.data(), news.data());
 }
 
 }  // namespace rwkv::capi

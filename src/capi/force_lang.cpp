@@ -49,11 +49,9 @@ std::uintptr_t without_tag(std::uintptr_t address) {
 }  // namespace
 
 ForcedLanguage language_of(int force_lang) noexcept {
-  switch (force_lang) {
-    case FORCE_LANG_CHN: return ForcedLanguage::kChinese;
-    case FORCE_LANG_EN: return ForcedLanguage::kEnglish;
-    default: return ForcedLanguage::kNone;
-  }
+  static_assert(FORCE_LANG_CHN == static_cast<int>(ForcedLanguage::kChinese));
+  static_assert(FORCE_LANG_EN == static_cast<int>(ForcedLanguage::kEnglish));
+  return forced_language(force_lang).value_or(ForcedLanguage::kNone);
 }
 
 std::vector<ForcedLanguage> languages_of(rwkvmobile_force_lang value, std::size_t slots) {

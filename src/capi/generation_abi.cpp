@@ -5,7 +5,6 @@
 #include <numeric>
 #include <span>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -21,99 +20,78 @@
 using namespace rwkv::capi;
 using rwkv::GenerationOptions;
 using rwkv::host::Conversation;
-using rwkv::host::ModelSettings;
 
 namespace {
 
 constexpr int kMostTokens = 1 << 20;  // for one eval_logits
 constexpr int kBatchTooLarge = RWKV_ERROR_RUNTIME | RWKV_ERROR_UNSUPPORTED;
 
-struct Callbacks {
-  rwkvmobile_on_token single = nullptr;
-  rwkvmobile_on_batch_tokens batch = nullptr;
-};
-
 struct Generation {
-  ModelHost::Buffer buffer = ModelHost::Buffer::kSingle;
-  std::shared_ptr<Run> run;
-  std::function<std::vector<rwkv::GenerationTask>()> make_tasks;
+  AbiModel::Buffer buffer = AbiModel::Buffer::kSingle;
+  std::shared_ptr<rwkv::host::Run> run;
+  rwkv::host::MakeTasks make_tasks;
   Callbacks callbacks;
   std::vector<std::string> begun_texts;  // one a slot
 };
 
-bool is_batch_size(const ModelHost& model, int size) {
+bool is_batch_size(const AbiModel& model, int size) {
   const std::vector<int>& sizes = model.model().info().batch_sizes;
   return std::find(sizes.begin(), sizes.end(), size) != sizes.end();
 }
 
-// Generates on another thread and calls the client's function on this one, for which a synchronous call has promised
-// it.
-void generate_and_tell(ModelHost& model, const Generation& generation) {
-  rwkv::host::GenerationStream& stream = generation.run->stream;
-  const rwkv::CancelToken& cancel = generation.run->cancel;
-  TokenTeller teller(generation.callbacks.single, generation.callbacks.batch, generation.begun_texts);
-  rwkv::GenerationCallbacks then;
-  then.on_token = [&](std::size_t slot, const rwkv::Generation& grown) { teller.take(slot, grown); };
-  std::thread writer([&] {
-    generate_into(stream, model.model(), cancel, generation.make_tasks, then);
-    teller.finish();
-  });
-  try {
-    teller.tell(cancel);
-  } catch (...) {
-    stream.finish(rwkv::EndReason::kError,
-                  rwkv::Error(rwkv::ErrorCode::kInternal, "the client's callback threw an exception"));
-    cancel.cancel();
-  }
-  writer.join();
-}
-
 // What fails is the runtime's last error.
-void generate(Runtime& runtime, ModelHost& model, const Generation& generation) {
-  rwkv::host::GenerationStream& stream = generation.run->stream;
-  if (generation.callbacks.single || generation.callbacks.batch) {
-    generate_and_tell(model, generation);
-  } else {
-    generate_into(stream, model.model(), generation.run->cancel, generation.make_tasks, {});
+void generate(AbiHost& runtime, AbiModel& model, const Generation& generation) {
+  rwkv::host::Run& run = *generation.run;
+  const auto end = submit_into(generation.run, model.model(), generation.make_tasks, nullptr);
+  if (generation.callbacks.any()) {
+    try {
+      tell_steps(run, generation.callbacks, generation.begun_texts);
+    } catch (...) {
+      run.stream.finish(rwkv::EndReason::kError,
+                        rwkv::Error(rwkv::ErrorCode::kInternal, "the client's callback threw an exception"));
+      run.cancel.cancel();
+    }
   }
-  for (std::size_t slot = 0; slot < stream.slots(); ++slot) {
-    const auto end = stream.end(slot);
-    if (!end || !end->error) continue;
-    rwkv::log::error(end->error->what());
-    runtime.note_error(end->error->what());
+  end.wait();
+  for (std::size_t slot = 0; slot < run.stream.slots(); ++slot) {
+    const auto failed = run.stream.end(slot);
+    if (!failed || !failed->error) continue;
+    rwkv::log::error(failed->error->what());
+    runtime.note_error(failed->error->what());
   }
 }
 
-int start(Runtime& runtime, ModelHost& model, Generation generation) {
+int start(AbiHost& runtime, AbiModel& model, Generation generation) {
   // The runtime outlives its models' threads: it is released after them.
   model.start(generation.buffer, generation.run,
               [&runtime, &model, generation] { generate(runtime, model, generation); });
   return RWKV_SUCCESS;
 }
 
-Generation chat(ModelHost& model, std::vector<Conversation> conversations, int max_tokens) {
+Generation chat(AbiModel& model, std::vector<Conversation> conversations, int max_tokens, const Callbacks& callbacks) {
   Generation generation;
+  generation.callbacks = callbacks;
   const std::size_t slots = conversations.size();
-  generation.run = std::make_shared<Run>(slots);
+  generation.run = std::make_shared<rwkv::host::Run>(slots, callbacks.any());
   generation.begun_texts.resize(slots);
-  generation.make_tasks = model.with_settings([&](ModelSettings& settings) {
-    return [&of = model.model(), run = generation.run, format = settings.format,
-            conversations = std::move(conversations), options = options_for_run(settings, slots, max_tokens)] {
-      return chat_tasks(of, format, conversations, options, run->stream);
-    };
-  });
+  const auto settings = model.settings();
+  generation.make_tasks = [&of = model.model(), run = generation.run, format = settings->format,
+                           conversations = std::move(conversations),
+                           options = options_for_run(*settings, slots, max_tokens)] {
+    return chat_tasks(of, format, conversations, options, run->stream);
+  };
   return generation;
 }
 
-Generation completion(ModelHost& model, std::vector<std::string> prompts, int max_tokens, int stop_code,
-                      int disable_cache) {
+Generation completion(AbiModel& model, std::vector<std::string> prompts, int max_tokens, int stop_code,
+                      int disable_cache, const Callbacks& callbacks) {
   Generation generation;
-  generation.run = std::make_shared<Run>(prompts.size());
+  generation.callbacks = callbacks;
+  generation.run = std::make_shared<rwkv::host::Run>(prompts.size(), callbacks.any());
   generation.begun_texts = prompts;
   // At once, so that who stops it before it has begun finds the prompt.
   for (std::size_t slot = 0; slot < prompts.size(); ++slot) generation.run->stream.start(slot, prompts[slot], {});
-  std::vector<GenerationOptions> options = model.with_settings(
-      [&](ModelSettings& settings) { return options_for_run(settings, prompts.size(), max_tokens); });
+  std::vector<GenerationOptions> options = options_for_run(*model.settings(), prompts.size(), max_tokens);
   for (GenerationOptions& each : options) {
     each.stop_token = stop_code;
     each.use_cache = disable_cache == 0;
@@ -128,7 +106,7 @@ Generation completion(ModelHost& model, std::vector<std::string> prompts, int ma
 // Finds model and runtime together: what is started needs both.
 template <class Call>
 int with_both(rwkvmobile_runtime_t handle, int model_id, const Call& call) noexcept {
-  return with_runtime(handle, [&](Runtime& runtime) {
+  return with_runtime(handle, [&](AbiHost& runtime) {
     const auto model = runtime.find(model_id);
     return model ? call(runtime, *model) : kNoSuchModel;
   });
@@ -176,14 +154,12 @@ int rwkvmobile_runtime_eval_chat_with_history_async(rwkvmobile_runtime_t runtime
                                                     rwkvmobile_on_token callback, int enable_reasoning,
                                                     int force_reasoning, int force_lang, int add_generation_prompt) {
   if (!inputs || num_inputs <= 0 || max_tokens < 0) return kBadArgument;
-  return with_both(runtime, model_id, [&](Runtime& of, ModelHost& model) -> int {
+  return with_both(runtime, model_id, [&](AbiHost& of, AbiModel& model) -> int {
     auto messages = copy_texts(inputs, num_inputs);
     if (!messages) return kBadArgument;
     std::vector<Conversation> conversations{{std::move(*messages), enable_reasoning != 0, force_reasoning != 0,
                                              add_generation_prompt != 0, language_of(force_lang)}};
-    Generation generation = chat(model, std::move(conversations), max_tokens);
-    generation.callbacks.single = callback;
-    return start(of, model, std::move(generation));
+    return start(of, model, chat(model, std::move(conversations), max_tokens, {callback, nullptr}));
   });
 }
 
@@ -194,7 +170,7 @@ int rwkvmobile_runtime_eval_chat_batch_with_history_async(rwkvmobile_runtime_t r
                                                           int enable_reasoning, int force_reasoning,
                                                           rwkvmobile_force_lang force_lang, int add_generation_prompt) {
   if (!inputs || !num_inputs || batch_size <= 0 || max_tokens < 0) return kBadArgument;
-  return with_both(runtime, model_id, [&](Runtime& of, ModelHost& model) -> int {
+  return with_both(runtime, model_id, [&](AbiHost& of, AbiModel& model) -> int {
     if (!is_batch_size(model, batch_size)) return kBatchTooLarge;
     const auto slots = static_cast<std::size_t>(batch_size);
     const auto languages = languages_of(force_lang, slots);
@@ -205,15 +181,14 @@ int rwkvmobile_runtime_eval_chat_batch_with_history_async(rwkvmobile_runtime_t r
       conversations.push_back({std::move(*messages), enable_reasoning != 0, force_reasoning != 0,
                                add_generation_prompt != 0, languages[slot]});
     }
-    Generation generation = chat(model, std::move(conversations), max_tokens);
-    generation.buffer = ModelHost::Buffer::kBatch;
-    generation.callbacks.batch = callback_batch;
+    Generation generation = chat(model, std::move(conversations), max_tokens, {nullptr, callback_batch});
+    generation.buffer = AbiModel::Buffer::kBatch;
     return start(of, model, std::move(generation));
   });
 }
 
 supported_batch_sizes rwkvmobile_runtime_get_supported_batch_sizes(rwkvmobile_runtime_t runtime, int model_id) {
-  return read_model(runtime, model_id, supported_batch_sizes{}, [](const ModelHost& model) {
+  return read_model(runtime, model_id, supported_batch_sizes{}, [](const AbiModel& model) {
     const std::vector<int>& sizes = model.model().info().batch_sizes;
     return supported_batch_sizes{copy_array(std::span(sizes)), static_cast<int>(sizes.size())};
   });
@@ -225,10 +200,8 @@ int rwkvmobile_runtime_gen_completion_async(rwkvmobile_runtime_t runtime, int mo
                                             const int max_tokens, const int stop_code, rwkvmobile_on_token callback,
                                             int disable_cache) {
   if (!prompt || max_tokens < 0) return kBadArgument;
-  return with_both(runtime, model_id, [&](Runtime& of, ModelHost& model) {
-    Generation generation = completion(model, {prompt}, max_tokens, stop_code, disable_cache);
-    generation.callbacks.single = callback;
-    return start(of, model, std::move(generation));
+  return with_both(runtime, model_id, [&](AbiHost& of, AbiModel& model) {
+    return start(of, model, completion(model, {prompt}, max_tokens, stop_code, disable_cache, {callback, nullptr}));
   });
 }
 
@@ -236,13 +209,13 @@ int rwkvmobile_runtime_gen_completion_batch_async(rwkvmobile_runtime_t runtime, 
                                                   const int batch_size, const int max_tokens, const int stop_code,
                                                   rwkvmobile_on_batch_tokens callback_batch, int disable_cache) {
   if (!prompts || batch_size <= 0 || max_tokens < 0) return kBadArgument;
-  return with_both(runtime, model_id, [&](Runtime& of, ModelHost& model) -> int {
+  return with_both(runtime, model_id, [&](AbiHost& of, AbiModel& model) -> int {
     if (!is_batch_size(model, batch_size)) return kBatchTooLarge;
     auto texts = copy_texts(prompts, batch_size);
     if (!texts) return kBadArgument;
-    Generation generation = completion(model, std::move(*texts), max_tokens, stop_code, disable_cache);
-    generation.buffer = ModelHost::Buffer::kBatch;
-    generation.callbacks.batch = callback_batch;
+    Generation generation =
+        completion(model, std::move(*texts), max_tokens, stop_code, disable_cache, {nullptr, callback_batch});
+    generation.buffer = AbiModel::Buffer::kBatch;
     return start(of, model, std::move(generation));
   });
 }
@@ -251,9 +224,9 @@ int rwkvmobile_runtime_gen_completion(rwkvmobile_runtime_t runtime, int model_id
                                       const int max_tokens, const int stop_code, rwkvmobile_on_token callback,
                                       int disable_cache) {
   if (!prompt || !callback || max_tokens < 0) return kBadArgument;
-  return with_both(runtime, model_id, [&](Runtime& of, ModelHost& model) -> int {
-    Generation generation = completion(model, {prompt}, max_tokens, stop_code, disable_cache);
-    generation.callbacks.single = callback;
+  return with_both(runtime, model_id, [&](AbiHost& of, AbiModel& model) -> int {
+    const Generation generation =
+        completion(model, {prompt}, max_tokens, stop_code, disable_cache, {callback, nullptr});
     model.run_here(generation.buffer, generation.run, [&] { generate(of, model, generation); });
     const auto end = generation.run->stream.end(0);
     return end && end->reason == rwkv::EndReason::kError ? RWKV_ERROR_EVAL : RWKV_SUCCESS;
@@ -264,13 +237,13 @@ const char** rwkvmobile_runtime_gen_completion_singletoken_topk(rwkvmobile_runti
                                                                 const char* prompt, const int top_k) {
   if (!prompt || top_k <= 0) return nullptr;
   const char** result = nullptr;
-  with_both(runtime, model_id, [&](Runtime& of, ModelHost& model) -> int {
+  with_both(runtime, model_id, [&](AbiHost& of, AbiModel& model) -> int {
     if (top_k > model.model().info().vocabulary) return kNoSuchModel;
     std::vector<float> logits;
     const std::string text = prompt;
-    model.evaluate(ModelHost::Kind::kGeneration,
+    model.evaluate(AbiModel::Kind::kGeneration,
                    [&](const rwkv::CancelToken& cancel) { logits = logits_after(model.model(), text, cancel); });
-    Runtime::TopTokens tokens;
+    AbiHost::TopTokens tokens;
     for (const rwkv::TokenId id : largest(logits, static_cast<std::size_t>(top_k))) {
       tokens.texts.push_back(rwkv::to_valid_utf8(model.model().tokenizer().bytes(id)));
     }
@@ -284,30 +257,23 @@ const char** rwkvmobile_runtime_gen_completion_singletoken_topk(rwkvmobile_runti
 int rwkvmobile_runtime_eval_logits(rwkvmobile_runtime_t runtime, int model_id, const int* ids, int ids_len,
                                    float* logits, int logits_len) {
   if (!ids || ids_len <= 0 || ids_len > kMostTokens || !logits || logits_len <= 0) return kBadArgument;
-  return with_model(runtime, model_id, [&](ModelHost& model) -> int {
+  return with_model(runtime, model_id, [&](AbiModel& model) {
     const rwkv::Tokens tokens(ids, ids + ids_len);
     const std::vector<float> all = model.advance_live_state(tokens);
     std::copy_n(all.begin(), std::min(all.size(), static_cast<std::size_t>(logits_len)), logits);
-    return RWKV_SUCCESS;
   });
 }
 
 int rwkvmobile_runtime_stop_generation(rwkvmobile_runtime_t runtime, int model_id) {
-  return with_model(
-      runtime, model_id,
-      [](ModelHost& model) -> int {
-        model.stop();
-        return RWKV_SUCCESS;
-      },
-      RWKV_SUCCESS);
+  return with_model(runtime, model_id, RWKV_SUCCESS, [](AbiModel& model) { model.cancel_uses(); });
 }
 
 int rwkvmobile_runtime_is_generating(rwkvmobile_runtime_t runtime, int model_id) {
-  return with_model(runtime, model_id, [](const ModelHost& model) { return model.generating() ? 1 : 0; }, 0);
+  return with_model(runtime, model_id, 0, [](const AbiModel& model) { return model.generating() ? 1 : 0; });
 }
 
 float rwkvmobile_runtime_get_prefill_progress(rwkvmobile_runtime_t runtime, int model_id) {
-  return read_model(runtime, model_id, 0.0f, [](const ModelHost& model) {
+  return read_model(runtime, model_id, 0.0f, [](const AbiModel& model) {
     const auto run = model.latest_run();
     return run ? static_cast<float>(std::clamp(run->stream.prefill_progress(), 0.0, 1.0)) : 0.0f;
   });
@@ -315,10 +281,10 @@ float rwkvmobile_runtime_get_prefill_progress(rwkvmobile_runtime_t runtime, int 
 
 double rwkvmobile_runtime_get_avg_decode_speed(rwkvmobile_runtime_t runtime, int model_id) {
   return read_model(runtime, model_id, 0.0,
-                    [](const ModelHost& model) { return model.model().speeds().decode_speed(); });
+                    [](const AbiModel& model) { return model.model().speeds().decode_speed(); });
 }
 
 double rwkvmobile_runtime_get_avg_prefill_speed(rwkvmobile_runtime_t runtime, int model_id) {
   return read_model(runtime, model_id, 0.0,
-                    [](const ModelHost& model) { return model.model().speeds().prefill_speed(); });
+                    [](const AbiModel& model) { return model.model().speeds().prefill_speed(); });
 }

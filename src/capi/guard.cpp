@@ -22,14 +22,14 @@ int bits_of(ErrorCode code) noexcept {
 
 namespace {
 
-void remember(Runtime* runtime, const char* message) noexcept {
+void remember(AbiHost* runtime, const char* message) noexcept {
   log::error(message);
   if (runtime) runtime->note_error(message);
 }
 
 }  // namespace
 
-int caught(Runtime* runtime) noexcept {
+int caught(AbiHost* runtime) noexcept {
   const Error error = caught_error();
   remember(runtime, error.what());
   return bits_of(error.code());

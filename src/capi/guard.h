@@ -5,11 +5,11 @@
 #include <memory>
 #include <new>
 #include <string>
+#include <type_traits>
 
 #include "base/error.h"
-#include "capi/model_host.h"
+#include "capi/abi_host.h"
 #include "capi/registry.h"
-#include "capi/runtime.h"
 #include "rwkv_mobile.h"
 
 namespace rwkv::capi {
@@ -22,11 +22,22 @@ int bits_of(ErrorCode code) noexcept;
 
 /// Inside a handler: the bits for the exception that is being handled. It is logged, and `runtime`, if there is one,
 /// remembers it.
-int caught(Runtime* runtime) noexcept;
+int caught(AbiHost* runtime) noexcept;
+
+/// What `call` returns; 0 if that is nothing.
+template <class Call, class Argument>
+int code_of(const Call& call, Argument& argument) {
+  if constexpr (std::is_void_v<decltype(call(argument))>) {
+    call(argument);
+    return RWKV_SUCCESS;
+  } else {
+    return call(argument);
+  }
+}
 
 /// What `call` returns, or the bits for what it throws.
 template <class Call>
-int guarded(Runtime* runtime, const Call& call) noexcept {
+int guarded(AbiHost* runtime, const Call& call) noexcept {
   try {
     return call();
   } catch (...) {
@@ -36,7 +47,7 @@ int guarded(Runtime* runtime, const Call& call) noexcept {
 
 /// What `call` returns, or `otherwise` when it throws.
 template <class Result, class Call>
-Result guarded_or(Runtime* runtime, Result otherwise, const Call& call) noexcept {
+Result guarded_or(AbiHost* runtime, Result otherwise, const Call& call) noexcept {
   try {
     return call();
   } catch (...) {
@@ -45,38 +56,48 @@ Result guarded_or(Runtime* runtime, Result otherwise, const Call& call) noexcept
   }
 }
 
-/// For calls with an error code: what `call(runtime)` returns; 8 for a handle that is none.
+/// For calls with an error code: what `call(runtime)` returns, 0 if that is nothing; 8 for a handle that is none.
 template <class Call>
 int with_runtime(rwkvmobile_runtime_t handle, const Call& call) noexcept {
-  std::shared_ptr<Runtime> runtime;
+  std::shared_ptr<AbiHost> runtime;
   return guarded(nullptr, [&] {
-    runtime = registry<Runtime>().find(handle);
-    return runtime ? guarded(runtime.get(), [&] { return call(*runtime); }) : kBadArgument;
+    runtime = registry<AbiHost>().find(handle);
+    return runtime ? guarded(runtime.get(), [&] { return code_of(call, *runtime); }) : kBadArgument;
   });
 }
 
 /// The same for `call(model)`; `unknown` for an id that is none.
 template <class Call>
-int with_model(rwkvmobile_runtime_t handle, int model_id, const Call& call, int unknown = kNoSuchModel) noexcept {
-  return with_runtime(handle, [&](const Runtime& runtime) {
-    const std::shared_ptr<ModelHost> model = runtime.find(model_id);
-    return model ? call(*model) : unknown;
+int with_model(rwkvmobile_runtime_t handle, int model_id, int unknown, const Call& call) noexcept {
+  return with_runtime(handle, [&](AbiHost& runtime) {
+    const std::shared_ptr<AbiModel> model = runtime.find(model_id);
+    return model ? code_of(call, *model) : unknown;
   });
 }
 
-/// For calls that give a value: what `call(model)` returns, `unknown` for an id that is none, `no_runtime` for a handle
-/// that is none and when something is thrown.
+template <class Call>
+int with_model(rwkvmobile_runtime_t handle, int model_id, const Call& call) noexcept {
+  return with_model(handle, model_id, kNoSuchModel, call);
+}
+
+/// For calls that give a value: what `call(runtime)` returns, `otherwise` for a handle that is none and when something
+/// is thrown.
+template <class Result, class Call>
+Result read_runtime(rwkvmobile_runtime_t handle, Result otherwise, const Call& call) noexcept {
+  std::shared_ptr<AbiHost> runtime;
+  return guarded_or(nullptr, otherwise, [&] {
+    runtime = registry<AbiHost>().find(handle);
+    return runtime ? guarded_or(runtime.get(), otherwise, [&] { return call(*runtime); }) : otherwise;
+  });
+}
+
+/// The same for `call(model)`; `unknown` for an id that is none.
 template <class Result, class Call>
 Result read_model(rwkvmobile_runtime_t handle, int model_id, Result no_runtime, Result unknown,
                   const Call& call) noexcept {
-  std::shared_ptr<Runtime> runtime;
-  return guarded_or(nullptr, no_runtime, [&] {
-    runtime = registry<Runtime>().find(handle);
-    if (!runtime) return no_runtime;
-    return guarded_or(runtime.get(), no_runtime, [&] {
-      const std::shared_ptr<ModelHost> model = runtime->find(model_id);
-      return model ? call(*model) : unknown;
-    });
+  return read_runtime(handle, no_runtime, [&](AbiHost& runtime) {
+    const std::shared_ptr<AbiModel> model = runtime.find(model_id);
+    return model ? call(*model) : unknown;
   });
 }
 

@@ -1,13 +1,10 @@
-// Counts runtimes and models, for leak checks.
+// Runtimes, models and servers, for leak checks.
 #pragma once
 
-#include <atomic>
-#include <cstdint>
+#include "host/live_object.h"
 
 namespace rwkv::capi {
 
-inline std::atomic<std::int64_t> live_objects{0};
-
-inline void count_live(int change) noexcept { live_objects.fetch_add(change, std::memory_order_relaxed); }
+inline host::LiveCount live_objects{0};
 
 }  // namespace rwkv::capi

@@ -14,7 +14,7 @@ int unsupported(rwkvmobile_runtime_t runtime, std::initializer_list<const void*>
   for (const void* pointer : pointers) {
     if (pointer == nullptr) return kBadArgument;
   }
-  return with_runtime(runtime, [&](Runtime&) -> int {
+  return with_runtime(runtime, [&](AbiHost&) -> int {
     throw rwkv::Error(rwkv::ErrorCode::kUnsupported, std::string(what) + " is not in this build");
   });
 }
@@ -46,7 +46,7 @@ int rwkvmobile_runtime_release_vision_encoder(rwkvmobile_runtime_t runtime, int)
 
 int rwkvmobile_runtime_set_image_unique_identifier(rwkvmobile_runtime_t runtime, const char* unique_identifier) {
   if (!unique_identifier) return kBadArgument;
-  return with_runtime(runtime, [](Runtime&) -> int { return RWKV_SUCCESS; });
+  return with_runtime(runtime, [](AbiHost&) -> int { return RWKV_SUCCESS; });
 }
 
 int rwkvmobile_runtime_load_whisper_encoder(rwkvmobile_runtime_t runtime, int, const char* encoder_path) {

@@ -25,14 +25,14 @@ rwkv::ModelRequest request_for(const char* model_path, const char* backend_name,
   return request;
 }
 
-void describe(ModelHost& model, model_info& info) {
-  info.model_id = model.id;
+void describe(AbiModel& model, model_info& info) {
+  info.model_id = model.id();
   info.is_generating = model.generating() ? 1 : 0;
   info.vocab_size = model.model().info().vocabulary;
-  info.model_path = copy_text(model.model_path);
+  info.model_path = copy_text(model.request().model_path);
   info.backend_name = copy_text(model.model().info().backend);
-  info.tokenizer_path = copy_text(model.tokenizer_path);
-  const auto format = model.with_settings([](const rwkv::host::ModelSettings& settings) { return settings.format; });
+  info.tokenizer_path = copy_text(model.request().tokenizer_path);
+  const rwkv::ChatFormat format = model.settings()->format;
   info.user_role = copy_text(format.user_role);
   info.response_role = copy_text(format.response_role);
   info.bos_token = copy_text(format.bos);
@@ -51,10 +51,8 @@ int rwkvmobile_runtime_load_model_with_extra(rwkvmobile_runtime_t runtime, const
                                              const char* backend_name, const char* tokenizer_path, void* extra) {
   if (!model_path || !backend_name || !tokenizer_path) return -kBadArgument;
   int id = -kBadArgument;
-  const int error = with_runtime(runtime, [&](Runtime& to) -> int {
-    id = to.load(request_for(model_path, backend_name, tokenizer_path, extra));
-    return RWKV_SUCCESS;
-  });
+  const int error = with_runtime(
+      runtime, [&](AbiHost& to) { id = to.load(request_for(model_path, backend_name, tokenizer_path, extra)); });
   return error == RWKV_SUCCESS ? id : -error;
 }
 
@@ -66,40 +64,31 @@ int rwkvmobile_runtime_load_model_async(rwkvmobile_runtime_t runtime, const char
 int rwkvmobile_runtime_load_model_with_extra_async(rwkvmobile_runtime_t runtime, const char* model_path,
                                                    const char* backend_name, const char* tokenizer_path, void* extra) {
   if (!model_path || !backend_name || !tokenizer_path) return kBadArgument;
-  return with_runtime(runtime, [&](Runtime& to) -> int {
-    to.load_async(request_for(model_path, backend_name, tokenizer_path, extra));
-    return RWKV_SUCCESS;
-  });
+  return with_runtime(
+      runtime, [&](AbiHost& to) { to.load_async(request_for(model_path, backend_name, tokenizer_path, extra)); });
 }
 
 int rwkvmobile_runtime_is_loading_model(rwkvmobile_runtime_t runtime) {
-  return guarded_or(nullptr, 0, [&] {
-    const auto found = registry<Runtime>().find(runtime);
-    return found && found->loading() ? 1 : 0;
-  });
+  return read_runtime(runtime, 0, [](AbiHost& of) { return of.loading() ? 1 : 0; });
 }
 
 void rwkvmobile_runtime_get_load_model_status(rwkvmobile_runtime_t runtime, int* result_code, int* model_id) {
   if (!result_code || !model_id) return;
-  with_runtime(runtime, [&](const Runtime& of) -> int {
+  with_runtime(runtime, [&](AbiHost& of) {
     if (const auto result = of.load_result()) {
       *result_code = result->code;
       *model_id = result->model_id;
     }
-    return RWKV_SUCCESS;
   });
 }
 
 float rwkvmobile_runtime_get_load_model_progress(rwkvmobile_runtime_t runtime) {
-  return guarded_or(nullptr, -1.0f, [&] {
-    const auto found = registry<Runtime>().find(runtime);
-    return found ? found->load_progress() : -1.0f;
-  });
+  return read_runtime(runtime, -1.0f, [](AbiHost& of) { return of.load_progress(); });
 }
 
 int rwkvmobile_runtime_release_model(rwkvmobile_runtime_t runtime, int model_id) {
   if (model_id < 0) return kBadArgument;
-  return with_runtime(runtime, [&](Runtime& of) -> int {
+  return with_runtime(runtime, [&](AbiHost& of) -> int {
     refuse_inside_callback();
     return of.release(model_id) ? RWKV_SUCCESS : kNoSuchModel;
   });
@@ -107,12 +96,10 @@ int rwkvmobile_runtime_release_model(rwkvmobile_runtime_t runtime, int model_id)
 
 int rwkvmobile_runtime_get_loaded_model_ids(rwkvmobile_runtime_t runtime, int* model_ids, int max_count) {
   if (!model_ids || max_count <= 0) return 0;
-  return guarded_or(nullptr, 0, [&] {
-    const auto found = registry<Runtime>().find(runtime);
-    if (!found) return 0;
+  return read_runtime(runtime, 0, [&](AbiHost& of) {
     int count = 0;
-    for (const auto& model : found->models()) {
-      if (count < max_count) model_ids[count++] = model->id;
+    for (const auto& model : of.models()) {
+      if (count < max_count) model_ids[count++] = model->id();
     }
     return count;
   });
@@ -120,9 +107,8 @@ int rwkvmobile_runtime_get_loaded_model_ids(rwkvmobile_runtime_t runtime, int* m
 
 loaded_models_list rwkvmobile_runtime_get_loaded_models_info(rwkvmobile_runtime_t runtime) {
   loaded_models_list list{};
-  const bool complete = guarded_or(nullptr, false, [&] {
-    const auto found = registry<Runtime>().find(runtime);
-    const auto models = found ? found->models() : std::vector<std::shared_ptr<ModelHost>>();
+  const bool complete = read_runtime(runtime, false, [&](AbiHost& of) {
+    const auto models = of.models();
     if (models.empty()) return true;
     list.models = zeros<model_info>(models.size());
     for (const auto& model : models) describe(*model, list.models[list.count++]);
@@ -145,11 +131,9 @@ void rwkvmobile_runtime_free_loaded_models_list(loaded_models_list list) {
 }
 
 const char* rwkvmobile_runtime_get_model_path_by_id(rwkvmobile_runtime_t runtime, int model_id) {
-  return guarded_or<const char*>(nullptr, nullptr, [&]() -> const char* {
-    const auto found = registry<Runtime>().find(runtime);
-    if (!found) return nullptr;
-    const auto model = found->find(model_id);
-    return model ? found->keep(model->model_path) : "";
+  return read_runtime<const char*>(runtime, nullptr, [&](AbiHost& of) {
+    const auto model = of.find(model_id);
+    return model ? of.keep(model->request().model_path) : "";
   });
 }
 

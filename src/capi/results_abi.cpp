@@ -7,15 +7,14 @@
 #include "capi/memory.h"
 
 using namespace rwkv::capi;
-using rwkv::host::GenerationStream;
-using rwkv::host::ModelSettings;
+using rwkv::host::TextStream;
 
 namespace {
 
 int length_of(const std::string& text) { return static_cast<int>(text.size()); }
 
 // Fills zeroed arrays, so that what is there can be freed when memory runs out half way.
-void fill(const GenerationStream& stream, response_buffer_batch& buffer) {
+void fill(const TextStream& stream, response_buffer_batch& buffer) {
   const std::size_t slots = stream.slots();
   buffer.contents = zeros<char*>(slots);
   buffer.lengths = zeros<int>(slots);
@@ -33,11 +32,9 @@ void fill(const GenerationStream& stream, response_buffer_batch& buffer) {
 }  // namespace
 
 response_buffer rwkvmobile_runtime_get_response_buffer_content(rwkvmobile_runtime_t runtime, int model_id) {
-  return guarded_or(nullptr, response_buffer{}, [&] {
-    const auto of = registry<Runtime>().find(runtime);
-    if (!of) return response_buffer{};
-    const auto model = of->find(model_id);
-    const auto run = model ? model->run(ModelHost::Buffer::kSingle) : nullptr;
+  return read_runtime(runtime, response_buffer{}, [&](AbiHost& of) {
+    const auto model = of.find(model_id);
+    const auto run = model ? model->run(AbiModel::Buffer::kSingle) : nullptr;
     const bool eos = run && run->stream.eos_found(0);
     const std::string text = run ? run->stream.text(0) : "";
     return response_buffer{copy_text(text), length_of(text), eos ? 1 : 0};
@@ -48,8 +45,8 @@ void rwkvmobile_runtime_free_response_buffer(response_buffer buffer) { release(b
 
 response_buffer_batch rwkvmobile_runtime_get_response_buffer_content_batch(rwkvmobile_runtime_t runtime, int model_id) {
   response_buffer_batch buffer{};
-  const bool complete = read_model(runtime, model_id, false, true, [&](const ModelHost& model) {
-    if (const auto run = model.run(ModelHost::Buffer::kBatch)) fill(run->stream, buffer);
+  const bool complete = read_model(runtime, model_id, false, true, [&](const AbiModel& model) {
+    if (const auto run = model.run(AbiModel::Buffer::kBatch)) fill(run->stream, buffer);
     return true;
   });
   if (complete) return buffer;
@@ -65,8 +62,8 @@ void rwkvmobile_runtime_free_response_buffer_batch(response_buffer_batch buffer)
 }
 
 token_ids rwkvmobile_runtime_get_response_buffer_ids(rwkvmobile_runtime_t runtime, int model_id) {
-  return read_model(runtime, model_id, token_ids{}, [](const ModelHost& model) {
-    const auto run = model.run(ModelHost::Buffer::kSingle);
+  return read_model(runtime, model_id, token_ids{}, [](const AbiModel& model) {
+    const auto run = model.run(AbiModel::Buffer::kSingle);
     const rwkv::Tokens tokens = run ? run->stream.tokens_from(0, 0).what : rwkv::Tokens();
     return token_ids{copy_array(std::span(tokens)), static_cast<int>(tokens.size())};
   });
@@ -75,8 +72,8 @@ token_ids rwkvmobile_runtime_get_response_buffer_ids(rwkvmobile_runtime_t runtim
 void rwkvmobile_runtime_free_token_ids(token_ids ids) { release(ids.ids); }
 
 int rwkvmobile_runtime_get_response_buffer_tokens_count(rwkvmobile_runtime_t runtime, int model_id) {
-  return read_model(runtime, model_id, 0, [](const ModelHost& model) {
-    const auto run = model.run(ModelHost::Buffer::kSingle);
+  return read_model(runtime, model_id, 0, [](const AbiModel& model) {
+    const auto run = model.run(AbiModel::Buffer::kSingle);
     return run ? static_cast<int>(run->stream.token_count(0)) : 0;
   });
 }
@@ -84,9 +81,9 @@ int rwkvmobile_runtime_get_response_buffer_tokens_count(rwkvmobile_runtime_t run
 batch_tokens_count rwkvmobile_runtime_get_response_buffer_tokens_count_batch(rwkvmobile_runtime_t runtime,
                                                                              int model_id) {
   batch_tokens_count result{};
-  with_runtime(runtime, [&](Runtime& of) -> int {
+  with_runtime(runtime, [&](AbiHost& of) -> int {
     const auto model = of.find(model_id);
-    const auto run = model ? model->run(ModelHost::Buffer::kBatch) : nullptr;
+    const auto run = model ? model->run(AbiModel::Buffer::kBatch) : nullptr;
     if (!run) return RWKV_SUCCESS;
     std::vector<std::int32_t> counts;
     for (std::size_t slot = 0; slot < run->stream.slots(); ++slot) {
@@ -101,7 +98,7 @@ batch_tokens_count rwkvmobile_runtime_get_response_buffer_tokens_count_batch(rwk
 
 int rwkvmobile_runtime_calculate_tokens_count_from_text(rwkvmobile_runtime_t runtime, int model_id, const char* text) {
   if (!text) return 0;
-  return read_model(runtime, model_id, 0, [&](const ModelHost& model) {
+  return read_model(runtime, model_id, 0, [&](const AbiModel& model) {
     rwkv::Tokens tokens;
     model.model().tokenizer().encode(text, tokens);
     return static_cast<int>(tokens.size());
@@ -111,10 +108,10 @@ int rwkvmobile_runtime_calculate_tokens_count_from_text(rwkvmobile_runtime_t run
 int rwkvmobile_runtime_calculate_tokens_count_from_messages(rwkvmobile_runtime_t runtime, int model_id,
                                                             const char** inputs, const int num_inputs) {
   if (!inputs || num_inputs <= 0) return 0;
-  return read_model(runtime, model_id, 0, [&](ModelHost& model) {
+  return read_model(runtime, model_id, 0, [&](AbiModel& model) {
     const auto messages = copy_texts(inputs, num_inputs);
     if (!messages || messages->front().empty()) return 0;
-    const auto format = model.with_settings([](const ModelSettings& settings) { return settings.format; });
+    const rwkv::ChatFormat format = model.settings()->format;
     const auto prompt = model.model().chat_prompt(format, rwkv::alternate_roles(*messages), false, false);
     return static_cast<int>(prompt.tokens.size());
   });

@@ -41,15 +41,15 @@ int rwkvmobile_runtime_get_available_backend_names(char* backend_names_buffer, i
 
 rwkvmobile_runtime_t rwkvmobile_runtime_init(void) {
   return guarded_or(nullptr, rwkvmobile_runtime_t{},
-                    [] { return registry<Runtime>().add(std::make_shared<Runtime>()); });
+                    [] { return registry<AbiHost>().add(std::make_shared<AbiHost>()); });
 }
 
 int rwkvmobile_runtime_release(rwkvmobile_runtime_t runtime) {
   return guarded(nullptr, [&]() -> int {
-    const auto found = registry<Runtime>().find(runtime);
+    const auto found = registry<AbiHost>().find(runtime);
     if (!found) return kBadArgument;
     refuse_inside_callback();
-    if (!registry<Runtime>().take(runtime)) return kBadArgument;  // another thread was faster
+    if (!registry<AbiHost>().take(runtime)) return kBadArgument;  // another thread was faster
     found->close();
     return RWKV_SUCCESS;
   });

@@ -8,7 +8,6 @@
 #include "server/http_server.h"
 
 using namespace rwkv::capi;
-using rwkv::host::ModelSettings;
 
 namespace {
 
@@ -16,33 +15,32 @@ constexpr int kMostConnections = 4096;
 
 // Keeps the memory of its model, which may be released before it.
 struct Server {
-  Server(std::shared_ptr<ModelHost> served, rwkv::server::ServedModel model, const rwkv::server::ServerOptions& options)
-      : host(std::move(served)), http({std::move(model)}, options) {
-    count_live(1);
-  }
+  Server(std::shared_ptr<AbiModel> served, rwkv::server::ServedModel model, const rwkv::server::ServerOptions& options)
+      : host(std::move(served)), http({std::move(model)}, options) {}
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
-  ~Server() { count_live(-1); }
 
   void end() {
     http.stop();
     http.wait();
   }
 
-  const std::shared_ptr<ModelHost> host;
+  const rwkv::host::LiveObject counted{live_objects};
+  const std::shared_ptr<AbiModel> host;
   rwkv::server::HttpServer http;
 };
 
-rwkv::server::ServedModel served_model(ModelHost& host, const rwkvmobile_server_config& config) {
+rwkv::server::ServedModel served_model(AbiModel& host, const rwkvmobile_server_config& config) {
   rwkv::server::ServedModel model;
   model.name = config.model_name ? config.model_name : rwkvmobile_server_config_default().model_name;
   model.model = &host.model();
-  host.with_settings([&](const ModelSettings& settings) {
-    model.format = settings.format;
-    model.defaults.sampler = settings.slots.slot(0).sampler;
-    model.defaults.penalties = settings.slots.slot(0).penalties;
-    model.defaults.banned = settings.banned;
-  });
+  {
+    const auto settings = host.settings();
+    model.format = settings->format;
+    model.defaults.sampler = settings->slots.slot(0).sampler;
+    model.defaults.penalties = settings->slots.slot(0).penalties;
+    model.defaults.banned = settings->banned;
+  }
   rwkv::GenerationOptions& defaults = model.defaults;
   if (config.default_max_tokens > 0) defaults.max_tokens = config.default_max_tokens;
   if (config.has_temperature) defaults.sampler.temperature = config.temperature;
@@ -91,12 +89,12 @@ rwkvmobile_server_config rwkvmobile_server_config_default(void) {
 rwkvmobile_server_t rwkvmobile_server_start(rwkvmobile_runtime_t runtime, int model_id,
                                             const rwkvmobile_server_config* config) {
   rwkvmobile_server_t handle = nullptr;
-  with_runtime(runtime, [&](Runtime& of) -> int {
+  with_runtime(runtime, [&](AbiHost& of) -> int {
     const auto host = of.find(model_id);
     if (!host) return kNoSuchModel;
     const rwkvmobile_server_config wanted = config ? *config : rwkvmobile_server_config_default();
     const auto server = std::make_shared<Server>(host, served_model(*host, wanted), server_options(wanted));
-    host->at_close([weak = std::weak_ptr(server)] {
+    host->at_end([weak = std::weak_ptr(server)] {
       if (const auto serving = weak.lock()) serving->end();
     });
     handle = registry<Server>().add(server);

@@ -8,7 +8,6 @@
 
 using namespace rwkv::capi;
 using rwkv::ChatFormat;
-using rwkv::host::ModelSettings;
 using rwkv::host::SlotSettings;
 
 namespace {
@@ -19,14 +18,10 @@ constexpr int kMostBanned = 1 << 20;  // more than any vocabulary has
 int set_text(rwkvmobile_runtime_t runtime, int model_id, const char* text, std::string ChatFormat::* field,
              const char* for_empty = "") {
   if (!text) return kBadArgument;
-  return with_model(
-      runtime, model_id,
-      [&](ModelHost& model) -> int {
-        std::string value = *text ? text : for_empty;
-        model.with_settings([&](ModelSettings& settings) { (settings.format.*field).swap(value); });
-        return RWKV_SUCCESS;
-      },
-      RWKV_SUCCESS);
+  return with_model(runtime, model_id, RWKV_SUCCESS, [&](AbiModel& model) {
+    std::string value = *text ? text : for_empty;
+    ((*model.settings()).format.*field).swap(value);
+  });
 }
 
 std::size_t nearest_slot(int slot) { return static_cast<std::size_t>(std::clamp(slot, 0, RWKV_BATCH_SLOTS - 1)); }
@@ -35,20 +30,15 @@ std::size_t nearest_slot(int slot) { return static_cast<std::size_t>(std::clamp(
 template <class Change>
 void change_slots(rwkvmobile_runtime_t runtime, int model_id, int first, int last, const Change& change) {
   if (first < 0 || last >= RWKV_BATCH_SLOTS) return;
-  with_model(
-      runtime, model_id,
-      [&](ModelHost& model) -> int {
-        model.with_settings([&](ModelSettings& settings) {
-          std::vector<SlotSettings::Values> slots;
-          for (int i = 0; i < RWKV_BATCH_SLOTS; ++i) {
-            slots.push_back(settings.slots.slot(static_cast<std::size_t>(i)));
-            if (i >= first && i <= last) change(slots.back());
-          }
-          settings.slots.set_each(std::move(slots));
-        });
-        return RWKV_SUCCESS;
-      },
-      RWKV_SUCCESS);
+  with_model(runtime, model_id, RWKV_SUCCESS, [&](AbiModel& model) {
+    const auto settings = model.settings();
+    std::vector<SlotSettings::Values> slots;
+    for (int i = 0; i < RWKV_BATCH_SLOTS; ++i) {
+      slots.push_back(settings->slots.slot(static_cast<std::size_t>(i)));
+      if (i >= first && i <= last) change(slots.back());
+    }
+    settings->slots.set_each(std::move(slots));
+  });
 }
 
 void set_sampler(rwkvmobile_runtime_t runtime, int model_id, int first, int last, const sampler_params& params) {
@@ -67,30 +57,20 @@ void set_penalties(rwkvmobile_runtime_t runtime, int model_id, int first, int la
   });
 }
 
-SlotSettings::Values values_of(ModelHost& model, int slot) {
-  return model.with_settings([&](const ModelSettings& settings) { return settings.slots.slot(nearest_slot(slot)); });
-}
+SlotSettings::Values values_of(AbiModel& model, int slot) { return model.settings()->slots.slot(nearest_slot(slot)); }
 
 }  // namespace
 
 int rwkvmobile_runtime_set_prompt(rwkvmobile_runtime_t runtime, int model_id, const char* prompt) {
   if (!prompt) return kBadArgument;
-  return with_model(runtime, model_id, [&](ModelHost& model) -> int {
-    const std::string text = prompt;
-    model.with_settings([&](ModelSettings& settings) { settings.format.prompt = text; });
-    if (!text.empty()) model.warm_up(text);
-    return RWKV_SUCCESS;
-  });
+  return with_model(runtime, model_id, [&](AbiModel& model) { model.set_prompt(prompt); });
 }
 
 int rwkvmobile_runtime_get_prompt(rwkvmobile_runtime_t runtime, int model_id, char* prompt, const int buf_len) {
   if (!prompt || buf_len <= 0) return kBadArgument;
-  return with_runtime(runtime, [&](const Runtime& of) {
-    std::string text;
-    if (const auto model = of.find(model_id)) {
-      text = model->with_settings([](const ModelSettings& settings) { return settings.format.prompt; });
-    }
-    return write_text(text, prompt, buf_len);
+  return with_runtime(runtime, [&](AbiHost& of) {
+    const auto model = of.find(model_id);
+    return write_text(model ? model->settings()->format.prompt : "", prompt, buf_len);
   });
 }
 
@@ -113,14 +93,8 @@ int rwkvmobile_runtime_set_response_role(rwkvmobile_runtime_t runtime, int model
 }
 
 int rwkvmobile_runtime_set_space_after_roles(rwkvmobile_runtime_t runtime, int model_id, int space_after_roles) {
-  return with_model(
-      runtime, model_id,
-      [&](ModelHost& model) -> int {
-        model.with_settings(
-            [&](ModelSettings& settings) { settings.format.space_after_roles = space_after_roles != 0; });
-        return RWKV_SUCCESS;
-      },
-      RWKV_SUCCESS);
+  return with_model(runtime, model_id, RWKV_SUCCESS,
+                    [&](AbiModel& model) { model.settings()->format.space_after_roles = space_after_roles != 0; });
 }
 
 int rwkvmobile_runtime_set_thinking_token(rwkvmobile_runtime_t runtime, int model_id, const char* thinking_token) {
@@ -132,15 +106,11 @@ int rwkvmobile_runtime_set_token_banned(rwkvmobile_runtime_t runtime, int model_
   if (token_banned_len < 0 || token_banned_len > kMostBanned || (token_banned_len > 0 && !token_banned)) {
     return kBadArgument;
   }
-  return with_model(
-      runtime, model_id,
-      [&](ModelHost& model) -> int {
-        rwkv::Tokens tokens;
-        if (token_banned_len > 0) tokens.assign(token_banned, token_banned + token_banned_len);
-        model.with_settings([&](ModelSettings& settings) { settings.banned.swap(tokens); });
-        return RWKV_SUCCESS;
-      },
-      RWKV_SUCCESS);
+  return with_model(runtime, model_id, RWKV_SUCCESS, [&](AbiModel& model) {
+    rwkv::Tokens tokens;
+    if (token_banned_len > 0) tokens.assign(token_banned, token_banned + token_banned_len);
+    model.settings()->banned.swap(tokens);
+  });
 }
 
 sampler_params rwkvmobile_runtime_get_sampler_params(rwkvmobile_runtime_t runtime, int model_id) {
@@ -149,7 +119,7 @@ sampler_params rwkvmobile_runtime_get_sampler_params(rwkvmobile_runtime_t runtim
 
 sampler_params rwkvmobile_runtime_get_sampler_params_on_batch_slot(rwkvmobile_runtime_t runtime, int model_id,
                                                                    int slot) {
-  return read_model(runtime, model_id, sampler_params{}, sampler_params{1, 1, 1}, [&](ModelHost& model) {
+  return read_model(runtime, model_id, sampler_params{}, sampler_params{1, 1, 1}, [&](AbiModel& model) {
     const rwkv::SamplerParams sampler = values_of(model, slot).sampler;
     return sampler_params{sampler.temperature, sampler.top_k, sampler.top_p};
   });
@@ -170,7 +140,7 @@ penalty_params rwkvmobile_runtime_get_penalty_params(rwkvmobile_runtime_t runtim
 
 penalty_params rwkvmobile_runtime_get_penalty_params_on_batch_slot(rwkvmobile_runtime_t runtime, int model_id,
                                                                    int slot) {
-  return read_model(runtime, model_id, penalty_params{}, [&](ModelHost& model) {
+  return read_model(runtime, model_id, penalty_params{}, [&](AbiModel& model) {
     const rwkv::PenaltyParams penalties = values_of(model, slot).penalties;
     return penalty_params{penalties.presence, penalties.frequency, penalties.decay};
   });
@@ -186,14 +156,10 @@ void rwkvmobile_runtime_set_penalty_params_on_batch_slot(rwkvmobile_runtime_t ru
 }
 
 int rwkvmobile_runtime_set_seed(rwkvmobile_runtime_t runtime, int model_id, int seed) {
-  return with_model(runtime, model_id, [&](ModelHost& model) -> int {
-    model.with_settings([&](ModelSettings& settings) { settings.seeds.set(seed); });
-    return RWKV_SUCCESS;
-  });
+  return with_model(runtime, model_id, [&](AbiModel& model) { model.settings()->seeds.set(seed); });
 }
 
 int rwkvmobile_runtime_get_seed(rwkvmobile_runtime_t runtime, int model_id) {
-  return read_model(runtime, model_id, 0, [](ModelHost& model) {
-    return model.with_settings([](const ModelSettings& settings) { return static_cast<int>(settings.seeds.seed()); });
-  });
+  return read_model(runtime, model_id, 0,
+                    [](AbiModel& model) { return static_cast<int>(model.settings()->seeds.seed()); });
 }

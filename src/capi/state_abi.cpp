@@ -6,53 +6,37 @@
 #include "capi/arguments.h"
 #include "capi/guard.h"
 #include "capi/memory.h"
-#include "host/cache_text.h"
+#include "host/generate.h"
+#include "runtime/cache_text.h"
 #include "text/utf8.h"
 
 using namespace rwkv::capi;
-using rwkv::host::ModelSettings;
 
 int rwkvmobile_runtime_clear_state(rwkvmobile_runtime_t runtime, int model_id) {
-  return with_model(
-      runtime, model_id,
-      [](ModelHost& model) -> int {
-        model.clear_live_state();
-        return RWKV_SUCCESS;
-      },
-      RWKV_SUCCESS);
+  return with_model(runtime, model_id, RWKV_SUCCESS, [](AbiModel& model) { model.clear_live_state(); });
 }
 
 int rwkvmobile_runtime_load_initial_state(rwkvmobile_runtime_t runtime, int model_id, const char* state_path) {
   if (!state_path) return kBadArgument;
-  return with_model(runtime, model_id, [&](ModelHost& model) -> int {
-    model.model().load_initial_state(state_path);
-    return RWKV_SUCCESS;
-  });
+  return with_model(runtime, model_id, [&](AbiModel& model) { model.model().load_initial_state(state_path); });
 }
 
 void rwkvmobile_runtime_unload_initial_state(rwkvmobile_runtime_t runtime, int model_id, const char* state_path) {
   if (!state_path) return;
-  with_model(runtime, model_id, [&](ModelHost& model) -> int {
-    model.model().unload_initial_state(state_path);
-    return RWKV_SUCCESS;
-  });
+  with_model(runtime, model_id, [&](AbiModel& model) { model.model().unload_initial_state(state_path); });
 }
 
 int rwkvmobile_runtime_save_history_to_state(rwkvmobile_runtime_t runtime, int model_id, const char** history,
                                              const int num_history, const char* state_path) {
   if (!history || num_history <= 0 || !state_path) return kBadArgument;
-  return with_model(runtime, model_id, [&](ModelHost& model) -> int {
+  return with_model(runtime, model_id, [&](AbiModel& model) -> int {
     auto messages = copy_texts(history, num_history);
     if (!messages) return kBadArgument;
-    if (messages->size() % 2 == 1) messages->pop_back();
-    const auto format = model.with_settings([](const ModelSettings& settings) { return settings.format; });
     rwkv::LanguageModel& of = model.model();
-    // As the next question finds it: up to the user's role.
-    const rwkv::Prompt prompt = messages->empty()
-                                    ? of.completion_prompt(format.prompt)
-                                    : of.chat_prompt(format, rwkv::alternate_roles(*messages), true, false);
+    const rwkv::ChatFormat format = model.settings()->format;
+    const rwkv::Prompt prompt = rwkv::host::conversation_prompt(of, format, *std::move(messages));
     const std::string path = state_path;
-    model.evaluate(ModelHost::Kind::kEvaluation, [&](const rwkv::CancelToken& cancel) {
+    model.evaluate(AbiModel::Kind::kEvaluation, [&](const rwkv::CancelToken& cancel) {
       of.save_state(path, prompt, rwkv::StateType::kF32, cancel);
     });
     return RWKV_SUCCESS;
@@ -62,19 +46,16 @@ int rwkvmobile_runtime_save_history_to_state(rwkvmobile_runtime_t runtime, int m
 int rwkvmobile_runtime_load_history_state_to_memory(rwkvmobile_runtime_t runtime, int model_id,
                                                     const char* state_path) {
   if (!state_path) return kBadArgument;
-  return with_model(runtime, model_id, [&](ModelHost& model) -> int {
+  return with_model(runtime, model_id, [&](AbiModel& model) {
     const std::string path = state_path;
-    model.evaluate(ModelHost::Kind::kEvaluation, [&](const rwkv::CancelToken&) { model.model().load_state(path); });
-    return RWKV_SUCCESS;
+    model.evaluate(AbiModel::Kind::kEvaluation, [&](const rwkv::CancelToken&) { model.model().load_state(path); });
   });
 }
 
 const char* rwkvmobile_get_state_cache_info(rwkvmobile_runtime_t runtime, int model_id) {
-  return guarded_or<const char*>(nullptr, nullptr, [&]() -> const char* {
-    const auto of = registry<Runtime>().find(runtime);
-    if (!of) return nullptr;
-    const auto model = of->find(model_id);
-    return copy_text(model ? rwkv::host::describe_cache(model->model()) : "");
+  return read_runtime<const char*>(runtime, nullptr, [&](AbiHost& of) {
+    const auto model = of.find(model_id);
+    return copy_text(model ? rwkv::describe_cache(model->model()) : "");
   });
 }
 
@@ -84,11 +65,11 @@ evaluation_results rwkvmobile_runtime_run_evaluation(rwkvmobile_runtime_t runtim
                                                      const char* source_text, const char* target_text) {
   if (!source_text || !target_text) return {};
   evaluation_results results{};
-  const int error = with_model(runtime, model_id, [&](ModelHost& model) -> int {
+  const int error = with_model(runtime, model_id, [&](AbiModel& model) {
     rwkv::Score score;
     const std::string source = source_text;
     const std::string target = target_text;
-    model.evaluate(ModelHost::Kind::kEvaluation,
+    model.evaluate(AbiModel::Kind::kEvaluation,
                    [&](const rwkv::CancelToken& cancel) { score = model.model().score(source, target, cancel); });
     results.corrects = zeros<std::int32_t>(1);
     results.logits_vals = zeros<float>(1);
@@ -97,7 +78,6 @@ evaluation_results rwkvmobile_runtime_run_evaluation(rwkvmobile_runtime_t runtim
     results.corrects[0] = score.greedy_matches ? 1 : 0;
     results.logits_vals[0] = static_cast<float>(score.log_probability);
     results.output_texts[0] = copy_text(rwkv::to_valid_utf8(score.greedy_text));
-    return RWKV_SUCCESS;
   });
   if (error == RWKV_SUCCESS) return results;
   rwkvmobile_runtime_free_evaluation_results(results);

@@ -1,8 +1,10 @@
 #include "host/generate.h"
 
+#include <memory>
 #include <utility>
 
 #include "base/error_of.h"
+
 namespace rwkv::host {
 
 std::vector<GenerationOptions> options_for_run(ModelSettings& settings, std::size_t slots, int max_tokens) {
@@ -18,18 +20,20 @@ std::vector<GenerationOptions> options_for_run(ModelSettings& settings, std::siz
   return all;
 }
 
+std::size_t begun_bytes(const Prompt& prompt) noexcept {
+  return prompt.reply.size() - (prompt.reply.starts_with(' ') ? 1 : 0);
+}
+
 std::vector<GenerationTask> chat_tasks(const LanguageModel& model, const ChatFormat& format,
                                        const std::vector<Conversation>& conversations,
-                                       std::vector<GenerationOptions> options, GenerationStream& stream) {
+                                       std::vector<GenerationOptions> options, TextStream& stream) {
   std::vector<GenerationTask> tasks;
   for (std::size_t i = 0; i < conversations.size(); ++i) {
     const Conversation& c = conversations[i];
     Prompt prompt = model.chat_prompt(format, alternate_roles(c.messages), c.generation_prompt, c.reasoning);
     Tokens begun;
     if (!prompt.reply.empty()) model.tokenizer().encode(prompt.reply, begun);
-    // An answer that goes on begins with what the request holds, but for the space that belongs to the template.
-    const std::size_t given = c.generation_prompt ? 0 : prompt.reply.size() - (prompt.reply.starts_with(' ') ? 1 : 0);
-    stream.start(i, "", std::move(begun), given);
+    stream.start(i, "", std::move(begun), c.generation_prompt ? 0 : begun_bytes(prompt));
     options[i].reasoning = c.reasoning;
     options[i].force_reasoning = c.force_reasoning;
     options[i].language = c.language;
@@ -39,7 +43,7 @@ std::vector<GenerationTask> chat_tasks(const LanguageModel& model, const ChatFor
 }
 
 std::vector<GenerationTask> completion_tasks(const LanguageModel& model, const std::vector<std::string>& prompts,
-                                             const std::vector<GenerationOptions>& options, GenerationStream& stream) {
+                                             const std::vector<GenerationOptions>& options, TextStream& stream) {
   std::vector<GenerationTask> tasks;
   for (std::size_t i = 0; i < prompts.size(); ++i) {
     Prompt prompt = model.completion_prompt(prompts[i]);
@@ -49,27 +53,49 @@ std::vector<GenerationTask> completion_tasks(const LanguageModel& model, const s
   return tasks;
 }
 
-void generate_into(GenerationStream& stream, LanguageModel& model, const CancelToken& cancel,
-                   const std::function<std::vector<GenerationTask>()>& make_tasks, const GenerationCallbacks& then) {
-  EndReason reason = EndReason::kError;
-  std::optional<Error> of_a_slot;
+Prompt conversation_prompt(const LanguageModel& model, const ChatFormat& format, std::vector<std::string> messages) {
+  if (messages.size() % 2 == 1) messages.pop_back();
+  if (messages.empty()) return model.completion_prompt(format.prompt);
+  return model.chat_prompt(format, alternate_roles(messages), true, false);
+}
+
+std::future<void> submit_into(const std::shared_ptr<Run>& run, LanguageModel& model, const MakeTasks& make_tasks,
+                              const std::function<void()>& on_news) {
+  const auto ended = std::make_shared<std::promise<void>>();
+  const auto finish = [run, ended, on_news](EndReason reason, const std::optional<Error>& error) {
+    run->stream.finish(reason, error);
+    if (on_news) on_news();
+    ended->set_value();
+  };
+  std::future<void> end = ended->get_future();
   const auto error = error_of([&] {
-    cancel.check();
+    run->cancel.check();
     GenerationCallbacks callbacks;
-    callbacks.on_prefill = [&](std::uint64_t done, std::uint64_t total) {
-      stream.set_prefill(done, total);
-      if (then.on_prefill) then.on_prefill(done, total);
+    callbacks.on_prefill = [run, on_news](std::uint64_t done, std::uint64_t total) {
+      run->stream.set_prefill(done, total);
+      if (on_news) on_news();
     };
-    callbacks.on_token = [&](std::size_t slot, const Generation& generation) {
-      stream.append(slot, generation, cancel);
-      if (then.on_token) then.on_token(slot, generation);
+    callbacks.on_token = [run, on_news](std::size_t slot, const Generation& generation) {
+      run->stream.append(slot, generation);
+      if (on_news) on_news();
     };
-    for (const GenerationResult& result : model.generate(make_tasks(), callbacks, cancel)) {
-      if (!of_a_slot) of_a_slot = result.error;
-    }
+    model.submit(make_tasks(), std::move(callbacks), run->cancel, [run, finish](std::vector<GenerationResult> results) {
+      std::optional<Error> of_a_slot;
+      for (const GenerationResult& result : results) {
+        if (!of_a_slot) of_a_slot = result.error;
+      }
+      run->results = std::move(results);
+      finish(EndReason::kError, of_a_slot);
+    });
   });
-  if (error && error->code() == ErrorCode::kCancelled) reason = EndReason::kCancelled;
-  stream.finish(reason, error ? error : of_a_slot);
+  if (error) finish(error->code() == ErrorCode::kCancelled ? EndReason::kCancelled : EndReason::kError, error);
+  return end;
+}
+
+std::optional<Error> refusal(const Run& run) {
+  if (!run.stream.ended() || !run.results.empty()) return std::nullopt;
+  const std::optional<Error> error = run.stream.end(0)->error;
+  return error ? error : Error(ErrorCode::kCancelled, "cancelled by the caller");
 }
 
 }  // namespace rwkv::host

@@ -15,12 +15,17 @@ std::uint64_t mix(std::uint64_t x) {
 
 }  // namespace
 
-SeedSource::SeedSource() : seed_(static_cast<std::int64_t>(std::random_device{}())) {}
+std::uint64_t seed_of_answer(std::uint64_t seed, std::size_t index) noexcept {
+  return index == 0 ? seed : mix(seed + index);
+}
+
+// One that a C int can hold.
+SeedSource::SeedSource() : seed_(static_cast<std::int64_t>(std::random_device{}() & 0x7FFFFFFF)) {}
 
 std::vector<std::uint64_t> SeedSource::next_run(std::size_t slots) {
   const std::uint64_t run = mix(static_cast<std::uint64_t>(seed_) + mix(runs_++));
   std::vector<std::uint64_t> seeds(slots);
-  for (std::size_t i = 0; i < slots; ++i) seeds[i] = mix(run + i);
+  for (std::size_t i = 0; i < slots; ++i) seeds[i] = seed_of_answer(run, i);
   return seeds;
 }
 

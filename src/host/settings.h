@@ -9,10 +9,14 @@
 
 #include "base/token.h"
 #include "runtime/chat_template.h"
+#include "runtime/generation.h"
 #include "runtime/penalties.h"
 #include "runtime/sampler.h"
 
 namespace rwkv::host {
+
+/// The most answers of one generation.
+inline constexpr std::size_t kMostSlots = 4096;
 
 /// Sampler and penalties of every slot.
 class SlotSettings {
@@ -44,6 +48,9 @@ class SlotSettings {
   std::vector<Values> own_;
 };
 
+/// The seed of one of several answers that share `seed`: all differ, and the first has it itself.
+std::uint64_t seed_of_answer(std::uint64_t seed, std::size_t index) noexcept;
+
 /// Seeds of runs: after set() the same runs get the same seeds again, whatever ran before.
 class SeedSource {
  public:
@@ -66,8 +73,8 @@ struct ModelSettings {
   SlotSettings slots;
   SeedSource seeds;
   Tokens banned;
-  int max_length = 2000;            // of runs that say nothing of their own
-  TokenId stop_token = kEndOfText;  // of completions that say nothing of their own
+  int max_length = kDefaultMaxTokens;  // of runs that say nothing of their own
+  TokenId stop_token = kEndOfText;     // of completions that say nothing of their own
 };
 
 }  // namespace rwkv::host

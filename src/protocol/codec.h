@@ -4,22 +4,22 @@
 // default where it has one. Everything here may be called from any thread.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/error.h"
+#include "base/json_message.h"
 #include "protocol/messages.h"
 
 namespace rwkv::protocol {
 
-using Json = nlohmann::json;
-
-inline constexpr std::size_t kMaxMessageBytes = std::size_t{64} << 20;
-inline constexpr int kMaxMessageDepth = 64;
+using rwkv::Json;
+using rwkv::kMaxMessageBytes;
+using rwkv::kMaxMessageDepth;
+using rwkv::parse_message;
+using rwkv::to_text;
 
 /// A message with the id that ties answers to their request. Ids are the client's; a request without one is answered
 /// without one.
@@ -33,13 +33,6 @@ struct ResponseMessage {
   std::optional<std::int64_t> request_id;
   Response body;
 };
-
-/// Reads the text of a message. Of repeated keys the last counts; a surrogate escaped alone becomes U+FFFD. Throws
-/// Error(kInvalidArgument) for one that is too long, too deep, of over 1,000,000 values or not JSON, without its text.
-/// Where memory may be lacking a JsonTree holds what comes back.
-Json parse_message(std::string_view text);
-/// One line of valid UTF-8 without the line break; bytes that are not UTF-8 become U+FFFD.
-std::string to_text(Json json);
 
 /// Throw Error(kInvalidArgument) naming the unknown type or the missing or ill-typed field, for example
 /// "ChatAsync.messages must be a list of strings".

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/json_tree.h"
 #include "protocol/json_reader.h"
-#include "protocol/json_tree.h"
 
 namespace rwkv::protocol {
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,6 +14,12 @@
 namespace rwkv {
 
 enum class ForcedLanguage { kNone = 0, kChinese = 1, kEnglish = 2 };
+
+/// What clients mean by a number; nothing where it means none of them.
+constexpr std::optional<ForcedLanguage> forced_language(std::int64_t number) noexcept {
+  if (number < 0 || number > 2) return std::nullopt;
+  return static_cast<ForcedLanguage>(number);
+}
 
 /// Number of tokens, from the start of an answer, to which the rules apply.
 inline constexpr int kOpeningTokens = 3;

@@ -30,8 +30,11 @@ enum class EndReason {
 /// "eos", "stop", "length", "cancelled", "error".
 std::string_view to_string(EndReason reason) noexcept;
 
+/// The longest answer where nobody says.
+inline constexpr int kDefaultMaxTokens = 2000;
+
 struct GenerationOptions {
-  int max_tokens = 2000;  // 0: only evaluate the prompt
+  int max_tokens = kDefaultMaxTokens;  // 0: only evaluate the prompt
   SamplerParams sampler;
   PenaltyParams penalties;
   /// Nothing: a seed of its own for every generation.

@@ -5,10 +5,11 @@
 #include <string>
 #include <utility>
 
+#include "host/settings.h"
+
 namespace rwkv::server {
 namespace {
 
-constexpr std::size_t kMostTasks = 1024;
 constexpr int kMostAnswers = 128;
 constexpr std::size_t kMostStops = 128;
 constexpr std::size_t kLongestStop = 1024;
@@ -120,9 +121,9 @@ GenerationOptions read_options(const Fields& fields, const GenerationOptions& de
 }
 
 ForcedLanguage language_of_number(const Json& json, const std::string& path) {
-  if (json == 0) return ForcedLanguage::kNone;
-  if (json == 1) return ForcedLanguage::kChinese;
-  if (json == 2) return ForcedLanguage::kEnglish;
+  const auto number = whole_number(json);
+  const auto language = number ? forced_language(*number) : std::nullopt;
+  if (language) return *language;
   throw bad_field(path, "0 (none), 1 (Chinese) or 2 (English)");
 }
 
@@ -290,14 +291,14 @@ ApiRequest read_request(RequestKind kind, const Json& body, const ServedModel& m
   if (is_batch(kind)) {
     check_batch_size(tasks.size(), model.model->info(), is_chat(kind) ? "conversations" : "prompts");
   }
-  if (tasks.size() * request.answers_each > kMostTasks) {
-    throw bad_field("n", "so small that there are at most " + std::to_string(kMostTasks) + " answers");
+  if (tasks.size() * request.answers_each > host::kMostSlots) {
+    throw bad_field("n", "so small that there are at most " + std::to_string(host::kMostSlots) + " answers");
   }
   for (const GenerationTask& task : tasks) {
     for (std::size_t i = 0; i < request.answers_each; ++i) {
       request.tasks.push_back(task);
       // Answers of one seed would all be the same.
-      if (task.options.seed) request.tasks.back().options.seed = *task.options.seed + i;
+      if (task.options.seed) request.tasks.back().options.seed = host::seed_of_answer(*task.options.seed, i);
     }
   }
   return request;

@@ -4,7 +4,7 @@
 #include <chrono>
 #include <utility>
 
-#include "protocol/codec.h"
+#include "base/json_message.h"
 #include "server/fields.h"
 
 namespace rwkv::server {
@@ -67,7 +67,7 @@ OrderedJson ApiService::roles(const std::string& model_name) const {
 }
 
 OrderedJson ApiService::set_roles(std::string_view body) {
-  const Json json = protocol::parse_message(body);
+  const Json json = parse_message(body);
   const Fields fields(json);
   Entry& entry = find(model_name_in(json));
   const auto user = fields.string("user_role");
@@ -81,7 +81,7 @@ OrderedJson ApiService::set_roles(std::string_view body) {
 }
 
 std::unique_ptr<Exchange> ApiService::generate(RequestKind kind, std::string_view body) {
-  const Json json = protocol::parse_message(body);
+  const Json json = parse_message(body);
   Entry& entry = find(model_name_in(json));
   ServedModel served;
   {

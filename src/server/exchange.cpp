@@ -1,6 +1,9 @@
 #include "server/exchange.h"
 
+#include <algorithm>
 #include <utility>
+
+#include "host/generate.h"
 
 namespace rwkv::server {
 namespace {
@@ -25,30 +28,54 @@ Exchange::Exchange(LanguageModel& model, ApiRequest request, ApiAnswer answer)
       answer_(std::move(answer)) {}
 
 void Exchange::start(std::function<void()> on_news) {
-  run_.emplace(model_, std::move(tasks_), streams_, std::move(on_news));
+  run_ = std::make_shared<host::Run>(answers_);
+  for (const GenerationTask& task : tasks_) {
+    begun_.push_back(task.prompt.resumes_answer ? host::begun_bytes(task.prompt) : 0);
+  }
+  taken_ = begun_;
+  end_ = host::submit_into(
+      run_, model_, [this] { return std::move(tasks_); },
+      [&stream = run_->stream, streams = streams_, on_news = std::move(on_news)] {
+        if (streams || stream.ended()) on_news();
+      });
+  if (const auto error = host::refusal(*run_)) throw Error(*error);
+}
+
+Exchange::~Exchange() {
+  if (!end_.valid()) return;
+  run_->cancel.cancel();
+  end_.wait();
 }
 
 const std::vector<GenerationResult>& Exchange::checked_results(bool stopping) const {
   if (stopping) throw ApiError(503, ErrorCode::kCancelled, "the server is being stopped");
-  for (const GenerationResult& result : run_->results()) {
+  for (const GenerationResult& result : run_->results) {
     if (result.error) throw *result.error;
     if (result.reason == EndReason::kCancelled) throw Error(ErrorCode::kCancelled, "the model was stopped");
   }
-  return run_->results();
+  return run_->results;
 }
 
-OrderedJson Exchange::answer(bool stopping) const { return answer_.whole(checked_results(stopping), answers_each_); }
+OrderedJson Exchange::answer(bool stopping) const {
+  std::vector<GenerationResult> results = checked_results(stopping);
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    std::string& text = results[i].text;
+    text.erase(0, std::min(begun_[i], text.size()));
+  }
+  return answer_.whole(results, answers_each_);
+}
 
 std::string Exchange::take_events(bool stopping) {
   std::string events;
   if (told_) return events;
   for (std::size_t i = 0; !opened_ && i < answers_; ++i) add_piece(events, answer_.opening(i), include_usage_);
   opened_ = true;
-  const bool ended = run_->has_ended();
-  const std::vector<std::string> texts = run_->take_text();
-  for (std::size_t i = 0; i < texts.size(); ++i) {
-    if (texts[i].empty()) continue;
-    if (std::optional<OrderedJson> piece = answer_.piece(i, texts[i])) {
+  const bool ended = run_->stream.ended();  // asked for first: text that belongs to the end is there then
+  for (std::size_t i = 0; i < answers_; ++i) {
+    const std::string text = run_->stream.text_after(i, taken_[i]);
+    if (text.empty()) continue;
+    taken_[i] += text.size();
+    if (std::optional<OrderedJson> piece = answer_.piece(i, text)) {
       add_piece(events, *std::move(piece), include_usage_);
     }
   }

@@ -2,25 +2,34 @@
 #pragma once
 
 #include <functional>
+#include <future>
+#include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "host/run.h"
 #include "server/api_answer.h"
-#include "server/live_run.h"
 
 namespace rwkv::server {
 
 class Exchange {
  public:
+  /// `model` must outlive it.
   Exchange(LanguageModel& model, ApiRequest request, ApiAnswer answer);
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+  /// Cancels and waits for the end.
+  ~Exchange();
 
   bool streams() const noexcept { return streams_; }
 
-  /// Begins to generate; see LiveRun for `on_news`. Throws Error(kInvalidArgument) for bad options.
+  /// Begins to generate. `on_news` is called on the model's thread when there is something to take or the end; it must
+  /// not throw. Throws Error(kInvalidArgument) for bad options.
   void start(std::function<void()> on_news);
   /// Ends soon after. The answer is then an error.
-  void cancel() const noexcept { run_->cancel(); }
-  bool has_ended() const { return run_->has_ended(); }
+  void cancel() const noexcept { run_->cancel.cancel(); }
+  bool has_ended() const { return run_->stream.ended(); }
 
   /// Once it has ended: the whole answer. Throws ApiError and Error, among them one that says that the server is
   /// `stopping`.
@@ -43,7 +52,10 @@ class Exchange {
   std::vector<GenerationTask> tasks_;  // until it starts
   const std::size_t answers_;
   ApiAnswer answer_;
-  std::optional<LiveRun> run_;
+  std::shared_ptr<host::Run> run_;  // the model's thread may hold it for a moment longer
+  std::future<void> end_;
+  std::vector<std::size_t> begun_;  // bytes of each answer that the client had before
+  std::vector<std::size_t> taken_;  // bytes of each that it has
   bool opened_ = false;
   bool told_ = false;
 };

@@ -24,7 +24,7 @@ const std::map<std::string, std::set<std::string>> kMayInclude{
     {"protocol", {"base"}},
     {"host", {"base", "formats", "text", "engine", "runtime"}},
     {"bridge", {"base", "formats", "text", "engine", "runtime", "host", "protocol"}},
-    {"server", {"base", "text", "engine", "runtime", "protocol"}},
+    {"server", {"base", "text", "engine", "runtime", "host"}},
     {"capi", {"base", "formats", "text", "convert", "engine", "runtime", "host", "server"}},
 };
 

@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 #include <httplib.h>
 
+#include <algorithm>
 #include <atomic>
+#include <filesystem>
 #include <string>
 #include <thread>
 
@@ -65,6 +67,34 @@ TEST_F(CApiServer, AnswersWithTheModelsSettingsBesideTheRuntime) {
     EXPECT_EQ(rwkv_ext_server_port(server), 0);
   }
   EXPECT_EQ(rwkv_ext_live_objects(), before);
+}
+
+// As after a restart: nothing but the folder is left.
+TEST_F(CApiServer, ConversationsOutliveTheRuntimeInAFolder) {
+  const std::filesystem::path states = folder_.path() / "states";
+  const auto is_empty = [&] {
+    const std::filesystem::recursive_directory_iterator files(states);
+    return std::none_of(begin(files), end(files), [](const auto& file) { return file.is_regular_file(); });
+  };
+  const std::string question = "What is 47+38?";
+  const auto ask_anew = [&](bool with_folder, const std::string& conversation) {
+    rwkv_mobile::Runtime runtime;
+    rwkv_mobile::Model model = runtime.load(MODEL);
+    if (with_folder) model.set_state_folder(states.string(), std::int64_t{1} << 20);
+    const rwkvmobile_server_t server = start(model);
+    const std::string answer = ask(server, conversation);
+    while (with_folder && is_empty()) sleep_ms(10);  // the state that the next turn begins with is written soon
+    rwkvmobile_server_release(server);
+    return answer;
+  };
+  const std::string unknown = R"("cached_tokens":0)";
+  EXPECT_NE(ask_anew(true, question).find(unknown), std::string::npos);
+  const std::string next_turn =
+      question + R"("}, {"role": "assistant", "content": "85"}, {"role": "user", "content": "What is 3+4?)";
+  const std::string known = ask_anew(true, next_turn);
+  EXPECT_NE(known.find(R"("cached_tokens":)"), std::string::npos) << known;
+  EXPECT_EQ(known.find(unknown), std::string::npos) << known;
+  EXPECT_NE(ask_anew(false, next_turn).find(unknown), std::string::npos);
 }
 
 TEST_F(CApiServer, IsNotStartedWithoutAModelOrAPort) {

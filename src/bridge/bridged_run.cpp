@@ -1,20 +1,10 @@
-#include "bridge/run.h"
+#include "bridge/bridged_run.h"
 
 namespace rwkv::bridge {
-namespace {
+BridgedRun::BridgedRun(Kind run_kind, const Origin& from, std::size_t slots)
+    : Run(slots, run_kind == Kind::kPuzzle), kind(run_kind), origin(from), wants_flushes(run_kind == Kind::kPuzzle) {}
 
-std::atomic<std::int64_t> next_id{1};
-
-}  // namespace
-
-Run::Run(Kind run_kind, const Origin& from, std::size_t slots)
-    : kind(run_kind),
-      origin(from),
-      id(next_id.fetch_add(1, std::memory_order_relaxed)),
-      stream(slots, run_kind == Kind::kPuzzle),
-      wants_flushes(run_kind == Kind::kPuzzle) {}
-
-std::set<PortId> Run::listeners(std::int32_t slot) const {
+std::set<PortId> BridgedRun::listeners(std::int32_t slot) const {
   std::set<PortId> ports;
   for (const auto& [port, wanted] : subscriptions) {
     if (slot == kEverySlot || wanted == kEverySlot || wanted == slot) ports.insert(port);
@@ -22,7 +12,7 @@ std::set<PortId> Run::listeners(std::int32_t slot) const {
   return ports;
 }
 
-void Run::unsubscribe(PortId port) {
+void BridgedRun::unsubscribe(PortId port) {
   std::erase_if(subscriptions, [port](const auto& subscription) { return subscription.first == port; });
 }
 

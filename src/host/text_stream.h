@@ -14,10 +14,11 @@
 
 namespace rwkv::host {
 
-/// One generation with its slots. The worker appends, the runtime thread reads; every method is safe from any thread.
+/// One generation with its slots. The model's thread appends and never waits; polls, pushed deltas, events over HTTP,
+/// callbacks and the terminal read what is new since they last did. Every method is safe from any thread.
 /// Texts and token lists only grow. Each take_delta() of a slot gets the next number, from 1 on, so that a reader can
 /// tell that it has everything.
-class GenerationStream {
+class TextStream {
  public:
   /// A part of a slot's text and tokens.
   struct Part {
@@ -33,11 +34,12 @@ class GenerationStream {
   };
   using Delta = Part;     // what came since the previous number
   using Snapshot = Part;  // what came since a number that a client named
-  /// A token with the part of text() that it brought.
-  struct TokenEvent {
-    TokenId token = 0;
-    std::size_t text_begin = 0;
-    std::size_t text_end = 0;
+  /// What one choice of a token brought.
+  struct Step {
+    std::size_t slot = 0;
+    std::optional<TokenId> token;  // nothing: text alone, at the end of an answer
+    std::string text;
+    std::size_t text_end = 0;  // where it ends in text()
   };
   /// What a poll gets: all that follows a place, or everything.
   template <class Sequence>
@@ -53,26 +55,39 @@ class GenerationStream {
     std::optional<Error> error = {};  // with kError: what happened
   };
 
-  /// `keep_events`: each token of slot 0 is kept for take_events().
-  GenerationStream(std::size_t slots, bool keep_events) : slots_(slots), keep_events_(keep_events) {}
+  /// `keep_steps`: they are kept for take_steps(), all of them: who reads slowly holds nobody up.
+  TextStream(std::size_t slots, bool keep_steps) : slots_(slots), keep_steps_(keep_steps) {}
 
   std::size_t slots() const noexcept { return slots_.size(); }
 
   /// The text a slot begins with, before anything is generated (a completion's prompt), and its tokens. Of what is
   /// generated the first `given_reply` bytes repeat an answer that the request gave, and `tokens` are its tokens.
   void start(std::size_t slot, std::string text, Tokens tokens, std::size_t given_reply = 0);
-  /// Takes over what `generation` has written since the last call, and its end. With kept events it waits while
-  /// thousands of them have not been taken, so that a fast model does not fill the memory; `cancel` ends that.
-  void append(std::size_t slot, const Generation& generation, const CancelToken& cancel);
+  /// Takes over what `generation` has written since the last call, and its end.
+  void append(std::size_t slot, const Generation& generation);
   /// Ends each slot that has not ended, for example when the model failed.
-  void finish(EndReason reason, const std::optional<Error>& error = {});
+  void finish(EndReason reason, const std::optional<Error>& error = {}) noexcept;
   void set_prefill(std::uint64_t done, std::uint64_t total);
+
+  /// Waits until there is something new since the call that returned `seen` (0: since the beginning) and returns what
+  /// to give next.
+  std::uint64_t wait_for_news(std::uint64_t seen) const;
+  /// Whether finish() was called: nothing new comes.
+  bool ended() const;
+
+  struct Prefill {
+    std::uint64_t done = 0;  // tokens of the prompts
+    std::uint64_t total = 0;
+  };
+  Prefill prefill() const;
   /// The share of the prompt that is evaluated.
   double prefill_progress() const;
 
   std::string text(std::size_t slot) const { return text_from(slot, 0).what; }
   /// From byte `begin` on, or all of it where no character begins at `begin`.
   Rest<std::string> text_from(std::size_t slot, std::size_t begin) const;
+  /// The same from a place that another call came to, or nothing before that.
+  std::string text_after(std::size_t slot, std::size_t begin) const;
   /// What start() gave.
   std::string start_text(std::size_t slot) const;
   /// From token `begin` on, or all of them where there are fewer.
@@ -88,7 +103,8 @@ class GenerationStream {
   std::int64_t last_sequence(std::size_t slot) const;
   /// The share of the prompt that is evaluated, when it has changed since the last call.
   std::optional<double> take_prefill_progress();
-  std::vector<TokenEvent> take_events();
+  /// Those since the last call, in their order over all slots.
+  std::vector<Step> take_steps();
   /// How the slot ended, once it has.
   std::optional<End> end(std::size_t slot) const;
   /// The same, once: nothing on later calls. With `hold_last` nothing either once all slots have ended.
@@ -118,14 +134,18 @@ class GenerationStream {
     }
   };
 
+  double progress() const noexcept;
+  void note_news() noexcept;
   static Part part(const Slot& slot, Mark begin, Mark end, std::int64_t sequence);
 
   mutable std::mutex mutex_;
   std::vector<Slot> slots_;
-  const bool keep_events_;
-  std::vector<TokenEvent> events_;
-  std::condition_variable events_taken_;
-  double prefill_ = 0;
+  bool finished_ = false;
+  const bool keep_steps_;
+  std::vector<Step> steps_;
+  Prefill prefill_;
+  std::uint64_t news_ = 0;  // changes so far
+  mutable std::condition_variable changed_;
   double prefill_told_ = -1;
 };
 

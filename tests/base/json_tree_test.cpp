@@ -1,8 +1,8 @@
-#include "protocol/json_tree.h"
+#include "base/json_tree.h"
 
 #include <gtest/gtest.h>
 
-namespace rwkv::protocol {
+namespace rwkv {
 namespace {
 
 using Json = nlohmann::json;
@@ -32,4 +32,4 @@ TEST(JsonTree, WhatIsMovedOutStays) {
 }
 
 }  // namespace
-}  // namespace rwkv::protocol
+}  // namespace rwkv

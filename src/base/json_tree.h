@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-namespace rwkv::protocol {
+namespace rwkv {
 
 /// Empties a value from its leaves up. The library's destructor puts what is nested on a stack that it allocates, and
 /// ends the process where it cannot: emptied, there is nothing to put there. Recurses as deep as the value is.
@@ -30,4 +30,4 @@ struct JsonTree {
   nlohmann::json value;
 };
 
-}  // namespace rwkv::protocol
+}  // namespace rwkv

@@ -1,32 +1,28 @@
-// What a runtime handle stands for: models by id, and the loading of them.
+// What a runtime handle stands for: models by id, how they are loaded, and results whose memory is the library's.
 #pragma once
 
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
-#include <map>
-#include <memory>
+#include <future>
 #include <mutex>
 #include <optional>
 #include <set>
 #include <string>
-#include <thread>
 #include <vector>
 
-#include "capi/model_host.h"
+#include "capi/abi_model.h"
 #include "capi/per_thread.h"
-#include "host/memory_rules.h"
+#include "host/host.h"
 
 namespace rwkv::capi {
 
 /// Safe from any thread.
-class Runtime {
+class AbiHost : public host::HostOf<AbiModel> {
  public:
-  Runtime();
-  Runtime(const Runtime&) = delete;
-  Runtime& operator=(const Runtime&) = delete;
-  ~Runtime();
+  AbiHost() : HostOf(Ids::kNeverAgain) {}
+  ~AbiHost() { close(); }
 
   struct LoadResult {
     int code = 0;  // 0 or a negative result of load()
@@ -43,23 +39,14 @@ class Runtime {
   /// 0 to 1; 1 when nothing is loading.
   float load_progress() const;
 
-  /// Null for an unknown id. Ids are never given again, so one of a model that is gone names none.
-  std::shared_ptr<ModelHost> find(int id) const;
-  /// By ascending id.
-  std::vector<std::shared_ptr<ModelHost>> models() const;
   /// False for an unknown id. Waits for what the model does.
   bool release(int id);
   /// Cancels loads and models and waits for them; nothing new is accepted.
   void close();
 
-  // runtime_memory.cpp
-  /// What the model's cache may take; a budget may leave it less.
-  void set_cache_limit(ModelHost& model, std::uint64_t bytes);
   /// 0: none. Gives back what is too much, as far as it can.
   void set_memory_budget(std::uint64_t bytes);
-  void release_memory(host::MemoryPressure level);
-  /// By models and what they remember.
-  std::uint64_t memory_in_use() const;
+  void release_memory(host::MemoryPressure pressure);
 
   /// The same text, for as long as the runtime lives.
   const char* keep(const std::string& text);
@@ -76,26 +63,20 @@ class Runtime {
   PerThread<std::vector<std::int32_t>> token_counts;
 
  private:
-  void fit_caches() const;
   void put_to_sleep(const std::function<bool()>& is_enough);
-  int insert(const ModelRequest& request, std::unique_ptr<LanguageModel> model);
+
+  const host::LiveObject counted_{live_objects};
 
   mutable std::mutex mutex_;  // of all below
   std::condition_variable load_ended_;
-  std::map<int, std::shared_ptr<ModelHost>> models_;
-  int loads_ = 0;         // on any thread
-  bool loading_ = false;  // in the background
+  int loads_ = 0;  // on any thread
+  std::shared_future<int> background_;
   bool closed_ = false;
-  int next_id_ = 0;
-  mutable host::CacheBounds cache_bounds_;
-  LoadResult load_result_;
   std::set<std::string> kept_;
   std::string last_error_;
 
-  const std::shared_ptr<MemoryBudget> budget_ = std::make_shared<MemoryBudget>();
   std::atomic<float> progress_{0};
   const CancelToken closing_;
-  std::thread loader_;
 };
 
 }  // namespace rwkv::capi

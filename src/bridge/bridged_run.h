@@ -1,4 +1,4 @@
-// A generation request that was accepted.
+// A generation that a message asked for.
 #pragma once
 
 #include <atomic>
@@ -8,26 +8,23 @@
 #include <set>
 #include <utility>
 
-#include "base/cancel.h"
 #include "base/error.h"
 #include "bridge/client.h"
-#include "host/generation_stream.h"
+#include "host/model_host.h"
+#include "host/run.h"
 #include "protocol/enums.h"
 #include "protocol/generation.h"
 
 namespace rwkv::bridge {
 
-/// Belongs to the runtime's thread, except where it says otherwise.
-struct Run {
+/// What it has beside a Run belongs to the runtime's thread, except where it says otherwise.
+struct BridgedRun : host::Run {
   enum class Kind { kChat, kCompletion, kPuzzle };
 
-  Run(Kind run_kind, const Origin& from, std::size_t slots);
+  BridgedRun(Kind run_kind, const Origin& from, std::size_t slots);
 
   const Kind kind;
   const Origin origin;
-  const std::int64_t id;          // unique in the process
-  host::GenerationStream stream;  // safe from any thread
-  const CancelToken cancel;       // safe from any thread
 
   bool prefill_only = false;
   bool notify_end = false;
@@ -43,8 +40,10 @@ struct Run {
   /// Whether the worker has to ask for flushes, and whether one is on its way. From any thread.
   std::atomic<bool> wants_flushes{false};
   std::atomic<bool> flush_due{false};
-  /// Set by who decides the run's end: the worker when it begins, or a stop while the run still waits for the worker.
+  /// Set by what decides the run's end: the model's thread when it begins, or a stop while the run still waits for it.
   std::atomic<bool> claimed{false};
+  /// Of the model, until then.
+  std::weak_ptr<host::ModelHost::Use> use;
 
   static constexpr std::int32_t kEverySlot = -1;
   /// Who is told of `slot`; of kEverySlot: who is told of any.

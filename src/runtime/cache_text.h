@@ -5,10 +5,10 @@
 
 #include "runtime/language_model.h"
 
-namespace rwkv::host {
+namespace rwkv {
 
 /// A line an entry, the last used first: `text = "...", remaining lifespan = N`, with control characters escaped. N
 /// newer entries have to come before that one goes.
 std::string describe_cache(LanguageModel& model);
 
-}  // namespace rwkv::host
+}  // namespace rwkv

@@ -1,4 +1,4 @@
-#include "host/cache_text.h"
+#include "runtime/cache_text.h"
 
 #include <string_view>
 #include <utility>
@@ -6,7 +6,7 @@
 
 #include "text/utf8.h"
 
-namespace rwkv::host {
+namespace rwkv {
 namespace {
 
 // What separates the parts of a line for those who take it apart: must not occur in a text.
@@ -43,4 +43,4 @@ std::string describe_cache(LanguageModel& model) {
   return lines;
 }
 
-}  // namespace rwkv::host
+}  // namespace rwkv
