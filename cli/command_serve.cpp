@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "base/utf8_path.h"
+#include "host/host.h"
 #include "options.h"
 #include "server/http_server.h"
 #include "terminal.h"
@@ -21,14 +22,31 @@ struct ServeCommand {
   std::vector<std::string> paths;
   std::vector<std::string> names;
   int sequences = kMostSequences;
-  int max_tokens = 2000;
+  int max_tokens = kDefaultMaxTokens;
   int timeout = 30;
   bool separates_thoughts = false;
+  std::uint64_t memory_budget = 0;
+  std::string state_folder;
+  std::uint64_t state_folder_bytes = static_cast<std::uint64_t>(host::kStateFolderBytes);
   const CLI::Option* key_option = nullptr;
 
   // Valid UTF-8, as whatever requests say is: file names need not be.
   std::string name_of(std::size_t index) const {
     return to_valid_utf8(index < names.size() ? names[index] : utf8_from_path(path_from_utf8(paths[index]).stem()));
+  }
+
+  std::shared_ptr<host::ModelHost> load(host::Host& host, const std::string& path) {
+    loading.model = path;
+    ModelRequest request = loading.request(sequences);
+    request.budget = host.budget();
+    const auto model = std::make_shared<host::ModelHost>(std::move(request));
+    {
+      ProgressLine line;
+      model->load(interrupt(), [&line](float part) { line.show_part("loading", part); });
+    }
+    if (!state_folder.empty()) model->model().set_state_folder(state_folder, state_folder_bytes);
+    host.add(model);
+    return model;
   }
 
   void run() {
@@ -41,14 +59,14 @@ struct ServeCommand {
     GenerationOptions defaults;
     sampling.apply(defaults);
     defaults.max_tokens = max_tokens;
-    std::vector<std::unique_ptr<LanguageModel>> models;
+    host::Host host(host::Host::Ids::kNeverAgain);
+    host.set_budget(memory_budget);
     std::vector<server::ServedModel> served;
     for (std::size_t i = 0; i < paths.size(); ++i) {
-      loading.model = paths[i];
-      models.push_back(loading.load(sequences));
+      const auto loaded = load(host, paths[i]);
       server::ServedModel& model = served.emplace_back();
       model.name = name_of(i);
-      model.model = models.back().get();
+      model.model = &loaded->model();
       model.defaults = defaults;
       model.separates_thoughts = separates_thoughts;
     }
@@ -59,6 +77,12 @@ struct ServeCommand {
                 http.port());
     flush_output();
     while (http.running() && !interrupt().cancelled()) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    http.stop();
+    http.wait();
+    if (!state_folder.empty()) {
+      // What the next turns of the last conversations begin with is still being read, and then written.
+      for (const auto& model : host.models()) model->model().wait_until_settled();
+    }
     if (interrupt().cancelled()) {
       // SIGTERM is how service managers and containers end a service: it did as it was told.
       result_code() = terminated() ? kExitOk : kExitInterrupted;
@@ -109,6 +133,15 @@ void add_serve(CLI::App& app) {
   sub->add_option("-n,--max-tokens", command->max_tokens, "Longest answer in tokens where a request does not say")
       ->capture_default_str()
       ->check(at_least(1));
+  sub->add_option(
+         "--memory-budget", command->memory_budget,
+         "What the models may take together, with what they remember, for example 2GB; a model that does not fit "
+         "is refused (0: what the machine has)")
+      ->transform(CLI::AsSizeValue(false));
+  sub->add_option("--state-folder", command->state_folder,
+                  "Folder in which conversations are remembered, beyond the server's end too");
+  sub->add_option("--state-folder-size", command->state_folder_bytes, "What a model may take of it (1GB)")
+      ->transform(CLI::AsSizeValue(false));
   command->sampling.add_to(*sub);
   sub->footer(
       "Example:\n  curl http://127.0.0.1:8000/v1/chat/completions -H 'Content-Type: application/json' \\\n"

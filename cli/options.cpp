@@ -123,13 +123,11 @@ ModelRequest ModelOptions::request(int max_sequences) const {
 }
 
 std::unique_ptr<LanguageModel> ModelOptions::load(int max_sequences) const {
-  ModelRequest request = this->request(max_sequences);
-  request.options.cancel = interrupt();
+  ModelRequest wanted = request(max_sequences);
+  wanted.options.cancel = interrupt();
   ProgressLine line;
-  request.options.progress = [&line](float part) {
-    line.show("loading " + std::to_string(static_cast<int>(part * 100)) + " %");
-  };
-  return LanguageModel::load(request);
+  wanted.options.progress = [&line](float part) { line.show_part("loading", part); };
+  return LanguageModel::load(wanted);
 }
 
 void SamplingOptions::add_to(CLI::App& app) {

@@ -53,6 +53,10 @@ class ProgressLine {
   ~ProgressLine() { clear(); }
 
   void show(const std::string& text);
+  /// `part`, 0 to 1, in percent after `what`.
+  void show_part(const std::string& what, float part) {
+    show(what + " " + std::to_string(static_cast<int>(part * 100)) + " %");
+  }
   void clear();
 
  private:

@@ -10,7 +10,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "command.h"
 #include "support/scratch.h"
 
 namespace rwkv::test {
@@ -24,14 +27,21 @@ class ServeCommand : public ::testing::Test {
     const auto script = scratch_.path() / name;
     write_file(script,
                R"({"rwkv_script": 1, "decode_us": 20000, "replies": [{"say": ")" + std::string(3000, 'y') + R"("}]})");
+    serve({"-m", script.string()}, ignored);
+  }
+  /// `rwkv serve ARGUMENTS` on a free port.
+  void serve(const std::vector<std::string>& arguments, int ignored = 0) {
     const std::string program = (std::filesystem::path(RWKV_BINARY_DIR) / "bin" / "rwkv").string();
+    std::vector<const char*> argv{program.c_str(), "serve", "--port", "0"};
+    for (const std::string& argument : arguments) argv.push_back(argument.c_str());
+    argv.push_back(nullptr);
     int out[2];
     ASSERT_EQ(pipe(out), 0);
     child_ = fork();
     if (child_ == 0) {
       for (const int each : {SIGINT, SIGTERM}) std::signal(each, each == ignored ? SIG_IGN : SIG_DFL);
       dup2(out[1], 1);
-      execl(program.c_str(), program.c_str(), "serve", "-m", script.c_str(), "--port", "0", nullptr);
+      execv(program.c_str(), const_cast<char**>(argv.data()));
       _exit(127);
     }
     close(out[1]);
@@ -51,18 +61,32 @@ class ServeCommand : public ::testing::Test {
 
   /// Begins a stream and waits for the first of it.
   void begin_stream(const std::string& more = "") {
+    post(R"({"messages": [{"content": "Hi"}], "stream": true)" + more + "}");
+    ASSERT_TRUE(read_until(R"("content":"y)"));
+  }
+  void post(const std::string& body) {
     socket_ = socket(AF_INET, SOCK_STREAM, 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(static_cast<std::uint16_t>(port_));
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     ASSERT_EQ(connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
-    const std::string body = R"({"messages": [{"content": "Hi"}], "stream": true)" + more + "}";
     const std::string request =
         "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + std::to_string(body.size()) +
         "\r\n\r\n" + body;
     ASSERT_EQ(send(socket_, request.data(), request.size(), MSG_NOSIGNAL), static_cast<ssize_t>(request.size()));
-    ASSERT_TRUE(read_until(R"("content":"y)"));
+  }
+  /// How many tokens of a conversation's prompt the server knew already.
+  int known_tokens(const std::string& messages) {
+    received_.clear();
+    post(R"({"max_tokens": 20, "messages": [)" + messages + "]}");
+    EXPECT_TRUE(read_until(R"("cached_tokens":)") && read_until("timings")) << received_;
+    close(std::exchange(socket_, -1));
+    return std::atoi(received_.c_str() + received_.find(R"("cached_tokens":)") + 16);
+  }
+  void end() {
+    kill(child_, SIGTERM);
+    EXPECT_EQ(exit_code(), 0);
   }
   bool read_until(const std::string& part) {
     char buffer[4096];
@@ -122,6 +146,36 @@ TEST_F(ServeCommand, ASignalThatTheStarterIgnoresStaysIgnored) {
 TEST_F(ServeCommand, AModelWhoseFileNameIsNoTextCanBeNamed) {
   start(0, "a\xFF\xC3.json");
   begin_stream(R"(, "model": "a\ufffd\ufffd")");
+}
+
+TEST_F(ServeCommand, RemembersConversationsBeyondItsEndInAFolder) {
+  const std::string folder = (scratch_.path() / "states").string();
+  const std::vector<std::string> arguments{"-m", kModel.string(), "--greedy", "--state-folder", folder};
+  const std::string question = R"({"role": "user", "content": "What is 47+38?"})";
+  const std::string talk =
+      question + R"(, {"role": "assistant", "content": "85"}, {"role": "user", "content": "What is 3+4?"})";
+  serve(arguments);
+  EXPECT_EQ(known_tokens(question), 0);
+  end();
+  serve(arguments);
+  EXPECT_GT(known_tokens(talk), 0);
+  end();
+  serve({"-m", kModel.string(), "--greedy"});
+  EXPECT_EQ(known_tokens(talk), 0);
+  end();
+}
+
+TEST_F(ServeCommand, RefusesAModelOverTheBudgetWithTheFigures) {
+  const auto script = (scratch_.path() / "large.json").string();
+  write_file(script, R"({"rwkv_script": 1, "needs_mb": 60, "replies": [{"say": "hello"}]})");
+  serve({"-m", script, "--memory-budget", "100MB"});
+  end();
+  const CommandResult refused = rwkv({"serve", "--port", "0", "-m", script, "-m", script, "--memory-budget", "100MB"});
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_EQ(refused.out, "");
+  for (const char* figure : {"needs 60 MB", "budget 100 MB", "in use by models 60 MB"}) {
+    EXPECT_NE(refused.err.find(figure), std::string::npos) << refused.err;
+  }
 }
 
 }  // namespace
