@@ -37,7 +37,7 @@ struct BridgedRun : host::Run {
   std::set<PortId> behind;
   std::chrono::steady_clock::time_point last_push{};
 
-  /// Whether the worker has to ask for flushes, and whether one is on its way. From any thread.
+  /// Whether the model's thread has to ask for flushes, and whether one is on its way. From any thread.
   std::atomic<bool> wants_flushes{false};
   std::atomic<bool> flush_due{false};
   /// Set by what decides the run's end: the model's thread when it begins, or a stop while the run still waits for it.

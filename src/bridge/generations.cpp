@@ -132,7 +132,7 @@ void Runtime::serve_deferred(const std::shared_ptr<BridgedModel>& host) {
   }
 }
 
-// On the worker.
+// On the model's thread.
 void Runtime::ask_for_flush(const std::weak_ptr<BridgedModel>& host, const std::shared_ptr<BridgedRun>& run) {
   if (!run->wants_flushes.load(std::memory_order_relaxed)) return;
   if (run->flush_due.exchange(true)) return;
