@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
+#include <string>
 #include <thread>
 
 #include "base/error.h"
@@ -33,6 +35,28 @@ CoreShare& CoreShare::of_this_machine() {
     return true;
   }();
   static_cast<void>(made);
+  return *share;
+}
+
+CoreShare& CoreShare::of(const Device& device) {
+  if (device.kind == DeviceKind::kProcessor) return of_this_machine();
+  static std::mutex mutex;
+  static std::map<std::string, CoreShare*>* shares = nullptr;
+  static const auto make = [] { shares = new std::map<std::string, CoreShare*>; };
+  static const bool made = [] {
+    make();
+    const auto unlock = [] { mutex.unlock(); };
+    at_fork([] { mutex.lock(); }, unlock,
+            [] {
+              make();
+              mutex.unlock();
+            });
+    return true;
+  }();
+  static_cast<void>(made);
+  const std::lock_guard lock(mutex);
+  CoreShare*& share = (*shares)[device.id];
+  if (share == nullptr) share = new CoreShare(1);
   return *share;
 }
 

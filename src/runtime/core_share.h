@@ -1,10 +1,12 @@
-// Several models share the machine's processors by weight instead of getting into each other's way.
+// Several models share what computes them, processors or another device, by weight instead of getting into each other's
+// way.
 #pragma once
 
 #include <condition_variable>
 #include <functional>
 #include <mutex>
 
+#include "engine/device.h"
 #include "runtime/core_ledger.h"
 
 namespace rwkv {
@@ -17,6 +19,8 @@ class CoreShare {
   explicit CoreShare(int cores) : ledger_(cores) {}
   /// The logical processors, shared by all models of the process.
   static CoreShare& of_this_machine();
+  /// That of the processors, or one of its own for each other device, by its id: one evaluation at a time.
+  static CoreShare& of(const Device& device);
 
   /// One a model; its turns are taken by one thread.
   class Member {

@@ -75,17 +75,12 @@ const Backend& backend_of(const ModelRequest& request, const ModelSource& source
 
 namespace {
 
-void refuse_beyond_device(const ModelRequest& request, const Backend& backend, const MemoryNeed& need) {
-  if (need.on_device == 0) return;
+// That the options ask for; the first is where a model goes that does not ask.
+Device device_of(const Backend& backend, const LoadOptions& options) {
   for (const Device& device : backend.devices()) {
-    if (!request.options.device.empty() && device.id != request.options.device) continue;
-    if (device.free_bytes == 0 || need.on_device <= device.free_bytes) return;
-    const auto megabytes = [](std::uint64_t bytes) { return std::to_string(bytes >> 20) + " MB"; };
-    throw Error(ErrorCode::kOutOfMemory, "'" + request.model_path + "' needs " + megabytes(need.on_device) +
-                                             " of the memory of the device " + device.id + ", which has " +
-                                             megabytes(device.free_bytes) +
-                                             "; release a model there, use another device or a smaller model");
+    if (options.device.empty() || device.id == options.device) return device;
   }
+  return {};
 }
 
 // `claim` is to be held until nothing more is taken for the model.
@@ -94,7 +89,7 @@ LoadedModel load_weights(const ModelRequest& request, std::optional<AddressClaim
   const Backend& backend = backend_of(request, source);
   LoadedModel loaded;
   const MemoryNeed need = backend.estimate(source, request.options);
-  refuse_beyond_device(request, backend, need);
+  if (need.on_device > 0) check_device_memory(request.model_path, need, device_of(backend, request.options));
   loaded.memory = MemoryGrant(request.model_path, need, request.budget, inspect_machine());
   claim.emplace(request.model_path, need, inspect_machine, request.options.cancel);
   loaded.model = backend.load(source, request.options);

@@ -108,4 +108,13 @@ void MemoryGrant::swap(MemoryGrant& other) noexcept {
   std::swap(budget_, other.budget_);
 }
 
+void check_device_memory(const std::string& file, const MemoryNeed& need, const Device& device) {
+  if (device.free_bytes == 0 || need.on_device <= device.free_bytes) return;
+  throw Error(ErrorCode::kOutOfMemory, "'" + file + "' needs " + megabytes(need.on_device) +
+                                           " of the memory of the device '" + device.id + "', which has " +
+                                           megabytes(device.free_bytes) +
+                                           " free; release a model there, load it on another device (--device) or use "
+                                           "a smaller one");
+}
+
 }  // namespace rwkv

@@ -72,4 +72,8 @@ class MemoryGrant {
   std::shared_ptr<MemoryBudget> budget_;
 };
 
+/// Throws Error(kOutOfMemory), with the figures, where the device has less memory of its own than is needed there. What
+/// it does not tell is not held against anybody.
+void check_device_memory(const std::string& file, const MemoryNeed& need, const Device& device);
+
 }  // namespace rwkv

@@ -222,7 +222,7 @@ class Scheduler {
   std::mutex model_mutex_;  // held while the model is used
   LoadedModel loaded_;      // changed by the thread alone, and with the lock; without model: asleep
   std::atomic<bool> asleep_{false};
-  CoreShare::Member cores_{CoreShare::of_this_machine()};
+  CoreShare::Member cores_{CoreShare::of(info_.device)};
 
   // Of the thread alone:
   std::vector<std::unique_ptr<Sequence>> sequences_;  // made when first needed; their order is that of their ids

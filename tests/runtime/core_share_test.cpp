@@ -41,6 +41,24 @@ TEST(CoreShare, WhoWaitsGivesUpWithinMilliseconds) {
   other.release();
 }
 
+TEST(CoreShare, EachDeviceIsSharedByItsIdAndByOneEvaluationAtATime) {
+  const Device npu{"npu0", "", DeviceKind::kNpu};
+  const Device other_npu{"npu1", "", DeviceKind::kNpu};
+  EXPECT_EQ(&CoreShare::of(Device{"cpu", "", DeviceKind::kProcessor}), &CoreShare::of_this_machine());
+  EXPECT_EQ(&CoreShare::of(npu), &CoreShare::of(npu));
+  EXPECT_NE(&CoreShare::of(npu), &CoreShare::of(other_npu));
+  CoreShare::Member first(CoreShare::of(npu));
+  CoreShare::Member second(CoreShare::of(npu));
+  CoreShare::Member elsewhere(CoreShare::of(other_npu));
+  ASSERT_TRUE(first.acquire(4, never));
+  EXPECT_FALSE(second.acquire(4, [] { return true; }));
+  EXPECT_TRUE(elsewhere.acquire(4, [] { return true; }));
+  elsewhere.release();
+  first.release();
+  EXPECT_TRUE(second.acquire(4, never));
+  second.release();
+}
+
 TEST(CoreShare, OnlyOneAtATimeWhereTheCoresAreTooFewAndAllAtOnceWhereNot) {
   for (const int cores : {2, 8}) {
     CoreShare share(cores);

@@ -148,5 +148,22 @@ TEST_F(Refused, ALoadThatFailsGivesItsMemoryBack) {
   EXPECT_EQ(request.budget->granted(), 0u);
 }
 
+TEST(DeviceMemory, WhatTheDeviceHasNotIsRefusedWithTheFigures) {
+  Device device{"npu0", "an NPU", DeviceKind::kNpu, 2000 * kMegabyte, 500 * kMegabyte};
+  MemoryNeed need;
+  need.on_device = 500 * kMegabyte;
+  EXPECT_NO_THROW(check_device_memory("a.gguf", need, device));
+  need.on_device += 1;
+  try {
+    check_device_memory("a.gguf", need, device);
+    FAIL() << "was let in";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kOutOfMemory);
+    expect_words(error.what(), {"a.gguf", "501 MB", "npu0", "500 MB free"});
+  }
+  device.free_bytes = 0;  // unknown
+  EXPECT_NO_THROW(check_device_memory("a.gguf", need, device));
+}
+
 }  // namespace
 }  // namespace rwkv

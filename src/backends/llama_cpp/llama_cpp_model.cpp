@@ -152,7 +152,11 @@ void LlamaCppModel::load(const std::string& path, const LoadOptions& options) {
   take_errors();
   // Of a name llama.cpp would open the file twice.
   const std::unique_ptr<std::FILE, FileCloser> file(ggml_fopen(path.c_str(), "rb"));
-  if (!file) throw Error(ErrorCode::kIo, "cannot open '" + path + "': " + std::strerror(errno));
+  if (!file) {
+    const int code = errno;
+    throw Error(code == ENOMEM ? ErrorCode::kOutOfMemory : ErrorCode::kIo,
+                "cannot open '" + path + "': " + std::strerror(code));
+  }
   model_.reset(llama_model_load_from_file_ptr(file.get(), params));
   if (progress.thrown) std::rethrow_exception(progress.thrown);
   options.cancel.check();
