@@ -1,5 +1,6 @@
 #include "runtime/chat_template.h"
 
+#include "base/error.h"
 #include "runtime/remembered_answer.h"
 
 namespace rwkv {
@@ -55,13 +56,27 @@ void begin_turn(const ChatFormat& format, std::string_view role, bool first, std
   text.append(format.bos).append(role).append(format.flower ? format.eos : ":");
 }
 
+// `begin`: where the message's content stands in the text.
+void find_media(const ChatMessage& message, std::size_t begin, ChatText& chat) {
+  if (message.media.empty()) return;
+  const std::size_t before = chat.media_marks.size();
+  for (std::size_t at = begin; (at = chat.text.find(kMediaMark, at)) != std::string::npos; ++at) {
+    chat.media_marks.push_back(at);
+  }
+  if (const std::size_t marks = chat.media_marks.size() - before; marks != message.media.size()) {
+    throw Error(ErrorCode::kInvalidArgument, "a message has " + std::to_string(message.media.size()) +
+                                                 " pictures or recordings and " + std::to_string(marks) +
+                                                 " places for them; give one place for each");
+  }
+}
+
 }  // namespace
 
 std::vector<ChatMessage> alternate_roles(std::span<const std::string> contents) {
   std::vector<ChatMessage> messages;
   messages.reserve(contents.size());
   for (std::size_t i = 0; i < contents.size(); ++i) {
-    messages.push_back({i % 2 == 0 ? "user" : "assistant", contents[i]});
+    messages.push_back({i % 2 == 0 ? "user" : "assistant", contents[i], {}});
   }
   return messages;
 }
@@ -82,11 +97,16 @@ ChatText format_chat(const ChatFormat& format, std::span<const ChatMessage> mess
     chat.reply_offset = text.size();
     if (!role.empty() && !format.flower) text += pad;
     const bool is_open = i + 1 == messages.size() && !generation_prompt;
+    if (is_open && !messages[i].media.empty() && messages[i].role == "assistant") {
+      throw Error(ErrorCode::kInvalidArgument, "an answer with pictures or recordings in it cannot be continued");
+    }
+    const std::size_t begin = text.size();
     if (messages[i].role != "assistant") {
       text += within_turn(format, messages[i].content);
     } else {
       text += is_open ? std::string_view(messages[i].content) : remembered_answer(messages[i].content);
     }
+    find_media(messages[i], begin, chat);
     if (i + 1 == messages.size()) continue;
     text += format.eos;
     chat.turn_ends.push_back(text.size());

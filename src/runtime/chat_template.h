@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -9,10 +10,17 @@
 
 namespace rwkv {
 
+struct Embeddings;
+
+/// Stands in a content where a picture or a recording is: a byte that no UTF-8 has.
+inline constexpr char kMediaMark = '\xFF';
+
 struct ChatMessage {
   /// "user", "assistant" and "system" stand for the roles of ChatFormat; any other word is written as it is.
   std::string role;
   std::string content;
+  /// One for each kMediaMark of the content, in their order. Without any, that byte is text like others.
+  std::vector<std::shared_ptr<const Embeddings>> media = {};
 };
 
 /// How a model wants its conversations written. The defaults are those of the RWKV World models.
@@ -39,6 +47,8 @@ struct ChatText {
   std::size_t prompt_bytes = 0;
   /// Bytes after which the prompt or a message has ended, ascending.
   std::vector<std::size_t> turn_ends;
+  /// Where the marks of the messages' media are, ascending.
+  std::vector<std::size_t> media_marks;
 };
 
 /// Roles for a plain list of contents: user first, then taking turns.
@@ -47,7 +57,9 @@ std::vector<ChatMessage> alternate_roles(std::span<const std::string> contents);
 /// With `generation_prompt` the text ends where the other side begins to answer (after an assistant message the user,
 /// else the assistant); without it the last message is left open to be continued. `reasoning` adds the thinking token
 /// where the assistant begins. No message but the assistant's can make a turn: line breaks become LF; blank lines,
-/// white space at the ends and the format's own bos and eos go (ARCHITECTURE.md, Decisions).
+/// white space at the ends and the format's own bos and eos go (ARCHITECTURE.md, Decisions). Throws
+/// Error(kInvalidArgument) where a message has not one mark for each of its media, and for media in an answer that is
+/// to be continued.
 ChatText format_chat(const ChatFormat& format, std::span<const ChatMessage> messages, bool generation_prompt,
                      bool reasoning);
 

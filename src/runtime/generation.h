@@ -11,6 +11,7 @@
 #include "base/token.h"
 #include "engine/state.h"
 #include "runtime/first_tokens.h"
+#include "runtime/media.h"
 #include "runtime/penalties.h"
 #include "runtime/reply_text.h"
 #include "runtime/sampler.h"
@@ -58,7 +59,8 @@ struct Prompt {
   bool chat = true;  // chat rules (template white space, first tokens) or plain completion
   bool resumes_answer = false;
   std::vector<std::string> stops;           // stops[0] is the format's end text, if it has one
-  std::vector<std::size_t> turn_ends = {};  // numbers of tokens after which a turn has ended, ascending
+  std::vector<std::size_t> turn_ends = {};  // numbers of tokens after which a turn or media have ended, ascending
+  std::vector<MediaPlace> media = {};       // ascending; in tokens they are negative numbers (media.h)
   State start = {};                         // a tuned initial state that stands for the first position() tokens
 };
 

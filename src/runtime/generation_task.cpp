@@ -21,6 +21,7 @@ class GenerationJob final : public SequenceTask {
   const Tokens& text() const override { return generation_.prompt().tokens; }
   const CancelToken& cancel() const override { return cancel_; }
   std::span<const std::size_t> turn_ends() const override { return generation_.prompt().turn_ends; }
+  std::span<const MediaPlace> media() const override { return generation_.prompt().media; }
   State start() const override { return generation_.prompt().start; }
   bool is_measured() const override { return true; }
   bool uses_cache() const override { return generation_.options().use_cache; }
@@ -60,6 +61,7 @@ class GenerationJob final : public SequenceTask {
     if (!prompt.chat || generation_.tokens().empty()) return {};
     const auto start = static_cast<std::size_t>(prompt.start.position());
     const std::size_t from = prompt.turn_ends.empty() ? start : prompt.turn_ends.back();
+    // The end of media is the end of a turn for the cache, so that what follows it is text.
     std::string text = tokenizer_.decode(std::span(prompt.tokens).subspan(from));
     if (!text.ends_with(prompt.reply)) return {};
     text.resize(text.size() - prompt.reply.size());

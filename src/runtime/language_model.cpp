@@ -15,8 +15,6 @@
 namespace rwkv {
 namespace {
 
-constexpr std::string_view kEndOfTextMark = "<EOD>";
-
 // A sixteenth of the memory, between 32 MB and 1 GB.
 std::uint64_t default_cache_bytes() {
   constexpr std::uint64_t kLeast = std::uint64_t{32} << 20;
@@ -30,6 +28,12 @@ double speed(std::size_t tokens, double seconds) {
 
 // Converters fill a token list up to the model's rows with these. They mark them as unused, but not all do.
 bool is_padding(std::string_view text, TokenId id) { return text == "[PAD" + std::to_string(id) + "]"; }
+
+// For errors.
+std::string source_of_vocabulary(const ModelRequest& request) {
+  return request.tokenizer_path.empty() ? "the token list in '" + request.model_path + "'"
+                                        : "the vocabulary '" + request.tokenizer_path + "'";
+}
 
 // A file may know less of what the model never reads (padding, control tokens), and nothing else.
 void refuse_other_vocabulary(const Vocabulary& given, const Vocabulary& embedded, const ModelRequest& request) {
@@ -115,6 +119,7 @@ LanguageModel::LanguageModel(const ModelRequest& request, LoadedModel loaded, To
       state_form_(loaded.model->state_form()),
       need_(loaded.memory.need()),
       tokenizer_(std::move(tokenizer)),
+      prompts_(tokenizer_, info_, source_of_vocabulary(request)),
       opening_(tokenizer_.vocabulary()),
       cache_(default_cache_bytes()),
       scheduler_(std::move(loaded), [this](const CancelToken& cancel) { return load_again(cancel); }, cache_, speeds_) {
@@ -166,71 +171,12 @@ LanguageModel::MemoryUse LanguageModel::memory_use() const {
   return use;
 }
 
-// Only the host's own words may stand for token 0 or name an initial state; in what users write the same letters are
-// text.
-void LanguageModel::encode_prompt(std::string_view text, std::size_t trusted_bytes,
-                                  std::span<const std::size_t> turn_ends, Prompt& prompt) const {
-  const std::size_t skipped = begin_with_initial_state(text.substr(0, trusted_bytes), prompt);
-  encode_with_end_of_text(text, skipped, trusted_bytes, prompt.tokens);
-  if (prompt.tokens.size() == static_cast<std::size_t>(prompt.start.position())) prompt.tokens.push_back(kEndOfText);
-  prompt.turn_ends = token_counts(prompt, skipped, turn_ends);
-}
-
-// From the byte `begin` on; the first `trusted_bytes` are the host's own.
-void LanguageModel::encode_with_end_of_text(std::string_view text, std::size_t begin, std::size_t trusted_bytes,
-                                            Tokens& tokens) const {
-  while (true) {
-    const std::size_t mark = text.substr(0, trusted_bytes).find(kEndOfTextMark, begin);
-    auto gap = tokenizer_.encode(text.substr(begin, mark == std::string_view::npos ? mark : mark - begin), tokens);
-    if (gap) {
-      gap->offset += begin;
-      const std::string source = request_.tokenizer_path.empty() ? "the token list in '" + request_.model_path + "'"
-                                                                 : "the vocabulary '" + request_.tokenizer_path + "'";
-      throw Error(ErrorCode::kInvalidArgument, source + " has no token for " + gap->describe() +
-                                                   " of the prompt: use only text this model was trained on");
-    }
-    if (mark == std::string_view::npos) return;
-    tokens.push_back(kEndOfText);
-    begin = mark + kEndOfTextMark.size();
-  }
-}
-
 Prompt LanguageModel::chat_prompt(const ChatFormat& format, std::span<const ChatMessage> messages,
                                   bool generation_prompt, bool reasoning) const {
-  if (messages.empty()) throw Error(ErrorCode::kInvalidArgument, "a chat needs at least one message");
-  ChatFormat used = format;
-  used.flower = format.flower || wants_flower(format.prompt);
-  const ChatText chat = format_chat(used, messages, generation_prompt, reasoning);
-  Prompt prompt;
-  encode_prompt(chat.text, chat.prompt_bytes, chat.turn_ends, prompt);
-  prompt.reply = chat.text.substr(chat.reply_offset);
-  prompt.resumes_answer = !generation_prompt && messages.back().role == "assistant";
-  prompt.stops = stop_strings(used);
-  return prompt;
+  return prompts_.chat(format, messages, generation_prompt, reasoning);
 }
 
-// How many tokens the first so many bytes of the text are, for each of `bytes` (ascending) at which a token ends. The
-// prompt's start stands for the first `skipped_bytes`.
-std::vector<std::size_t> LanguageModel::token_counts(const Prompt& prompt, std::size_t skipped_bytes,
-                                                     std::span<const std::size_t> bytes) const {
-  std::vector<std::size_t> counts;
-  std::size_t at = skipped_bytes;
-  auto wanted = std::upper_bound(bytes.begin(), bytes.end(), skipped_bytes);
-  const Tokens& tokens = prompt.tokens;
-  for (auto i = static_cast<std::size_t>(prompt.start.position()); i < tokens.size() && wanted != bytes.end(); ++i) {
-    at += tokens[i] == kEndOfText ? kEndOfTextMark.size() : tokenizer_.bytes(tokens[i]).size();
-    while (wanted != bytes.end() && *wanted < at) ++wanted;
-    if (wanted != bytes.end() && *wanted == at) counts.push_back(i + 1);
-  }
-  return counts;
-}
-
-Prompt LanguageModel::completion_prompt(std::string_view text) const {
-  Prompt prompt;
-  prompt.chat = false;
-  encode_prompt(text, text.size(), {}, prompt);
-  return prompt;
-}
+Prompt LanguageModel::completion_prompt(std::string_view text) const { return prompts_.completion(text); }
 
 void LanguageModel::submit(std::vector<GenerationTask> tasks, GenerationCallbacks callbacks, const CancelToken& cancel,
                            std::function<void(std::vector<GenerationResult>)> on_end) {
@@ -306,9 +252,9 @@ Score LanguageModel::score(std::string_view source, std::string_view target, con
 }
 
 State LanguageModel::state_after(const Prompt& prompt, const CancelToken& cancel) {
-  std::vector<std::size_t> turn_ends = prompt.turn_ends;
-  turn_ends.push_back(prompt.tokens.size());  // longer texts are to begin there
-  return run(std::make_shared<StateTask>(prompt.tokens, std::move(turn_ends), prompt.start, cancel)).state;
+  Prompt read = prompt;
+  read.turn_ends.push_back(prompt.tokens.size());  // longer texts are to begin there
+  return run(std::make_shared<StateTask>(std::move(read), cancel)).state;
 }
 
 State LanguageModel::state_after(std::span<const TokenId> tokens, const CancelToken& cancel) {
@@ -323,8 +269,10 @@ void LanguageModel::remember(std::span<const TokenId> tokens, const State& state
                                                  " tokens, not after " + std::to_string(tokens.size()));
   }
   // The model refuses what is not its own.
-  run(std::make_shared<StateTask>(Tokens(tokens.begin(), tokens.end()), std::vector<std::size_t>(), state,
-                                  CancelToken()));
+  Prompt known;
+  known.tokens.assign(tokens.begin(), tokens.end());
+  known.start = state;
+  run(std::make_shared<StateTask>(std::move(known), CancelToken()));
   cache_.insert(tokens, state);
 }
 

@@ -2,9 +2,7 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -13,9 +11,9 @@
 #include "base/cancel.h"
 #include "engine/backend.h"
 #include "formats/state_file.h"
-#include "runtime/chat_template.h"
 #include "runtime/first_tokens.h"
 #include "runtime/generation.h"
+#include "runtime/prompt_builder.h"
 #include "runtime/reading_tasks.h"
 #include "runtime/scheduler.h"
 #include "runtime/speed_meter.h"
@@ -84,11 +82,10 @@ class LanguageModel {
   void set_weight(double weight) { scheduler_.set_weight(weight); }
   double weight() const { return scheduler_.weight(); }
 
-  /// Where the format's prompt begins with the tag of an initial state that was tuned on the flower form, the chat has
-  /// that form. Throws Error(kInvalidArgument) without messages and where a byte has no token.
+  /// See PromptBuilder.
+  const PromptBuilder& prompts() const noexcept { return prompts_; }
   Prompt chat_prompt(const ChatFormat& format, std::span<const ChatMessage> messages, bool generation_prompt,
                      bool reasoning) const;
-  /// `<EOD>` in a completion prompt stands for token 0. An empty prompt becomes token 0.
   Prompt completion_prompt(std::string_view text) const;
 
   /// Evaluates the prompts and writes the answers; blocks until all have ended. Each ends with exactly one reason; the
@@ -176,22 +173,6 @@ class LanguageModel {
   /// Throws Error(kUnsupported) where the backend does not tell it.
   const StateForm& state_form() const;
 
-  struct KnownInitialState {
-    std::string tag;
-    Tokens key;  // stands for the tag; its length is a multiple of every backend's grid
-    State state;
-    bool flower = false;
-  };
-
-  void encode_prompt(std::string_view text, std::size_t trusted_bytes, std::span<const std::size_t> turn_ends,
-                     Prompt& prompt) const;
-  const KnownInitialState* find_initial_state(std::string_view text) const;
-  std::size_t begin_with_initial_state(std::string_view text, Prompt& prompt) const;
-  bool wants_flower(std::string_view prompt) const;
-  void encode_with_end_of_text(std::string_view text, std::size_t begin, std::size_t trusted_bytes,
-                               Tokens& tokens) const;
-  std::vector<std::size_t> token_counts(const Prompt& prompt, std::size_t skipped_bytes,
-                                        std::span<const std::size_t> bytes) const;
   SequenceTask::Report run(const std::shared_ptr<WaitedTask>& task);
   void refuse_on_own_thread() const;
 
@@ -200,12 +181,11 @@ class LanguageModel {
   const std::shared_ptr<const StateForm> state_form_;  // may be null
   const MemoryNeed need_;
   Tokenizer tokenizer_;
+  PromptBuilder prompts_;
   OpeningRules opening_;
   StateCache cache_;
   SpeedMeter speeds_;
-  mutable std::mutex initial_states_mutex_;
-  std::map<std::string, KnownInitialState, std::less<>> initial_states_;  // by path
-  Scheduler scheduler_;                                                   // last: its thread uses all of the above
+  Scheduler scheduler_;  // last: its thread uses all of the above
 };
 
 }  // namespace rwkv

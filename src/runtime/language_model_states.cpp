@@ -79,7 +79,9 @@ void LanguageModel::load_state(const std::string& path) {
     }
     tokens.resize(static_cast<std::size_t>(state.position()));
   }
-  const auto is_known = [this](TokenId token) { return token >= 0 && token < info().vocabulary; };
+  // What stands for media was written by this program alone.
+  const bool may_have_media = looks_like_state_file(mapped.bytes());
+  const auto is_known = [&](TokenId token) { return is_media(token) ? may_have_media : token < info().vocabulary; };
   if (!std::all_of(tokens.begin(), tokens.end(), is_known)) {
     refuse(ErrorCode::kBadFile, path, "it has tokens that the model does not know");
   }
@@ -95,10 +97,7 @@ void LanguageModel::set_state_folder(const std::string& folder, std::uint64_t li
 }
 
 void LanguageModel::load_initial_state(const std::string& path) {
-  {
-    const std::lock_guard lock(initial_states_mutex_);
-    if (initial_states_.contains(path)) return;
-  }
+  if (prompts_.knows_initial_state(path)) return;
   const auto [tensors, flower] = read_initial_state(path, info());
   KnownInitialState initial;
   initial.tag = initial_state_tag(path);
@@ -108,41 +107,12 @@ void LanguageModel::load_initial_state(const std::string& path) {
   tokenizer_.encode(initial.tag + std::to_string(content), initial.key);
   initial.key.resize((initial.key.size() / kKeyGrid + 1) * kKeyGrid, kEndOfText);
   initial.state = state_form().state_of(tensors, static_cast<std::int64_t>(initial.key.size()));
-  const std::lock_guard lock(initial_states_mutex_);
   cache_.pin(initial.key, initial.state);
-  initial_states_.emplace(path, std::move(initial));
+  prompts_.add_initial_state(path, std::move(initial));
 }
 
 void LanguageModel::unload_initial_state(const std::string& path) {
-  const std::lock_guard lock(initial_states_mutex_);
-  const auto at = initial_states_.find(path);
-  if (at == initial_states_.end()) return;
-  cache_.erase(at->second.key);
-  initial_states_.erase(at);
-}
-
-// The one whose tag the text begins with, or null. The caller holds the mutex.
-const LanguageModel::KnownInitialState* LanguageModel::find_initial_state(std::string_view text) const {
-  for (const auto& [path, initial] : initial_states_) {
-    if (text.starts_with(initial.tag)) return &initial;
-  }
-  return nullptr;
-}
-
-// The number of bytes at the beginning of `text` that an initial state stands for.
-std::size_t LanguageModel::begin_with_initial_state(std::string_view text, Prompt& prompt) const {
-  const std::lock_guard lock(initial_states_mutex_);
-  const KnownInitialState* const initial = find_initial_state(text);
-  if (initial == nullptr) return 0;
-  prompt.tokens = initial->key;
-  prompt.start = initial->state;
-  return initial->tag.size();
-}
-
-bool LanguageModel::wants_flower(std::string_view prompt) const {
-  const std::lock_guard lock(initial_states_mutex_);
-  const KnownInitialState* const initial = find_initial_state(prompt);
-  return initial != nullptr && initial->flower;
+  if (const auto key = prompts_.remove_initial_state(path)) cache_.erase(*key);
 }
 
 }  // namespace rwkv

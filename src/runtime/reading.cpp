@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <iterator>
 
 namespace rwkv {
 namespace {
@@ -11,45 +12,111 @@ constexpr std::size_t kTurnSpacing = 32;    // turn ends closer together than th
 constexpr std::size_t kPlainSpacing = 512;  // checkpoints of a text without turns
 constexpr std::size_t kLastTurns = 2;       // kept whatever the spacing: they are edited and regenerated most
 
-}  // namespace
+// What lies between two borders, as far as it belongs to a text.
+struct Segment {
+  std::size_t begin = 0;
+  std::size_t end = 0;
+};
 
-std::size_t piece_of(std::size_t done, std::size_t end, std::size_t wanted, StableCut cut) noexcept {
-  const std::size_t left = end - done;
-  if (left <= std::max(wanted, cut.piece)) return left;
-  // The last border that is not too late, or else the first one there is.
-  std::size_t border = done + std::min(std::max(wanted, cut.piece), left - cut.piece);
-  border -= border % cut.grid;
-  if (border < done + cut.piece) border += cut.grid;
-  return border >= done + cut.piece && border + cut.piece <= end ? border - done : left;
+// The one that goes on from `position` in a text of `total` tokens.
+Segment segment_at(std::size_t position, std::size_t total, StableCut cut) noexcept {
+  const auto next = std::upper_bound(cut.borders.begin(), cut.borders.end(), position);
+  return {next == cut.borders.begin() ? 0 : *std::prev(next),
+          next == cut.borders.end() ? total : std::min(*next, total)};
 }
 
-bool can_begin_at(std::size_t position, std::size_t total, StableCut cut) noexcept {
-  if (position == 0 || position == total) return true;
-  return position <= total && position % cut.grid == 0 && position >= cut.piece && total - position >= cut.piece;
+std::size_t floor_to_grid(std::size_t position, std::size_t origin, StableCut cut) noexcept {
+  return position - (position - origin) % cut.grid;
 }
 
-std::vector<std::size_t> places_to_remember(std::size_t begin, std::size_t end, std::span<const std::size_t> turn_ends,
-                                            StableCut cut) {
-  std::vector<std::size_t> places;
+bool is_border(std::size_t position, StableCut cut) noexcept {
+  return std::binary_search(cut.borders.begin(), cut.borders.end(), position);
+}
+
+// Places after `begin` and before the end of the segment that goes on from there.
+void add_places_within(std::size_t begin, Segment segment, std::span<const std::size_t> turn_ends, StableCut cut,
+                       std::vector<std::size_t>& places) {
+  const std::size_t end = segment.end;
+  if (end < begin + 2 * cut.piece) return;
   std::size_t last = begin;
   const auto fill_to = [&](std::size_t place) {
     while (place > last + kPlainSpacing + cut.piece) {
-      last += kPlainSpacing;
-      last -= last % cut.grid;
+      last = floor_to_grid(last + kPlainSpacing, segment.begin, cut);
       places.push_back(last);
     }
   };
-  if (end < begin + 2 * cut.piece) return places;
-  const std::size_t latest = (end - cut.piece) - (end - cut.piece) % cut.grid;
+  const std::size_t latest = floor_to_grid(end - cut.piece, segment.begin, cut);
   for (std::size_t i = 0; i < turn_ends.size() && turn_ends[i] <= end; ++i) {
-    const std::size_t place = std::min(turn_ends[i] - turn_ends[i] % cut.grid, latest);
+    if (turn_ends[i] <= begin || is_border(turn_ends[i], cut)) continue;
+    const std::size_t place = std::min(floor_to_grid(turn_ends[i], segment.begin, cut), latest);
     if (place <= begin) continue;
     fill_to(place);
     const std::size_t spacing = turn_ends.size() - i <= kLastTurns ? 1 : kTurnSpacing;
     if (place >= last + std::max(spacing, cut.piece)) places.push_back(last = place);
   }
   fill_to(end);
+}
+
+}  // namespace
+
+std::size_t stable_place_before(std::size_t position, StableCut cut) noexcept {
+  const std::size_t begin = segment_at(position, position, cut).begin;
+  const std::size_t place = floor_to_grid(position, begin, cut);
+  return place < begin + cut.piece ? begin : place;
+}
+
+std::size_t piece_of(std::size_t done, std::size_t end, std::size_t wanted, StableCut cut) noexcept {
+  const Segment segment = segment_at(done, end, cut);
+  const std::size_t left = segment.end - done;
+  if (left <= std::max(wanted, cut.piece)) return left;
+  // The last border that is not too late, or else the first one there is.
+  std::size_t border =
+      floor_to_grid(done + std::min(std::max(wanted, cut.piece), left - cut.piece), segment.begin, cut);
+  if (border < done + cut.piece) border += cut.grid;
+  return border >= done + cut.piece && border + cut.piece <= segment.end ? border - done : left;
+}
+
+bool can_begin_at(std::size_t position, std::size_t total, StableCut cut) noexcept {
+  if (position == 0 || position == total) return true;
+  if (position > total) return false;
+  if (is_border(position, cut)) return true;
+  const Segment segment = segment_at(position, total, cut);
+  return floor_to_grid(position, segment.begin, cut) == position && position - segment.begin >= cut.piece &&
+         segment.end - position >= cut.piece;
+}
+
+std::vector<std::size_t> places_to_remember(std::size_t begin, std::size_t end, std::span<const std::size_t> turn_ends,
+                                            StableCut cut) {
+  std::vector<std::size_t> places;
+  while (begin < end) {
+    const Segment segment = segment_at(begin, end, cut);
+    add_places_within(begin, segment, turn_ends, cut, places);
+    begin = segment.end;
+    const bool is_kept = std::binary_search(turn_ends.begin(), turn_ends.end(), begin);
+    if (begin < end && is_kept) places.push_back(begin);
+  }
   return places;
+}
+
+std::size_t choose_join(std::size_t shared, const ReadSoFar& text, const ReadSoFar& other) noexcept {
+  const std::size_t piece = text.cut.piece;
+  const auto before = [&](std::size_t place) {
+    return stable_place_before(place > piece ? place - piece : 0, text.cut);
+  };
+  shared = std::min({shared, text.end, other.end});
+  if (!can_begin_at(shared, text.end, text.cut)) {
+    shared = std::min(stable_place_before(shared, text.cut), before(text.end));
+  }
+  // Not so near to a stop of the other that what lies between would be too small.
+  const auto settle_at = [&](std::size_t place) {
+    if (place <= shared && shared - place < piece) shared = place;
+    if (place > shared && place - shared < piece) shared = before(place);
+  };
+  settle_at(other.end);
+  std::for_each(other.places.rbegin(), other.places.rend(), settle_at);
+  const bool is_fit = shared >= other.done + piece && can_begin_at(shared, text.end, text.cut) &&
+                      can_begin_at(shared, other.end, other.cut);
+  return is_fit ? shared : 0;
 }
 
 std::size_t PieceSize::tokens_in(double seconds) const noexcept {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/generation.h"
 #include "runtime/scheduler.h"
 #include "text/tokenizer.h"
 
@@ -29,19 +30,18 @@ class WaitedTask : public SequenceTask {
   std::promise<Report> ended_;
 };
 
-/// The state after a text.
+/// The state after a prompt.
 class StateTask final : public WaitedTask {
  public:
-  StateTask(Tokens text, std::vector<std::size_t> turn_ends, State start, const CancelToken& cancel)
-      : WaitedTask(std::move(text), cancel), turn_ends_(std::move(turn_ends)), start_(std::move(start)) {}
+  StateTask(Prompt prompt, const CancelToken& cancel) : WaitedTask(prompt.tokens, cancel), prompt_(std::move(prompt)) {}
 
   bool continues() const override { return false; }
-  std::span<const std::size_t> turn_ends() const override { return turn_ends_; }
-  State start() const override { return start_; }
+  std::span<const std::size_t> turn_ends() const override { return prompt_.turn_ends; }
+  std::span<const MediaPlace> media() const override { return prompt_.media; }
+  State start() const override { return prompt_.start; }
 
  private:
-  const std::vector<std::size_t> turn_ends_;
-  const State start_;
+  const Prompt prompt_;
 };
 
 /// The state after a text whose beginning `start` stands for; the cache has no part in it.

@@ -62,8 +62,8 @@ void Scheduler::wait_until_settled() {
 
 std::size_t Scheduler::most_sequences() const noexcept { return static_cast<std::size_t>(info_.batch_sizes.back()); }
 
-StableCut Scheduler::cut() const noexcept {
-  return {static_cast<std::size_t>(info_.stable_piece), static_cast<std::size_t>(info_.stable_grid)};
+StableCut Scheduler::cut(std::span<const std::size_t> borders) const noexcept {
+  return {static_cast<std::size_t>(info_.stable_piece), static_cast<std::size_t>(info_.stable_grid), borders};
 }
 
 bool Scheduler::anybody() const {
@@ -208,6 +208,7 @@ void Scheduler::begin(std::size_t index, std::shared_ptr<SequenceTask> task) {
     const Tokens& text = slot.task->text();
     slot.body = text.size() - (slot.task->continues() ? 1 : 0);
     slot.pending = text.back();
+    slot.borders = media_borders(slot.task->media());
     start_reading(slot, sequence(index));
     if (slot.reads()) find_leader(index);
   });
@@ -266,6 +267,12 @@ void Scheduler::step_some(std::size_t begin, std::size_t count) {
   std::size_t readers = 0;
   for (std::size_t i = begin; i < begin + count; ++i) {
     items.push_back({.sequence = sequences_[i].get(), .tokens = std::span(&slots_[i].pending, 1)});
+    // A text may end with a picture.
+    if (is_media(slots_[i].pending)) {
+      const std::size_t last = slots_[i].body;
+      items.back().tokens = {};
+      items.back().embeddings = media_rows(slots_[i].task->media(), last, last + 1);
+    }
     if (slots_[i].task->is_measured()) ++(slots_[i].writing ? writers : readers);
   }
   const Clock::time_point start = Clock::now();

@@ -18,6 +18,7 @@
 #include "base/cancel.h"
 #include "engine/model.h"
 #include "runtime/core_share.h"
+#include "runtime/media.h"
 #include "runtime/memory_budget.h"
 #include "runtime/reading.h"
 #include "runtime/speed_meter.h"
@@ -33,6 +34,8 @@ class SequenceTask {
 
   /// What is to be read: at least one token. Does not change.
   virtual const Tokens& text() const = 0;
+  /// What the media tokens of text() stand for (media.h). Does not change.
+  virtual std::span<const MediaPlace> media() const { return {}; }
   /// Looked at before every piece of work. The task then ends with Error(kCancelled).
   virtual const CancelToken& cancel() const = 0;
   /// Places in text() (numbers of tokens, ascending) whose states are worth remembering: ends of turns.
@@ -139,11 +142,12 @@ class Scheduler {
   // A task that has the sequence of the same index.
   struct Slot {
     std::shared_ptr<SequenceTask> task;
-    std::size_t origin = 0;           // position of the task's start()
-    std::size_t done = 0;             // tokens of the text that the sequence holds
-    std::size_t body = 0;             // tokens of the text that are read in pieces; the last one is stepped
-    std::vector<std::size_t> places;  // in the body, after which the state is to be remembered or shared; ascending
-    std::size_t credit = 0;           // tokens that a sequel would have read by now
+    std::size_t origin = 0;            // position of the task's start()
+    std::size_t done = 0;              // tokens of the text that the sequence holds
+    std::size_t body = 0;              // tokens of the text that are read in pieces; the last one is stepped
+    std::vector<std::size_t> borders;  // of media in the text
+    std::vector<std::size_t> places;   // in the body, after which the state is to be remembered or shared; ascending
+    std::size_t credit = 0;            // tokens that a sequel would have read by now
     const SequenceTask* leader = nullptr;  // reads what this one begins with too,
     std::size_t join_at = 0;               // up to here
     Tokens written;                        // chosen and absorbed
@@ -159,6 +163,7 @@ class Scheduler {
 
   struct Sequel {
     Tokens text;
+    std::vector<MediaPlace> media;
     std::size_t origin = 0;    // position of the state it begins with
     std::size_t unread = 0;    // tokens of it that the cache did not have when the task ended
     std::uint64_t clears = 0;  // StateCache::Stats::clears at that time
@@ -184,17 +189,19 @@ class Scheduler {
   void end_task(SequenceTask& task, const SequenceTask::Report& report, std::size_t unread);
   void end_all(const Error& error);
   std::size_t most_sequences() const noexcept;
-  StableCut cut() const noexcept;
+  StableCut cut(std::span<const std::size_t> borders) const noexcept;
+  StableCut cut(const Slot& slot) const noexcept { return cut(slot.borders); }
   bool anybody() const;
 
   // scheduler_reading.cpp
   void start_reading(Slot& slot, Sequence& sequence);
   void adopt_sequel(Slot& slot);
+  ReadSoFar read_so_far(const Slot& slot) const noexcept;
   void find_leader(std::size_t index);
   void free_followers(const SequenceTask& leader);
   bool read_pieces();
   bool read_piece(std::size_t index, double seconds);
-  EvalItem next_piece(const Slot& slot, std::size_t wanted) const;
+  std::size_t next_size(const Slot& slot, std::size_t wanted) const;
   void give_scores(Slot& slot, const EvalItem& piece) const;
   void reached(std::size_t index);
   void read_sequel();

@@ -29,6 +29,14 @@ std::size_t common_prefix(const Tokens& a, const Tokens& b) {
   return static_cast<std::size_t>(end.first - a.begin());
 }
 
+// `count` tokens of a text from `begin` on, or the rows that stand there.
+EvalItem item_of(std::span<const TokenId> text, std::span<const MediaPlace> media, std::size_t begin,
+                 std::size_t count) {
+  const std::span<const float> rows = media_rows(media, begin, begin + count);
+  if (!rows.empty()) return {.embeddings = rows};
+  return {.tokens = text.subspan(begin, count)};
+}
+
 void insert_place(std::vector<std::size_t>& places, std::size_t place) {
   const auto at = std::lower_bound(places.begin(), places.end(), place);
   if (at == places.end() || *at != place) places.insert(at, place);
@@ -84,12 +92,12 @@ void Scheduler::start_reading(Slot& slot, Sequence& sequence) {
   State known = slot.task->start();
   slot.origin = static_cast<std::size_t>(known.position());
   if (slot.task->uses_cache() && slot.origin < slot.body) {
-    State cached = cache_.longest_prefix(body, cut());
+    State cached = cache_.longest_prefix(body, cut(slot));
     if (cached.position() > known.position()) known = std::move(cached);
   }
   sequence.restore(known);
   slot.done = static_cast<std::size_t>(known.position());
-  slot.places = places_to_remember(slot.done, slot.body, slot.task->turn_ends(), cut());
+  slot.places = places_to_remember(slot.done, slot.body, slot.task->turn_ends(), cut(slot));
   if (slot.task->uses_cache()) adopt_sequel(slot);
   slot.report.cached_tokens = std::max(slot.done, slot.credit);
   if (slot.done > 0) progress(slot, slot.done);
@@ -99,6 +107,7 @@ void Scheduler::start_reading(Slot& slot, Sequence& sequence) {
 // as known, so that a turn costs its own tokens however soon it comes.
 void Scheduler::adopt_sequel(Slot& slot) {
   const std::span<const TokenId> body = std::span(slot.task->text()).first(slot.body);
+  const std::size_t piece = cut(slot).piece;
   for (auto it = sequels_.begin(); it != sequels_.end();) {
     const std::size_t size = it->text.size();
     if (size > body.size() || !std::equal(it->text.begin(), it->text.end(), body.begin())) {
@@ -106,15 +115,19 @@ void Scheduler::adopt_sequel(Slot& slot) {
       continue;
     }
     const bool is_near = size > slot.done && size - slot.done <= it->unread;
-    if (is_near && size - slot.done >= cut().piece && can_begin_at(size, body.size(), cut())) {
+    if (is_near && size - slot.done >= piece && can_begin_at(size, body.size(), cut(slot))) {
       slot.credit = std::max(slot.credit, size);
       std::erase_if(slot.places, [&](std::size_t place) {
-        return place != size && (place > size ? place - size : size - place) < cut().piece;
+        return place != size && (place > size ? place - size : size - place) < piece;
       });
       if (size < slot.body) insert_place(slot.places, size);
     }
     it = sequels_.erase(it);
   }
+}
+
+ReadSoFar Scheduler::read_so_far(const Slot& slot) const noexcept {
+  return {slot.done, slot.body, slot.places, cut(slot)};
 }
 
 // Looks for somebody who is reading what this one begins with, to take over the state from him.
@@ -133,23 +146,10 @@ void Scheduler::find_leader(std::size_t index) {
   };
   for (Slot& other : slots_) {
     if (&other == &slot || !other.reads() || other.task->uses_cache() != slot.task->uses_cache()) continue;
-    std::size_t shared = std::min({common_prefix(other.task->text(), slot.task->text()), other.body, slot.body,
-                                   slot.task->scores_from()});  // nobody else's logits are its own
-    // A place at which both can stop.
-    const auto before = [&](std::size_t place) {
-      const std::size_t earlier = place > cut().piece ? place - cut().piece : 0;
-      return earlier - earlier % cut().grid;
-    };
-    if (!can_begin_at(shared, slot.body, cut())) shared = std::min(shared - shared % cut().grid, before(slot.body));
-    const auto settle_at = [&](std::size_t place) {
-      if (place <= shared && shared - place < cut().piece) shared = place;
-      if (place > shared && place - shared < cut().piece) shared = before(place);
-    };
-    settle_at(other.body);
-    std::for_each(other.places.rbegin(), other.places.rend(), settle_at);
-    const bool is_fit = shared >= other.done + cut().piece && can_begin_at(shared, slot.body, cut()) &&
-                        can_begin_at(shared, other.body, cut()) && shared > best;
-    if (!is_fit || follows_this(other)) continue;
+    // Nobody else's logits are its own.
+    const std::size_t alike = std::min(common_prefix(other.task->text(), slot.task->text()), slot.task->scores_from());
+    const std::size_t shared = choose_join(alike, read_so_far(slot), read_so_far(other));
+    if (shared <= best || follows_this(other)) continue;
     best = shared;
     leader = &other;
   }
@@ -200,9 +200,12 @@ bool Scheduler::read_piece(std::size_t index, double seconds) {
   if (seconds >= kLonePiece) wanted = std::max(wanted, pieces_.is_known() ? kSmallestLonePiece : kLargestPiece / 2);
   bool has_read = false;
   const auto error = error_of([&] {
-    EvalItem piece = next_piece(slot, wanted);
+    const std::size_t size = next_size(slot, wanted);
+    EvalItem piece = item_of(slot.task->text(), slot.task->media(), slot.done, size);
     piece.sequence = sequences_[index].get();
-    const std::size_t size = piece.tokens.size();
+    piece.wants = slot.done < slot.task->scores_from() ? Output::kNone
+                  : size > 1                           ? Output::kAllLogits
+                                                       : Output::kLastLogits;
     const Clock::time_point start = Clock::now();
     has_read = evaluate(std::span(&piece, 1), slot.task->cancel());
     if (!has_read) return;
@@ -219,16 +222,12 @@ bool Scheduler::read_piece(std::size_t index, double seconds) {
 }
 
 // About `wanted` tokens, up to the next place. What is wanted with logits begins with a piece of its own.
-EvalItem Scheduler::next_piece(const Slot& slot, std::size_t wanted) const {
-  std::size_t stop = slot.places.empty() ? slot.body : slot.places.front();
-  const std::span<const TokenId> text(slot.task->text());
+std::size_t Scheduler::next_size(const Slot& slot, std::size_t wanted) const {
+  const std::size_t stop = slot.places.empty() ? slot.body : slot.places.front();
   if (const std::size_t scored = slot.task->scores_from(); slot.done < scored) {
-    stop = std::min(stop, scored);
-    return {.tokens = text.subspan(slot.done, piece_of(slot.done, stop, wanted, cut())), .wants = Output::kNone};
+    return piece_of(slot.done, std::min(stop, scored), wanted, cut(slot));
   }
-  const auto most = static_cast<std::size_t>(std::max(info_.logit_rows, 1));
-  const std::size_t size = std::min({stop - slot.done, most, wanted});
-  return {.tokens = text.subspan(slot.done, size), .wants = size > 1 ? Output::kAllLogits : Output::kLastLogits};
+  return std::min({stop - slot.done, static_cast<std::size_t>(std::max(info_.logit_rows, 1)), wanted});
 }
 
 void Scheduler::give_scores(Slot& slot, const EvalItem& piece) const {
@@ -250,7 +249,7 @@ void Scheduler::reached(std::size_t index) {
     state = sequences_[index]->save();
   }
   // After an initial state the first piece may be too small to be stable.
-  if (slot.task->uses_cache() && slot.done >= slot.origin + (slot.origin > 0 ? cut().piece : 0)) {
+  if (slot.task->uses_cache() && slot.done >= slot.origin + (slot.origin > 0 ? cut(slot).piece : 0)) {
     cache_.insert(std::span(slot.task->text()).first(slot.done), state);
   }
   for (std::size_t i = 0; i < slots_.size(); ++i) {
@@ -261,7 +260,7 @@ void Scheduler::reached(std::size_t index) {
     const std::size_t jump = slot.done - other.done;
     other.done = slot.done;
     other.report.cached_tokens = std::max(other.report.cached_tokens, other.done);
-    other.places = places_to_remember(other.done, other.body, other.task->turn_ends(), cut());
+    other.places = places_to_remember(other.done, other.body, other.task->turn_ends(), cut(other));
     progress(other, jump);
     free_followers(*other.task);  // it has passed over where they were to join
     if (other.reads() || other.task->continues()) continue;
@@ -277,15 +276,17 @@ void Scheduler::reached(std::size_t index) {
 void Scheduler::keep_sequel(SequenceTask& task, std::uint64_t clears) {
   try {
     Tokens text = task.sequel();
-    text.resize(text.size() - text.size() % cut().grid);
+    std::vector<MediaPlace> media(task.media().begin(), task.media().end());
+    const std::vector<std::size_t> borders = media_borders(media);
+    text.resize(stable_place_before(text.size(), cut(borders)));
     const StateCache::Stats cache = cache_.stats();
-    if (text.size() < cut().piece || cache.limit_bytes < info_.state_bytes || cache.clears != clears) return;
+    if (text.empty() || cache.limit_bytes < info_.state_bytes || cache.clears != clears) return;
     const auto origin = static_cast<std::size_t>(task.start().position());
-    const std::size_t known = cache_.known_in_memory(text, cut());
+    const std::size_t known = cache_.known_in_memory(text, cut(borders));
     if (known == text.size()) cache_.keep_on_disk(text);
     if (known == text.size() || known < origin) return;
     const std::size_t unread = text.size() - known;
-    sequels_.push_back({std::move(text), origin, unread, clears});
+    sequels_.push_back({std::move(text), std::move(media), origin, unread, clears});
     if (sequels_.size() > kMostSequels) sequels_.pop_front();
   } catch (const std::exception&) {
     // Only the next turn's time is lost.
@@ -304,15 +305,18 @@ void Scheduler::read_sequel() {
   sequels_.pop_front();
   const std::span<const TokenId> text(sequel.text);
   try {
-    const State known = cache_.longest_prefix(text, cut());
+    const std::vector<std::size_t> borders = media_borders(sequel.media);
+    const State known = cache_.longest_prefix(text, cut(borders));
     auto done = static_cast<std::size_t>(known.position());
     // Dropped where the conversation it belongs to was forgotten meanwhile.
     if (sequel.clears != cache_.stats().clears || text.size() - done > sequel.unread || done < sequel.origin) return;
     Sequence& reader = sequence(0);
     reader.restore(known);
     while (done < text.size()) {
-      const std::size_t size = piece_of(done, text.size(), pieces_.tokens_in(kShortestTurn), cut());
-      EvalItem piece{.sequence = &reader, .tokens = text.subspan(done, size), .wants = Output::kNone};
+      const std::size_t size = piece_of(done, text.size(), pieces_.tokens_in(kShortestTurn), cut(borders));
+      EvalItem piece = item_of(text, sequel.media, done, size);
+      piece.sequence = &reader;
+      piece.wants = Output::kNone;
       const Clock::time_point start = Clock::now();
       if (!evaluate(std::span(&piece, 1), CancelToken())) break;
       pieces_.measured(size, seconds_since(start) - waited_);
@@ -321,7 +325,8 @@ void Scheduler::read_sequel() {
     }
     cache_.insert_if_not_cleared(sequel.clears, text.first(done), reader.save());
     if (done == text.size()) cache_.keep_on_disk(text);
-    if (done < text.size()) sequels_.push_front({sequel.text, sequel.origin, text.size() - done, sequel.clears});
+    if (done < text.size())
+      sequels_.push_front({sequel.text, sequel.media, sequel.origin, text.size() - done, sequel.clears});
   } catch (const std::exception&) {
     // As above.
   }

@@ -44,6 +44,34 @@ TEST(Reading, BothSidesOfABeginningAreStable) {
   EXPECT_FALSE(can_begin_at(6, 20, {2, 4}));
 }
 
+TEST(Reading, NoPieceGoesAcrossABorderAndTheGridBeginsAnewThere) {
+  const std::vector<std::size_t> borders{5, 29};
+  const StableCut cut{8, 8, borders};
+  std::vector<std::size_t> ends;
+  for (std::size_t done = 0; done < 60;) ends.push_back(done += piece_of(done, 60, 8, cut));
+  EXPECT_EQ(ends, (std::vector<std::size_t>{5, 13, 21, 29, 37, 45, 60}));
+  for (const std::size_t place : {0u, 5u, 13u, 21u, 29u, 37u, 45u, 60u})
+    EXPECT_TRUE(can_begin_at(place, 60, cut)) << place;
+  for (const std::size_t place : {4u, 8u, 16u, 24u, 32u, 53u}) EXPECT_FALSE(can_begin_at(place, 60, cut)) << place;
+  EXPECT_EQ(stable_place_before(36, cut), 29u);
+  EXPECT_EQ(stable_place_before(44, cut), 37u);
+  EXPECT_EQ(stable_place_before(4, cut), 0u);
+}
+
+TEST(Reading, TheEndOfMediaIsRememberedThoughLittleStandsBeforeIt) {
+  const std::vector<std::size_t> borders{3, 7};
+  EXPECT_EQ(places_to_remember(0, 60, std::vector<std::size_t>{7, 30}, {8, 8, borders}),
+            (std::vector<std::size_t>{7, 23}));
+}
+
+TEST(Reading, TextsJoinWhereBothCanStop) {
+  EXPECT_EQ(choose_join(50, {0, 100}, {10, 200}), 50u);
+  EXPECT_EQ(choose_join(50, {0, 100, {}, {8, 8}}, {10, 200, {}, {8, 8}}), 48u);
+  EXPECT_EQ(choose_join(50, {0, 100, {}, {8, 8}}, {48, 200, {}, {8, 8}}), 0u);  // the other has come too far
+  const std::vector<std::size_t> places{40};
+  EXPECT_EQ(choose_join(45, {0, 100, {}, {8, 8}}, {10, 200, places, {8, 8}}), 40u);
+}
+
 TEST(Reading, PlacesAreOnTheGridAscendingAndStable) {
   std::mt19937 random(1);
   for (int round = 0; round < 2000; ++round) {
