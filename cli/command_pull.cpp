@@ -1,12 +1,9 @@
 // rwkv pull: a model file from the network.
 #include <cstdio>
-#include <filesystem>
 #include <memory>
 
-#include "address.h"
-#include "base/utf8_path.h"
-#include "catalogue.h"
-#include "download.h"
+#include "fetch/catalogue.h"
+#include "fetch/request.h"
 #include "options.h"
 #include "terminal.h"
 
@@ -25,28 +22,11 @@ struct PullCommand {
     if (list) return print_catalogue();
     if (what.empty())
       throw Error(ErrorCode::kInvalidArgument, "name a model or an address: rwkv pull NAME|URL, or rwkv pull --list");
-    DownloadRequest request;
-    request.url = what;
-    request.sha256 = sha256;
-    request.patience = std::chrono::seconds(patience);
-    if (const CatalogueEntry* entry = find_in_catalogue(what)) {
-      request.url = entry->url;
-      if (request.sha256.empty()) request.sha256 = entry->sha256;
-    } else {
-      request.url = whole_address(what);
-      if (request.url.empty()) {
-        throw Error(ErrorCode::kNotFound, "there is no model '" + what +
-                                              "' in the list; `rwkv pull --list` shows it, and a whole "
-                                              "address works as well");
-      }
-    }
-    request.path = destination(request.url);
-    request.url = at_mirror(request.url);
-    request.token = hub_token(request.url);
-    fetch(request);
+    pull(fetch::request_for(what, output, sha256));
   }
 
-  void fetch(const DownloadRequest& request) const {
+  void pull(fetch::DownloadRequest request) const {
+    request.patience = std::chrono::seconds(patience);
     ProgressLine line;
     const auto started = std::chrono::steady_clock::now();
     std::uint64_t first = UINT64_MAX;
@@ -58,9 +38,9 @@ struct PullCommand {
       if (total > 0) text += " of " + megabytes(total) + ", " + std::to_string(done * 100 / total) + " %";
       line.show(text + ", " + megabytes(rate) + "/s");
     };
-    DownloadResult result;
+    fetch::DownloadResult result;
     try {
-      result = download(request, show, interrupt());
+      result = fetch::download(request, show, interrupt());
     } catch (const Error& error) {
       if (error.code() != ErrorCode::kCancelled) throw;
       throw Error(ErrorCode::kCancelled, "interrupted; what came so far is kept, run it again to go on");
@@ -77,27 +57,14 @@ struct PullCommand {
                 result.verified ? "" : " (nothing to compare it with)");
   }
 
-  // The last part of the address is the name, in `output` if that is a folder or is written as one.
-  std::string destination(const std::string& url) const {
-    namespace fs = std::filesystem;
-    const fs::path given = path_from_utf8(output);
-    std::error_code error;
-    if (!output.empty() && given.has_filename() && !fs::is_directory(given, error)) return output;
-    const std::string name = file_name_in(url);
-    if (!output.empty() && !fs::is_directory(given, error)) {
-      fs::create_directories(given, error);
-      if (error) throw Error(ErrorCode::kIo, "the folder '" + output + "' cannot be made: " + error.message());
-    }
-    return utf8_from_path(given / path_from_utf8(name));
-  }
-
   void print_catalogue() const {
     Json entries = Json::array();
-    for (const CatalogueEntry& entry : catalogue()) {
+    for (const fetch::CatalogueEntry& entry : fetch::catalogue()) {
       if (json) {
         entries.push_back({{"name", entry.name}, {"url", entry.url}, {"sha256", entry.sha256}, {"about", entry.about}});
       } else {
-        std::printf("%-24s %s\n%-24s %s\n", entry.name.data(), entry.about.data(), "", at_mirror(entry.url).c_str());
+        std::printf("%-24s %s\n%-24s %s\n", entry.name.data(), entry.about.data(), "",
+                    fetch::at_mirror(entry.url).c_str());
       }
     }
     if (json) print_json(entries);
@@ -111,11 +78,7 @@ void add_pull(CLI::App& app) {
   CLI::App* sub = app.add_subcommand("pull", "Download a model file, going on where an earlier run ended");
   sub->add_option("model", command->what, "A name that --list shows, or the https address of a file");
   sub->add_option("-o,--output", command->output, "File or folder to write to; default: the file's own name, here");
-  sub->add_option("--sha256", command->sha256, "What the file must be; thrown away if it is not")
-      ->transform([](std::string text) {
-        text = CLI::detail::to_lower(text);
-        return text.starts_with("sha256:") ? text.substr(7) : text;  // as hubs show it
-      });
+  sub->add_option("--sha256", command->sha256, "What the file must be; thrown away if it is not");
   sub->add_option("--patience", command->patience, "Seconds without a byte before the connection is given up")
       ->check(CLI::Range(1, 3600))
       ->capture_default_str();

@@ -1,5 +1,8 @@
 # cpp-httplib, which the pinned llama.cpp source carries. Its own build file wants llama.cpp's.
 
+# 0.57.1
+rwkv_expect_vendored(cpp-httplib/httplib.h 81e75f6ed590434cf150cd35b01952d335cae682dd8c365b302de97dc2e9373f)
+rwkv_expect_vendored(cpp-httplib/httplib.cpp 4d61c14f6ca2638eee0fee0768b3e405621ae5d9803be72ad79e474d2706c67e)
 find_package(Threads REQUIRED)
 add_library(cpp_httplib STATIC EXCLUDE_FROM_ALL "${LLAMA_CPP_SOURCE}/vendor/cpp-httplib/httplib.cpp")
 target_include_directories(cpp_httplib SYSTEM PUBLIC "${LLAMA_CPP_SOURCE}/vendor/cpp-httplib")

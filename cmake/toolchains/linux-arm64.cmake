@@ -3,5 +3,3 @@ set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)
 set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)
 set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)
-# The host's libcurl would be found, which is for another processor or system.
-set(CMAKE_DISABLE_FIND_PACKAGE_CURL ON)

@@ -9,5 +9,3 @@ set(CMAKE_RC_COMPILER x86_64-w64-mingw32-windres)
 set(CMAKE_C_FLAGS_INIT -D_WIN32_WINNT=0x0601)
 set(CMAKE_EXE_LINKER_FLAGS_INIT -static)
 set(CMAKE_SHARED_LINKER_FLAGS_INIT -static)
-# The host's libcurl would be found, which is for another processor or system.
-set(CMAKE_DISABLE_FIND_PACKAGE_CURL ON)

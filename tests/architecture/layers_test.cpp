@@ -18,12 +18,13 @@ const std::map<std::string, std::set<std::string>> kMayInclude{
     {"formats", {"base"}},
     {"text", {"base", "formats"}},
     {"convert", {"base", "formats", "text"}},
+    {"fetch", {"base", "formats"}},
     {"engine", {"base", "formats", "text"}},
     {"backends", {"base", "formats", "text", "engine"}},
     {"runtime", {"base", "formats", "text", "engine"}},
     {"protocol", {"base"}},
     {"host", {"base", "formats", "text", "engine", "runtime"}},
-    {"bridge", {"base", "formats", "text", "engine", "runtime", "host", "protocol"}},
+    {"bridge", {"base", "formats", "text", "fetch", "engine", "runtime", "host", "protocol"}},
     {"server", {"base", "text", "engine", "runtime", "host"}},
     {"capi", {"base", "formats", "text", "convert", "engine", "runtime", "host", "server"}},
 };
@@ -55,6 +56,19 @@ const std::set<std::string> kNamesABackend{
     "cli/command_bridge.cpp",   "src/bridge/handlers_models.cpp", "src/capi/layout.cpp",  "src/capi/models_abi.cpp",
     "src/capi/runtime_abi.cpp", "src/convert/encoding.cpp",       "src/protocol/enums.h", "src/protocol/lifecycle.h",
 };
+
+TEST(Layers, LibcurlIsNamedInFetchAlone) {
+  const fs::path root(RWKV_SOURCE_DIR);
+  for (const char* top : {"src", "cli", "include"}) {
+    for (const auto& entry : fs::recursive_directory_iterator(root / top)) {
+      const std::string name = fs::relative(entry.path(), root).generic_string();
+      if (name.starts_with("src/fetch/") || !entry.is_regular_file()) continue;
+      std::ifstream file(entry.path());
+      for (std::string line; std::getline(file, line);)
+        EXPECT_EQ(line.find("curl/"), std::string::npos) << name << ": " << line;
+    }
+  }
+}
 
 TEST(Layers, NoBackendIsNamedAboveTheBackendsExceptWhereTheContractDoes) {
   const fs::path root(RWKV_SOURCE_DIR);

@@ -5,7 +5,7 @@
 #include <cstdlib>
 
 #include "cli/command.h"
-#include "cli/http_server.h"
+#include "support/http_server.h"
 #include "support/pth_writer.h"
 
 namespace rwkv::test {
@@ -80,6 +80,17 @@ TEST_F(Pull, WritesTheFileAndSaysWhatItIs) {
   EXPECT_EQ(answer.at("resumedFrom"), 0);
   EXPECT_EQ(answer.at("verified"), true);
   EXPECT_EQ(answer.at("path"), target());
+}
+
+TEST_F(Pull, WithoutLibcurlSaysWhatIsMissing) {
+  const HttpServer server([](const std::string& request, Connection& to) { serve(request, to); });
+  setenv("RWKV_LIBCURL", "/nowhere/libcurl.so", 1);
+  const CommandResult result = pull(server);
+  unsetenv("RWKV_LIBCURL");
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_NE(result.err.find("downloads need libcurl"), std::string::npos) << result.err;
+  EXPECT_FALSE(exists(target()));
+  EXPECT_FALSE(exists(part()));
 }
 
 TEST_F(Pull, FollowsRedirects) {

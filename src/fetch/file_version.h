@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-namespace rwkv::cli {
+namespace rwkv::fetch {
 
 struct FileVersion {
   std::string etag;  // as sent but for the quotes of a strong one; a weak one, W/"...", does not promise equal bytes
@@ -28,4 +28,4 @@ struct FileVersion {
   static FileVersion parse(const std::string& text);
 };
 
-}  // namespace rwkv::cli
+}  // namespace rwkv::fetch

@@ -8,16 +8,17 @@
 #include <span>
 #include <string>
 
-#include "file_version.h"
-#include "sha256.h"
+#include "fetch/file_version.h"
+#include "fetch/sha256.h"
 
-namespace rwkv::cli {
+namespace rwkv::fetch {
 
 /// `PATH.part`, and beside it `PATH.part.etag` with the version of the file that it is a part of. Methods throw
 /// Error(kIo), naming the path.
 class PartFile {
  public:
-  /// Opens or creates it. Throws Error(kBusy) while another process has it open, and as target_to_write() does.
+  /// Opens or creates it. Throws Error(kBusy) while it is open elsewhere, in this process or another, and as
+  /// target_to_write() does.
   explicit PartFile(const std::string& path);
   PartFile(const PartFile&) = delete;
   PartFile& operator=(const PartFile&) = delete;
@@ -56,4 +57,4 @@ class PartFile {
   bool hashed_ = false;
 };
 
-}  // namespace rwkv::cli
+}  // namespace rwkv::fetch

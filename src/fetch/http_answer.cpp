@@ -1,15 +1,12 @@
-#include "http_answer.h"
+#include "fetch/http_answer.h"
 
 #include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <cstdio>
 #include <ctime>
 
-#ifdef RWKV_HAS_LIBCURL
-#include <curl/curl.h>
-#endif
-
-namespace rwkv::cli {
+namespace rwkv::fetch {
 namespace {
 
 constexpr std::chrono::seconds kLongestWait{60};
@@ -33,13 +30,24 @@ std::optional<std::uint64_t> number(std::string_view text) {
   return end.ec == std::errc() && end.ptr == text.data() + text.size() ? std::optional(value) : std::nullopt;
 }
 
+// Of a date as servers send them today (RFC 9110 5.6.7), "Mon, 02 Jan 2023 03:04:05 GMT"; -1 for what is none.
 std::time_t time_of(const std::string& date) {
-#ifdef RWKV_HAS_LIBCURL
-  return curl_getdate(date.c_str(), nullptr);
-#else
-  static_cast<void>(date);
-  return -1;
-#endif
+  constexpr std::string_view kMonths = "JanFebMarAprMayJunJulAugSepOctNovDec";
+  int day = 0, year = 0, hour = 0, minute = 0, second = 0;
+  char name[4] = "";
+  char zone[4] = "";
+  if (std::sscanf(date.c_str(), "%*3[A-Za-z], %2d %3[A-Za-z] %4d %2d:%2d:%2d %3[A-Z]", &day, name, &year, &hour,
+                  &minute, &second, zone) != 7) {
+    return -1;
+  }
+  const std::size_t month = kMonths.find(name);
+  const std::chrono::year_month_day ymd{std::chrono::year(year),
+                                        std::chrono::month(static_cast<unsigned>(month / 3 + 1)),
+                                        std::chrono::day(static_cast<unsigned>(day))};
+  if (month == std::string_view::npos || month % 3 != 0 || std::string_view(zone) != "GMT" || !ymd.ok()) return -1;
+  const std::chrono::sys_seconds time = std::chrono::sys_days(ymd) + std::chrono::hours(hour) +
+                                        std::chrono::minutes(minute) + std::chrono::seconds(second);
+  return std::chrono::system_clock::to_time_t(time);
 }
 
 }  // namespace
@@ -117,4 +125,4 @@ FileVersion HttpAnswer::version() const {
   return version;
 }
 
-}  // namespace rwkv::cli
+}  // namespace rwkv::fetch

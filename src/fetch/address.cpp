@@ -1,4 +1,4 @@
-#include "address.h"
+#include "fetch/address.h"
 
 #include <algorithm>
 #include <cctype>
@@ -8,9 +8,9 @@
 
 #include "base/error.h"
 #include "base/utf8_path.h"
-#include "http_answer.h"
+#include "fetch/http_answer.h"
 
-namespace rwkv::cli {
+namespace rwkv::fetch {
 namespace {
 
 constexpr std::string_view kHub = "huggingface.co";
@@ -161,4 +161,4 @@ std::string how_to_be_let_in(const std::string& url, bool token_was_sent) {
          "https://huggingface.co/settings/tokens and put it into HF_TOKEN";
 }
 
-}  // namespace rwkv::cli
+}  // namespace rwkv::fetch

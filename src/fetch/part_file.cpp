@@ -1,4 +1,4 @@
-#include "part_file.h"
+#include "fetch/part_file.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -20,7 +20,7 @@
 #include <unistd.h>
 #endif
 
-namespace rwkv::cli {
+namespace rwkv::fetch {
 namespace {
 
 namespace fs = std::filesystem;
@@ -68,8 +68,7 @@ PartFile::PartFile(const std::string& path)
       version_path_(with(part_, ".etag")),
       file_(open_alone(part_, fs::exists(target_))) {
   if (!file_) {
-    if (is_taken())
-      throw Error(ErrorCode::kBusy, "'" + utf8_from_path(part_) + "' is being downloaded by another process");
+    if (is_taken()) throw Error(ErrorCode::kBusy, "'" + utf8_from_path(part_) + "' is being downloaded already");
     fail(part_, "write", std::strerror(errno));
   }
   std::error_code error;
@@ -162,4 +161,4 @@ std::uint64_t PartFile::free_disk_bytes() const {
   return error ? UINT64_MAX : space.available;
 }
 
-}  // namespace rwkv::cli
+}  // namespace rwkv::fetch

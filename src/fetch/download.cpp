@@ -1,9 +1,7 @@
-#include "download.h"
+#include "fetch/download.h"
 
 #include "base/error.h"
-#ifdef RWKV_HAS_LIBCURL
-#include <curl/curl.h>
-
+#if __has_include(<curl/curl.h>)
 #include <algorithm>
 #include <exception>
 #include <memory>
@@ -11,15 +9,16 @@
 #include <string_view>
 #include <thread>
 
-#include "address.h"
 #include "base/log.h"
 #include "base/utf8_path.h"
+#include "fetch/address.h"
+#include "fetch/curl_library.h"
+#include "fetch/http_answer.h"
+#include "fetch/part_file.h"
+#include "fetch/whole_file.h"
 #include "formats/file_kind.h"
-#include "http_answer.h"
-#include "part_file.h"
-#include "whole_file.h"
 
-namespace rwkv::cli {
+namespace rwkv::fetch {
 namespace {
 
 constexpr int kAttemptsWithoutProgress = 5;
@@ -36,7 +35,7 @@ void check(const DownloadRequest& request) {
   }
   if (request.sha256.empty() && !is_this_machine(url)) {
     throw Error(ErrorCode::kInvalidArgument,
-                "anybody on the way can alter what comes over http; use https or give --sha256");
+                "anybody on the way can alter what comes over http; use https or give the SHA-256");
   }
 }
 
@@ -50,13 +49,13 @@ std::string what_came_instead(std::string_view beginning) {
   }
 }
 
-using Handle = std::unique_ptr<CURL, decltype(&curl_easy_cleanup)>;
-using Headers = std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)>;
+using Handle = std::unique_ptr<CURL, decltype(&::curl_easy_cleanup)>;
+using Headers = std::unique_ptr<curl_slist, decltype(&::curl_slist_free_all)>;
 
 class Download {
  public:
   Download(const DownloadRequest& request, const DownloadProgress& on_progress, const CancelToken& cancel)
-      : request_(request), on_progress_(on_progress), cancel_(cancel), part_(request.path) {
+      : request_(request), on_progress_(on_progress), cancel_(cancel), curl_(curl_library()), part_(request.path) {
     resumed_from_ = part_.size();
   }
 
@@ -88,9 +87,9 @@ class Download {
     asked_from_ = part_.size();
     part_.hash_existing([this] { cancel_.check(); });
 
-    const Handle curl(curl_easy_init(), curl_easy_cleanup);
+    const Handle curl(curl_.easy_init(), curl_.easy_cleanup);
     if (!curl) throw Error(ErrorCode::kOutOfMemory, "out of memory before downloading");
-    Headers headers(nullptr, curl_slist_free_all);
+    Headers headers(nullptr, curl_.slist_free_all);
     set_up(curl.get(), headers);
     in_flight_ = curl.get();
     started_ = false;
@@ -98,51 +97,71 @@ class Download {
     thrown_ = nullptr;
     answer_ = HttpAnswer{};
     char details[CURL_ERROR_SIZE] = "";
-    curl_easy_setopt(curl.get(), CURLOPT_ERRORBUFFER, details);
-    const CURLcode code = curl_easy_perform(curl.get());
+    curl_.easy_setopt(curl.get(), CURLOPT_ERRORBUFFER, details);
+    const CURLcode code = perform(curl.get());
     if (thrown_) std::rethrow_exception(thrown_);
     cancel_.check();
     if (begins_anew_) return false;
     long status = 0;
-    curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &status);
+    curl_.easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &status);
     if (code == CURLE_OK && status >= 200 && status < 300) return body_ended();
     if (code == CURLE_OK) return refused(status);
-    return connection_failed(code, *details ? details : curl_easy_strerror(code));
+    return connection_failed(code, *details ? details : curl_.easy_strerror(code));
+  }
+
+  // Looks at the token twenty times a second, whatever the network does.
+  CURLcode perform(CURL* curl) const {
+    const CurlCall call;
+    const std::unique_ptr<CURLM, decltype(&::curl_multi_cleanup)> multi(curl_.multi_init(), curl_.multi_cleanup);
+    if (!multi || curl_.multi_add_handle(multi.get(), curl) != CURLM_OK) return CURLE_OUT_OF_MEMORY;
+    CURLcode code = CURLE_ABORTED_BY_CALLBACK;
+    int running = 1;
+    while (!cancel_.cancelled() && !CurlCall::must_end()) {
+      if (curl_.multi_perform(multi.get(), &running) != CURLM_OK) break;
+      if (running == 0) {
+        int left = 0;
+        if (const CURLMsg* end = curl_.multi_info_read(multi.get(), &left)) code = end->data.result;
+        break;
+      }
+      if (curl_.multi_poll(multi.get(), nullptr, 0, 50, nullptr) != CURLM_OK) break;
+    }
+    curl_.multi_remove_handle(multi.get(), curl);
+    return code;
   }
 
   void set_up(CURL* curl, Headers& headers) {
     const bool secure = lower(request_.url).starts_with("https://");
-    curl_easy_setopt(curl, CURLOPT_URL, request_.url.c_str());
-    curl_easy_setopt(curl, CURLOPT_USERAGENT, "rwkv/" RWKV_VERSION);
-    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
-    curl_easy_setopt(curl, CURLOPT_MAXREDIRS, 10L);
-    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, secure ? "https" : "http,https");
-    curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, secure ? "https" : "http,https");
-    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, static_cast<long>(request_.patience.count()));
-    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, static_cast<long>(request_.patience.count()));
+    curl_.easy_setopt(curl, CURLOPT_URL, request_.url.c_str());
+    curl_.easy_setopt(curl, CURLOPT_USERAGENT, "rwkv/" RWKV_VERSION);
+    curl_.easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_.easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
+    curl_.easy_setopt(curl, CURLOPT_MAXREDIRS, 10L);
+    curl_.easy_setopt(curl, CURLOPT_PROTOCOLS_STR, secure ? "https" : "http,https");
+    curl_.easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, secure ? "https" : "http,https");
+    curl_.easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, static_cast<long>(request_.patience.count()));
+    curl_.easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl_.easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, static_cast<long>(request_.patience.count()));
     // Asks for the file as it is; what comes packed all the same is unpacked.
-    curl_easy_setopt(curl, CURLOPT_ACCEPT_ENCODING, "identity");
+    curl_.easy_setopt(curl, CURLOPT_ACCEPT_ENCODING, "identity");
     if (!request_.token.empty()) {
       // Not to other hosts or ports that the server redirects to.
-      curl_easy_setopt(curl, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
-      curl_easy_setopt(curl, CURLOPT_XOAUTH2_BEARER, request_.token.c_str());
+      curl_.easy_setopt(curl, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
+      curl_.easy_setopt(curl, CURLOPT_XOAUTH2_BEARER, request_.token.c_str());
     }
     if (asked_from_ > 0) {
-      curl_easy_setopt(curl, CURLOPT_RANGE, (std::to_string(asked_from_) + "-").c_str());
+      curl_.easy_setopt(curl, CURLOPT_RANGE, (std::to_string(asked_from_) + "-").c_str());
       if (const std::string version = part_.version().if_range(); !version.empty()) {
-        headers.reset(curl_slist_append(nullptr, ("If-Range: " + version).c_str()));
-        curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.get());
+        headers.reset(curl_.slist_append(nullptr, ("If-Range: " + version).c_str()));
+        curl_.easy_setopt(curl, CURLOPT_HTTPHEADER, headers.get());
       }
     }
-    curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, &Download::on_header);
-    curl_easy_setopt(curl, CURLOPT_HEADERDATA, this);
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, &Download::on_body);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, this);
-    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, &Download::on_tick);
-    curl_easy_setopt(curl, CURLOPT_XFERINFODATA, this);
-    curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+    curl_.easy_setopt(curl, CURLOPT_HEADERFUNCTION, &Download::on_header);
+    curl_.easy_setopt(curl, CURLOPT_HEADERDATA, this);
+    curl_.easy_setopt(curl, CURLOPT_WRITEFUNCTION, &Download::on_body);
+    curl_.easy_setopt(curl, CURLOPT_WRITEDATA, this);
+#if LIBCURL_VERSION_NUM >= 0x075700
+    curl_.easy_setopt(curl, CURLOPT_QUICK_EXIT, 1L);  // a name server that does not answer is not waited for
+#endif
   }
 
   static std::size_t on_header(char* line, std::size_t, std::size_t bytes, void* self) {
@@ -161,16 +180,12 @@ class Download {
     }
   }
 
-  static int on_tick(void* self, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
-    return static_cast<Download*>(self)->cancel_.cancelled() ? 1 : 0;
-  }
-
   // False: what comes is of no use, the file is to be asked for from its beginning.
   bool take(std::string_view bytes) {
     if (!started_) {
       started_ = true;
       long status = 0;
-      curl_easy_getinfo(in_flight_, CURLINFO_RESPONSE_CODE, &status);
+      curl_.easy_getinfo(in_flight_, CURLINFO_RESPONSE_CODE, &status);
       takes_body_ = status >= 200 && status < 300;
       if (takes_body_) body_begins(status, bytes);
       if (begins_anew_) return false;
@@ -265,8 +280,7 @@ class Download {
       last_problem_ = what + " (busy)";
       return false;
     }
-    if (status == 404 || status == 410)
-      throw Error(ErrorCode::kNotFound, what + ": check the address, or `rwkv pull --list` for names");
+    if (status == 404 || status == 410) throw Error(ErrorCode::kNotFound, what + ": check the address");
     if (status == 401 || status == 403) {
       throw Error(ErrorCode::kIo, what + ": " + how_to_be_let_in(request_.url, !request_.token.empty()));
     }
@@ -335,6 +349,7 @@ class Download {
   const DownloadRequest& request_;
   const DownloadProgress& on_progress_;
   const CancelToken cancel_;
+  const CurlLibrary& curl_;
   PartFile part_;
   CURL* in_flight_ = nullptr;
   HttpAnswer answer_;
@@ -355,18 +370,16 @@ class Download {
 DownloadResult download(const DownloadRequest& request, const DownloadProgress& on_progress,
                         const CancelToken& cancel) {
   check(request);
-  static const CURLcode ready = curl_global_init(CURL_GLOBAL_DEFAULT);
-  if (ready != CURLE_OK) throw Error(ErrorCode::kInternal, "libcurl does not start");
   return Download(request, on_progress, cancel).run();
 }
 
-}  // namespace rwkv::cli
+}  // namespace rwkv::fetch
 #else
-namespace rwkv::cli {
+namespace rwkv::fetch {
 
 DownloadResult download(const DownloadRequest&, const DownloadProgress&, const CancelToken&) {
-  throw Error(ErrorCode::kUnsupported, "this build has no downloader: it was made without libcurl");
+  throw Error(ErrorCode::kUnsupported, "this build has no downloader: it was made without the headers of libcurl");
 }
 
-}  // namespace rwkv::cli
+}  // namespace rwkv::fetch
 #endif

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace rwkv::cli {
+namespace rwkv::fetch {
 
 struct CatalogueEntry {
   std::string_view name;
@@ -23,4 +23,4 @@ const CatalogueEntry* find_in_catalogue(std::string_view name);
 /// if the address is one of Hugging Face's; else the address as it is.
 std::string at_mirror(std::string_view url);
 
-}  // namespace rwkv::cli
+}  // namespace rwkv::fetch

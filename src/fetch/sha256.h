@@ -6,7 +6,7 @@
 #include <span>
 #include <string>
 
-namespace rwkv::cli {
+namespace rwkv::fetch {
 
 class Sha256 {
  public:
@@ -23,4 +23,4 @@ class Sha256 {
   std::unique_ptr<Implementation> implementation_;
 };
 
-}  // namespace rwkv::cli
+}  // namespace rwkv::fetch

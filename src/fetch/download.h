@@ -8,7 +8,7 @@
 
 #include "base/cancel.h"
 
-namespace rwkv::cli {
+namespace rwkv::fetch {
 
 struct DownloadRequest {
   std::string url;     // https; http only from this machine or with sha256, since anybody on the way can alter it
@@ -32,7 +32,7 @@ using DownloadProgress = std::function<void(std::uint64_t done, std::uint64_t to
 /// Writes to `path`.part, which a later call goes on with, and renames it at the end. Lost connections and servers that
 /// are busy are tried again, five times without progress. Throws Error: kInvalidArgument (address), kNotFound, kIo
 /// (network, disk, server), kBadFile (not the expected bytes, or a page instead of a file; nothing is kept), kBusy
-/// (another process downloads to the same path), kCancelled, kUnsupported in a build without libcurl.
+/// (another download goes to the same path), kCancelled, kUnsupported where there is no libcurl 7.85 or newer.
 DownloadResult download(const DownloadRequest& request, const DownloadProgress& on_progress, const CancelToken& cancel);
 
-}  // namespace rwkv::cli
+}  // namespace rwkv::fetch

@@ -1,4 +1,4 @@
-#include "whole_file.h"
+#include "fetch/whole_file.h"
 
 #include "base/error_of.h"
 #include "base/mapped_file.h"
@@ -7,7 +7,7 @@
 #include "formats/safetensors.h"
 #include "formats/zip_archive.h"
 
-namespace rwkv::cli {
+namespace rwkv::fetch {
 
 bool is_whole_by_its_header(const std::string& path) {
   bool known = true;
@@ -23,4 +23,4 @@ bool is_whole_by_its_header(const std::string& path) {
   return known && !error;
 }
 
-}  // namespace rwkv::cli
+}  // namespace rwkv::fetch

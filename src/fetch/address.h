@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-namespace rwkv::cli {
+namespace rwkv::fetch {
 
 /// "host" or "host:port" in lower case; empty where the address has a user in it or cannot be taken apart.
 std::string host_of(std::string_view url);
@@ -28,4 +28,4 @@ std::string hub_token(const std::string& url);
 /// What to do where a server says 401 or 403 for `url`.
 std::string how_to_be_let_in(const std::string& url, bool token_was_sent);
 
-}  // namespace rwkv::cli
+}  // namespace rwkv::fetch

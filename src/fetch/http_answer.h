@@ -7,9 +7,9 @@
 #include <string>
 #include <string_view>
 
-#include "file_version.h"
+#include "fetch/file_version.h"
 
-namespace rwkv::cli {
+namespace rwkv::fetch {
 
 std::string lower(std::string_view text);
 bool is_sha256(std::string_view text);
@@ -41,4 +41,4 @@ struct HttpAnswer {
   std::string date_;
 };
 
-}  // namespace rwkv::cli
+}  // namespace rwkv::fetch

@@ -3,10 +3,10 @@
 
 #include <string>
 
-namespace rwkv::cli {
+namespace rwkv::fetch {
 
 /// Whether a file of a known format (GGUF, safetensors, a checkpoint of PyTorch) has all that its header says. False
 /// for others.
 bool is_whole_by_its_header(const std::string& path);
 
-}  // namespace rwkv::cli
+}  // namespace rwkv::fetch

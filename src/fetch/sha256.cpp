@@ -1,10 +1,10 @@
-#include "sha256.h"
+#include "fetch/sha256.h"
 
 extern "C" {
 #include <sha256.h>
 }
 
-namespace rwkv::cli {
+namespace rwkv::fetch {
 
 struct Sha256::Implementation {
   sha256_t state;
@@ -30,4 +30,4 @@ std::string Sha256::finish() {
   return text;
 }
 
-}  // namespace rwkv::cli
+}  // namespace rwkv::fetch

@@ -1,9 +1,9 @@
-#include "file_version.h"
+#include "fetch/file_version.h"
 
 #include <charconv>
 #include <sstream>
 
-namespace rwkv::cli {
+namespace rwkv::fetch {
 
 std::string FileVersion::if_range() const {
   if (has_strong_etag()) return '"' + etag + '"';
@@ -33,4 +33,4 @@ FileVersion FileVersion::parse(const std::string& text) {
   return version;
 }
 
-}  // namespace rwkv::cli
+}  // namespace rwkv::fetch

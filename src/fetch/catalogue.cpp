@@ -1,12 +1,12 @@
-#include "catalogue.h"
+#include "fetch/catalogue.h"
 
 #include <algorithm>
 #include <cstdlib>
 
-#include "address.h"
 #include "base/error.h"
+#include "fetch/address.h"
 
-namespace rwkv::cli {
+namespace rwkv::fetch {
 namespace {
 
 constexpr std::string_view kHuggingFace = "https://huggingface.co/";
@@ -46,4 +46,4 @@ std::string at_mirror(std::string_view url) {
   return address.append(url.substr(kHuggingFace.size()));
 }
 
-}  // namespace rwkv::cli
+}  // namespace rwkv::fetch
