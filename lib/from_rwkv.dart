@@ -27,6 +27,14 @@ enum GenerationEndReason {
   error,
 }
 
+/// How far a download is: `cancelled` by a StopDownload, `failed` with `info` and `code`.
+enum DownloadStatus {
+  downloading,
+  downloaded,
+  cancelled,
+  failed,
+}
+
 /// A loaded model and what it is doing.
 class LoadedModelInfo {
   const LoadedModelInfo({
@@ -166,6 +174,37 @@ class ModelMemory {
       'cacheBytes: $cacheBytes, '
       'pinnedBytes: $pinnedBytes'
       ')';
+}
+
+/// A public model that has a name.
+class CatalogueEntry {
+  const CatalogueEntry({required this.name, required this.url, required this.sha256, required this.about});
+
+  /// Its name, the `source` of a DownloadModel.
+  final String name;
+
+  /// Where its file is; a mirror where the environment names one.
+  final String url;
+
+  /// What the file must be; empty: the server's own figure is checked.
+  final String sha256;
+
+  /// What it is for and how large, for people.
+  final String about;
+
+  @override
+  bool operator ==(Object other) =>
+      other is CatalogueEntry &&
+      other.name == name &&
+      other.url == url &&
+      other.sha256 == sha256 &&
+      other.about == about;
+
+  @override
+  int get hashCode => Object.hashAll([name, url, sha256, about]);
+
+  @override
+  String toString() => 'CatalogueEntry(name: $name, url: $url, sha256: $sha256, about: $about)';
 }
 
 /// A backend of this build.
@@ -1098,4 +1137,77 @@ class GenerationEnd extends FromRWKV {
       'error: $error, '
       'code: $code'
       ')';
+}
+
+/// A step of a download; `downloading` comes first, and exactly one step with another status ends it.
+class DownloadSteps extends FromRWKV {
+  DownloadSteps({
+    required this.status,
+    required this.downloadID,
+    required this.bytes,
+    this.totalBytes,
+    this.resumedFrom = 0,
+    this.path,
+    this.sha256,
+    this.verified,
+    this.info,
+    this.code,
+    super.req,
+  });
+
+  /// The step.
+  final DownloadStatus status;
+
+  /// The download, unique in the process.
+  final int downloadID;
+
+  /// How many bytes of the file are there.
+  final int bytes;
+
+  /// How many it has; null while that is unknown.
+  final int? totalBytes;
+
+  /// In `downloaded`: the bytes that an earlier download had left.
+  final int resumedFrom;
+
+  /// In `downloaded`: the file.
+  final String? path;
+
+  /// In `downloaded`: the SHA-256 of the file, in lower-case hexadecimal digits.
+  final String? sha256;
+
+  /// In `downloaded`: whether there was a SHA-256 to compare that with.
+  final bool? verified;
+
+  /// In `failed`: what was wrong and what to do, for people.
+  final String? info;
+
+  /// In `failed`: its kind, see Error.
+  final String? code;
+
+  @override
+  String toString() =>
+      'DownloadSteps('
+      'status: $status, '
+      'downloadID: $downloadID, '
+      'bytes: $bytes, '
+      'totalBytes: $totalBytes, '
+      'resumedFrom: $resumedFrom, '
+      'path: $path, '
+      'sha256: $sha256, '
+      'verified: $verified, '
+      'info: $info, '
+      'code: $code'
+      ')';
+}
+
+/// Public models that DownloadModel knows by name.
+class ModelCatalogue extends FromRWKV {
+  ModelCatalogue({required this.entries, super.req});
+
+  /// In the order of their size.
+  final List<CatalogueEntry> entries;
+
+  @override
+  String toString() => 'ModelCatalogue(entries: $entries)';
 }

@@ -37,10 +37,16 @@
 library;
 
 export 'from_rwkv.dart'
-    show GenerationEndReason, MemoryInfo, MemoryReleased, ModelMemory;
-export 'src/modern/client.dart' show Rwkv;
-export 'src/modern/events.dart';
-export 'src/modern/exception.dart';
-export 'src/modern/model.dart' show RwkvModel;
+    show
+        CatalogueEntry,
+        GenerationEndReason,
+        MemoryInfo,
+        MemoryReleased,
+        ModelMemory;
+export 'src/client/client.dart' show Rwkv;
+export 'src/client/download.dart' show RwkvDownload;
+export 'src/client/events.dart';
+export 'src/client/exception.dart';
+export 'src/client/model.dart' show RwkvModel;
 export 'to_rwkv.dart' show MemoryPressure;
 export 'types.dart' show Backend;

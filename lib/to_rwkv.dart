@@ -1550,3 +1550,50 @@ class SubscribeGeneration extends ToRWKV {
       'generationID: $generationID'
       ')';
 }
+
+/// Downloads a file to this device. What came is kept when a download ends early, and the next one to the same path
+/// goes on there. A download ends with its port.
+class DownloadModel extends ToRWKV {
+  DownloadModel({required this.source, required this.path, this.sha256 = '', this.token = ''});
+
+  /// What answers it.
+  static const Type responseType = DownloadSteps;
+
+  /// The address of a file (https; http from this device, or with `sha256`), or a name of the catalogue.
+  final String source;
+
+  /// The file to write, replaced if it is there; or a folder, existing or ending in a separator, for a file of the
+  /// address's own name.
+  final String path;
+
+  /// 64 hexadecimal digits that the file must have; empty: the catalogue's or the server's own, where there is one.
+  final String sha256;
+
+  /// Sent to the address's own host, for files that are not public; empty: what the environment has for the hub.
+  final String token;
+
+  @override
+  String toString() => 'DownloadModel(source: $source, path: $path, sha256: $sha256)';
+}
+
+/// Ends a download early; a download that has ended already is left alone.
+class StopDownload extends ToRWKV {
+  StopDownload(this.downloadID);
+
+  /// The download.
+  final int downloadID;
+
+  @override
+  String toString() => 'StopDownload(downloadID: $downloadID)';
+}
+
+/// Asks for the public models that DownloadModel knows by name.
+class GetModelCatalogue extends ToRWKV {
+  GetModelCatalogue();
+
+  /// What answers it.
+  static const Type responseType = ModelCatalogue;
+
+  @override
+  String toString() => 'GetModelCatalogue()';
+}

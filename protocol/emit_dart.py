@@ -165,11 +165,11 @@ def fields_of(m):
 
 
 def to_string(m):
-    """A toString that shows all fields."""
-    fields = ", ".join(f"{f.name}: ${f.name}" for f in m.dart_fields)
+    """A toString that shows all fields but secrets."""
+    fields = ", ".join(f"{f.name}: ${f.name}" for f in m.dart_fields if not f.secret)
     line = f"  String toString() => '{m.name}({fields})';\n"
     if len(line) > 110:
-        parts = ",\n".join(f"      '{f.name}: ${f.name}'" for f in m.dart_fields).replace("',\n", ", '\n")
+        parts = ",\n".join(f"      '{f.name}: ${f.name}'" for f in m.dart_fields if not f.secret).replace("',\n", ", '\n")
         line = f"  String toString() =>\n      '{m.name}('\n{parts}\n      ')';\n"
     return "\n  @override\n" + line
 

@@ -18,6 +18,7 @@ DOMAINS = [
     "diagnostics",
     "resources",
     "push",
+    "downloads",
 ]
 SCALARS = ["bool", "int32", "int64", "double", "num", "string", "any"]
 # The first release of the package; what comes later says `since` itself.
@@ -55,6 +56,7 @@ class Field:
     dart_only: bool = False  # stays on the Dart side
     dart: bool = True  # False: not on the Dart side
     added: bool = False
+    secret: bool = False  # not shown by toString
     since: str = FIRST_VERSION
 
     @property

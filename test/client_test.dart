@@ -3,7 +3,7 @@ import 'dart:async';
 import 'dart:io';
 
 import 'package:rwkv_mobile_flutter/rwkv_client.dart';
-import 'package:rwkv_mobile_flutter/src/modern/joining_events.dart';
+import 'package:rwkv_mobile_flutter/src/client/joining_events.dart';
 import 'package:rwkv_mobile_flutter/src/native_library.dart';
 
 import 'app.dart' show modelPath, waitForNothingAlive;

@@ -78,6 +78,9 @@ final Map<String, ToRWKV Function(Draw)> requestMakers = {
   'GetMemoryInfo': (draw) => GetMemoryInfo(),
   'SetModelWeight': (draw) => SetModelWeight(draw.real(), modelID: draw.int32()),
   'SubscribeGeneration': (draw) => SubscribeGeneration(modelID: draw.int32(), slot: draw.int32(), after: draw.int64(), generationID: draw.maybe(draw.int64)()),
+  'DownloadModel': (draw) => DownloadModel(source: draw.text(), path: draw.text(), sha256: draw.text(), token: draw.text()),
+  'StopDownload': (draw) => StopDownload(draw.int64()),
+  'GetModelCatalogue': (draw) => GetModelCatalogue(),
 };
 
 /// Makes a random response of each class.
@@ -114,6 +117,8 @@ final Map<String, FromRWKV Function(Draw)> responseMakers = {
   'GenerationDelta': (draw) => GenerationDelta(modelID: draw.int32(), generationID: draw.int64(), slot: draw.int32(), sequence: draw.int64(), text: draw.text(), tokens: draw.list(draw.int32)()),
   'GenerationProgress': (draw) => GenerationProgress(modelID: draw.int32(), generationID: draw.int64(), slot: draw.int32(), progress: draw.real(), prefillSpeed: draw.real(), decodeSpeed: draw.real()),
   'GenerationEnd': (draw) => GenerationEnd(modelID: draw.int32(), generationID: draw.int64(), slot: draw.int32(), sequence: draw.int64(), reason: draw.oneOf(GenerationEndReason.values)(), promptTokens: draw.int64(), generatedTokens: draw.int64(), prefillSpeed: draw.real(), decodeSpeed: draw.real(), error: draw.maybe(draw.text)(), code: draw.maybe(draw.text)()),
+  'DownloadSteps': (draw) => DownloadSteps(status: draw.oneOf(DownloadStatus.values)(), downloadID: draw.int64(), bytes: draw.int64(), totalBytes: draw.maybe(draw.int64)(), resumedFrom: draw.int64(), path: draw.maybe(draw.text)(), sha256: draw.maybe(draw.text)(), verified: draw.maybe(draw.boolean)(), info: draw.maybe(draw.text)(), code: draw.maybe(draw.text)()),
+  'ModelCatalogue': (draw) => ModelCatalogue(entries: draw.list((() => drawCatalogueEntry(draw)))()),
 };
 
 ChatBatchSlotConfig drawChatBatchSlotConfig(Draw draw) => ChatBatchSlotConfig(messages: draw.list(draw.text)(), enableReasoning: draw.boolean(), forceReasoning: draw.boolean(), forceLang: draw.maybe(draw.int32)(), addGenerationPrompt: draw.maybe(draw.boolean)());
@@ -123,6 +128,8 @@ LoadedModelInfo drawLoadedModelInfo(Draw draw) => LoadedModelInfo(modelID: draw.
 StateCacheNode drawStateCacheNode(Draw draw) => StateCacheNode(text: draw.text(), tokensCount: draw.int64(), bytes: draw.int64());
 
 ModelMemory drawModelMemory(Draw draw) => ModelMemory(modelID: draw.int32(), asleep: draw.boolean(), mappedBytes: draw.int64(), privateBytes: draw.int64(), cacheBytes: draw.int64(), pinnedBytes: draw.int64());
+
+CatalogueEntry drawCatalogueEntry(Draw draw) => CatalogueEntry(name: draw.text(), url: draw.text(), sha256: draw.text(), about: draw.text());
 
 BackendStatus drawBackendStatus(Draw draw) => BackendStatus(name: draw.text(), description: draw.text(), unavailable: draw.maybe(draw.text)());
 
@@ -199,6 +206,9 @@ Map<String, Object?>? fieldsOf(Object? message) => switch (message) {
   GetMemoryInfo() => {},
   SetModelWeight() => {'weight': message.weight, 'modelID': message.modelID},
   SubscribeGeneration() => {'modelID': message.modelID, 'slot': message.slot, 'after': message.after, 'generationID': message.generationID},
+  DownloadModel() => {'source': message.source, 'path': message.path, 'sha256': message.sha256, 'token': message.token},
+  StopDownload() => {'downloadID': message.downloadID},
+  GetModelCatalogue() => {},
   LoadModelSteps() => {'status': message.status, 'info': message.info, 'modelID': message.modelID, 'progress': message.progress, 'code': message.code, 'loadID': message.loadID, 'loadingModelID': message.loadingModelID},
   LoadedModelIDs() => {'loadedModelIDs': message.loadedModelIDs},
   LoadedModelPathByID() => {'loadedModelPath': message.loadedModelPath, 'modelID': message.modelID},
@@ -231,10 +241,13 @@ Map<String, Object?>? fieldsOf(Object? message) => switch (message) {
   GenerationDelta() => {'modelID': message.modelID, 'generationID': message.generationID, 'slot': message.slot, 'sequence': message.sequence, 'text': message.text, 'tokens': message.tokens},
   GenerationProgress() => {'modelID': message.modelID, 'generationID': message.generationID, 'slot': message.slot, 'progress': message.progress, 'prefillSpeed': message.prefillSpeed, 'decodeSpeed': message.decodeSpeed},
   GenerationEnd() => {'modelID': message.modelID, 'generationID': message.generationID, 'slot': message.slot, 'sequence': message.sequence, 'reason': message.reason, 'promptTokens': message.promptTokens, 'generatedTokens': message.generatedTokens, 'prefillSpeed': message.prefillSpeed, 'decodeSpeed': message.decodeSpeed, 'error': message.error, 'code': message.code},
+  DownloadSteps() => {'status': message.status, 'downloadID': message.downloadID, 'bytes': message.bytes, 'totalBytes': message.totalBytes, 'resumedFrom': message.resumedFrom, 'path': message.path, 'sha256': message.sha256, 'verified': message.verified, 'info': message.info, 'code': message.code},
+  ModelCatalogue() => {'entries': message.entries},
   ChatBatchSlotConfig() => {'messages': message.messages, 'enableReasoning': message.enableReasoning, 'forceReasoning': message.forceReasoning, 'forceLang': message.forceLang, 'addGenerationPrompt': message.addGenerationPrompt},
   LoadedModelInfo() => {'modelID': message.modelID, 'modelPath': message.modelPath, 'backend': message.backend, 'isGenerating': message.isGenerating, 'generationID': message.generationID, 'loadID': message.loadID, 'slots': message.slots},
   StateCacheNode() => {'text': message.text, 'tokensCount': message.tokensCount, 'bytes': message.bytes},
   ModelMemory() => {'modelID': message.modelID, 'asleep': message.asleep, 'mappedBytes': message.mappedBytes, 'privateBytes': message.privateBytes, 'cacheBytes': message.cacheBytes, 'pinnedBytes': message.pinnedBytes},
+  CatalogueEntry() => {'name': message.name, 'url': message.url, 'sha256': message.sha256, 'about': message.about},
   BackendStatus() => {'name': message.name, 'description': message.description, 'unavailable': message.unavailable},
   _ => null,
 };

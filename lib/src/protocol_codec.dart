@@ -14,6 +14,7 @@ T? _maybe<T>(Object? json, T Function(Object?) read) => json == null ? null : re
 LoadingStatus _decodeLoadingStatus(Object? json) => LoadingStatus.values.byName(json as String);
 GenerationEndReason _decodeGenerationEndReason(Object? json) => GenerationEndReason.values.byName(json as String);
 MemoryPressure _decodeMemoryPressure(Object? json) => MemoryPressure.values.byName(json as String);
+DownloadStatus _decodeDownloadStatus(Object? json) => DownloadStatus.values.byName(json as String);
 
 Map<String, Object?> _encodeChatBatchSlotConfig(ChatBatchSlotConfig value) => {
   'messages': value.messages,
@@ -54,6 +55,16 @@ ModelMemory _decodeModelMemory(Object? value) {
     privateBytes: _int(json['privateBytes']),
     cacheBytes: _int(json['cacheBytes']),
     pinnedBytes: _int(json['pinnedBytes']),
+  );
+}
+
+CatalogueEntry _decodeCatalogueEntry(Object? value) {
+  final json = value as Map;
+  return CatalogueEntry(
+    name: _string(json['name']),
+    url: _string(json['url']),
+    sha256: _string(json['sha256']),
+    about: _string(json['about']),
   );
 }
 
@@ -156,6 +167,9 @@ String typeOf(ToRWKV request) => switch (request) {
   GetMemoryInfo() => 'GetMemoryInfo',
   SetModelWeight() => 'SetModelWeight',
   SubscribeGeneration() => 'SubscribeGeneration',
+  DownloadModel() => 'DownloadModel',
+  StopDownload() => 'StopDownload',
+  GetModelCatalogue() => 'GetModelCatalogue',
 };
 
 Map<String, Object?> _fieldsOf(ToRWKV request) => switch (request) {
@@ -461,6 +475,16 @@ Map<String, Object?> _fieldsOf(ToRWKV request) => switch (request) {
     'after': request.after,
     if (request.generationID case final it?) 'generationID': it,
   },
+  DownloadModel() => {
+    'source': request.source,
+    'path': request.path,
+    'sha256': request.sha256,
+    'token': request.token,
+  },
+  StopDownload() => {
+    'downloadID': request.downloadID,
+  },
+  GetModelCatalogue() => const {},
 };
 
 /// What goes to the app, in this order, for a message of the runtime that answers [req] (null: a request of
@@ -701,5 +725,21 @@ List<Object> decodeResponse(Map<String, Object?> json, ToRWKV? req) => switch (j
       req: req,
     ),
   ],
+  'DownloadSteps' => [
+    DownloadSteps(
+      status: _decodeDownloadStatus(json['status']),
+      downloadID: _int(json['downloadID']),
+      bytes: _int(json['bytes']),
+      totalBytes: _maybe(json['totalBytes'], _int),
+      resumedFrom: _int(json['resumedFrom']),
+      path: _maybe(json['path'], _string),
+      sha256: _maybe(json['sha256'], _string),
+      verified: _maybe(json['verified'], _bool),
+      info: _maybe(json['info'], _string),
+      code: _maybe(json['code'], _string),
+      req: req,
+    ),
+  ],
+  'ModelCatalogue' => [ModelCatalogue(entries: _list(json['entries'], _decodeCatalogueEntry), req: req)],
   final type => throw FormatException('There is no response of type $type'),
 };

@@ -28,7 +28,7 @@ dart_import_all() {
 
 dart_check_types() {
   local file output bad=0
-  dart_import_all lib/*.dart lib/src/*.dart lib/src/modern/*.dart test/*.dart example/*.dart example/lib/*.dart bench/dart/*.dart >"$dart_out/everything.dart"
+  dart_import_all lib/*.dart lib/src/*.dart lib/src/client/*.dart test/*.dart example/*.dart example/lib/*.dart bench/dart/*.dart >"$dart_out/everything.dart"
   output=$(dart_compiles "$dart_out/everything.dart") || { printf '%s\n' "$output" >&2; bad=1; }
 
   dart_import_all test/wrong_uses/*.dart >"$dart_out/wrong_uses.dart"

@@ -81,6 +81,11 @@ class Handlers {
   void handle(const protocol::GetMemoryInfo& request);
   void handle(const protocol::SetModelWeight& request);
 
+  // handlers_downloads.cpp
+  void handle(const protocol::DownloadModel& request);
+  void handle(const protocol::StopDownload& request);
+  void handle(const protocol::GetModelCatalogue& request);
+
   // handlers_diagnostics.cpp
   void handle(const protocol::DumpLog& request);
   void handle(const protocol::Doctor& request);

@@ -38,6 +38,7 @@ Runtime::~Runtime() {
       ending_ = true;
       clients_.clear();
       host_.cancel_uses();
+      downloads_.cancel_all();
       // Some of them hold the model that holds them.
       host_.for_each(host::Host::Phase::kLoaded, [](BridgedModel& model) { model.deferred.clear(); });
     });
@@ -97,7 +98,7 @@ void Runtime::when_idle(PortId id, std::function<void()> then) {
 
 bool Runtime::is_idle() const {
   if (host_.has_any(host::Host::Phase::kLoading) || host_.has_any(host::Host::Phase::kLeaving)) return false;
-  bool idle = jobs_ == 0;
+  bool idle = jobs_ == 0 && downloads_.empty();
   host_.for_each(host::Host::Phase::kLoaded, [&](const BridgedModel& model) {
     if (model.running || model.draining || model.end_notice) idle = false;
   });
@@ -186,6 +187,7 @@ void Runtime::drop_client(PortId id) {
   const bool stop = it->second->options.stop_on_death;
   clients_.erase(it);
   loads_.erase(id);
+  downloads_.cancel_of(id);
   host_.for_each(host::Host::Phase::kLoading, [&](BridgedModel& model) {
     if (model.loader == id && !model.kept_without_loader) model.cancel_uses();
   });
@@ -224,6 +226,13 @@ void Runtime::reply_error(const Origin& origin, const Error& error) {
 void Runtime::done(const Origin& origin) {
   const Client* client = find_client(origin.port);
   if (client && client->options.acknowledge) reply_surely(origin, protocol::RequestDone{});
+}
+
+void Runtime::tell_download(const Origin& origin, const protocol::DownloadSteps& steps) {
+  reply_surely(origin, steps);
+  if (steps.status == protocol::DownloadStatus::kDownloading) return;
+  done(origin);
+  check_idle();
 }
 
 host::ModelHost::Then Runtime::job_end(const Origin& origin, host::ModelHost::Then then) {

@@ -14,6 +14,7 @@
 
 #include "bridge/bridged_model.h"
 #include "bridge/client.h"
+#include "bridge/downloads.h"
 #include "bridge/mailbox.h"
 #include "host/generate.h"
 #include "host/host.h"
@@ -41,7 +42,7 @@ class Runtime {
   /// Queues one JSON request of a port. From any thread. Throws Error(kBusy) when too much of it waits.
   void receive(PortId id, std::string json);
   /// Calls `then` on the runtime's thread as soon as what the port has sent is served and nothing is loading,
-  /// generating or being saved; never, if the port is closed before. From any thread.
+  /// generating, downloading or being saved; never, if the port is closed before. From any thread.
   void when_idle(PortId id, std::function<void()> then);
 
  private:
@@ -71,6 +72,7 @@ class Runtime {
   std::int64_t puzzle_model(std::int64_t id);
   bool is_idle() const;
   void check_idle();
+  void tell_download(const Origin& origin, const protocol::DownloadSteps& steps);
 
   // A job beside generations: evaluation, saving. `work` runs on the model's worker, `then` on the runtime's thread
   // with what it threw, if anything; what `then` throws is the answer to the request. Without
@@ -117,6 +119,8 @@ class Runtime {
   void tell_puzzle_tokens(BridgedModel& host, BridgedRun& run);
 
   Mailbox mailbox_;
+  Downloads downloads_{
+      mailbox_, [this](const Origin& origin, const protocol::DownloadSteps& steps) { tell_download(origin, steps); }};
   std::map<PortId, std::shared_ptr<Client>> clients_;
   host::HostOf<BridgedModel> host_{host::Host::Ids::kSmallestFree};
   std::map<PortId, Loads> loads_;

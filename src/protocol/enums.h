@@ -215,6 +215,22 @@ constexpr std::array<EnumName, 3> names_of(MemoryPressure) {
   }};
 }
 
+/// How far a download is: `cancelled` by a StopDownload, `failed` with `info` and `code`.
+enum class DownloadStatus {
+  kDownloading,
+  kDownloaded,
+  kCancelled,
+  kFailed,
+};
+constexpr std::array<EnumName, 4> names_of(DownloadStatus) {
+  return {{
+      {"downloading", "downloading"},
+      {"downloaded", "downloaded"},
+      {"cancelled", "cancelled"},
+      {"failed", "failed"},
+  }};
+}
+
 /// What is sent for a value, for example "loaded".
 template <class E>
 requires requires { names_of(E{}); }

@@ -6,6 +6,7 @@
 
 #include "protocol/audio.h"
 #include "protocol/diagnostics.h"
+#include "protocol/downloads.h"
 #include "protocol/generation.h"
 #include "protocol/lifecycle.h"
 #include "protocol/push.h"
@@ -32,7 +33,8 @@ using Request = std::variant<
     SetVisionPrompt, LoadWhisperEncoder, ReleaseWhisperEncoder, SetAudioPrompt, LoadSparkTTSModels,
     LoadTTSTextNormalizer, ReleaseTTSModels, StartTTS, StartTTSWithGlobalTokens, StartTTSWithProperties,
     GetTTSStreamingBuffer, GetCurrentTTSGlobalTokens, GetPrefillAndDecodeSpeed, DumpLog, Doctor, RunEvaluation,
-    SetMemoryBudget, ReleaseMemory, GetMemoryInfo, SetModelWeight, SubscribeGeneration>;
+    SetMemoryBudget, ReleaseMemory, GetMemoryInfo, SetModelWeight, SubscribeGeneration, DownloadModel, StopDownload,
+    GetModelCatalogue>;
 // clang-format on
 
 // clang-format off
@@ -42,7 +44,7 @@ using Response = std::variant<
     ResponseBufferIds, TokensCount, TokensCountBatch, StreamResponse, SudokuOthelloResponse, SamplerParams,
     SamplerAndPenaltyParams, CurrentSeed, StateInfo, StateCacheInfo, TTSGenerationStart, TTSStreamingBuffer,
     TTSGlobalTokens, Speed, RuntimeLog, EvaluationResults, DoctorReport, MemoryReleased, MemoryInfo, GenerationSnapshot,
-    GenerationDelta, GenerationProgress, GenerationEnd>;
+    GenerationDelta, GenerationProgress, GenerationEnd, DownloadSteps, ModelCatalogue>;
 // clang-format on
 
 /// A request that is part of the protocol and not built yet; `kUnsupportedUntil` says what is missing.

@@ -117,6 +117,29 @@ struct ModelMemory {
   }
 };
 
+/// A public model that has a name.
+struct CatalogueEntry {
+  static constexpr std::string_view kType = "CatalogueEntry";
+
+  /// Its name, the `source` of a DownloadModel.
+  std::string name;
+  /// Where its file is; a mirror where the environment names one.
+  std::string url;
+  /// What the file must be; empty: the server's own figure is checked.
+  std::string sha256;
+  /// What it is for and how large, for people.
+  std::string about;
+
+  bool operator==(const CatalogueEntry&) const = default;
+  template <class Self, class Visitor>
+  static void each_field(Self& self, Visitor&& visit) {
+    visit.required("name", self.name);
+    visit.required("url", self.url);
+    visit.required("sha256", self.sha256);
+    visit.required("about", self.about);
+  }
+};
+
 /// A backend of this build.
 struct BackendStatus {
   static constexpr std::string_view kType = "BackendStatus";

@@ -2,6 +2,7 @@ import '../../from_rwkv.dart';
 import '../../to_rwkv.dart';
 import '../../types.dart';
 import 'arguments.dart';
+import 'download.dart' as files;
 import 'exception.dart';
 import 'model.dart';
 import 'session.dart';
@@ -132,6 +133,35 @@ final class Rwkv {
         makeModel(_session, model.modelID, model.loadID!, model.modelPath, this),
     ];
   }
+
+  /// Downloads the file [source], an https address or a name of [catalogue], to
+  /// the file or folder [path] of the app. [onProgress] is told, at most ten
+  /// times a second, how many bytes there are and how many it will be.
+  ///
+  /// What came is kept when a download ends early, and the next one to the same
+  /// [path] goes on there. It ends with the code `cancelled` when [cancelWhen]
+  /// completes, and with an exception when this client is closed. [sha256] is
+  /// what the file must be; without it the catalogue's or the server's figure is
+  /// checked, where there is one. [token] opens files that are not public. Throws a [RwkvException] that says what is
+  /// wrong with the network, the server or the disk, with the code `unsupported`
+  /// on systems without libcurl, and what [onProgress] throws.
+  Future<files.RwkvDownload> download(
+    String source,
+    String path, {
+    String sha256 = '',
+    String token = '',
+    void Function(int bytes, int? total)? onProgress,
+    Future<void>? cancelWhen,
+  }) => files.download(
+    _session,
+    DownloadModel(source: source, path: path, sha256: sha256, token: token),
+    onProgress,
+    cancelWhen,
+  );
+
+  /// Public models that [download] knows by name.
+  Future<List<CatalogueEntry>> catalogue() async =>
+      (await _session.askFor<ModelCatalogue>(GetModelCatalogue())).entries;
 
   /// Bounds the memory of all models together to [bytes]; 0 lifts the bound.
   /// Where they have more, remembered states go first, then idle models fall
