@@ -4,7 +4,7 @@
 python_packages() {
   local folder=build/third_party/$1 wanted=$2
   if ! cmp -s "$wanted" "$folder/fetched-requirements.txt"; then
-    require_packages /usr/share/doc/python3-venv=python3-venv
+    require_packages python:ensurepip=python3-venv:python3:python
     rm -rf "$folder/python"
     mkdir -p "$folder"
     /usr/bin/python3 -m venv "$folder/python"
