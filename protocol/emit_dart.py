@@ -166,10 +166,11 @@ def fields_of(m):
 
 def to_string(m):
     """A toString that shows all fields but secrets."""
-    fields = ", ".join(f"{f.name}: ${f.name}" for f in m.dart_fields if not f.secret)
+    shown = [f for f in m.dart_fields if not f.secret]
+    fields = ", ".join(f"{f.name}: ${f.name}" for f in shown)
     line = f"  String toString() => '{m.name}({fields})';\n"
     if len(line) > 110:
-        parts = ",\n".join(f"      '{f.name}: ${f.name}'" for f in m.dart_fields if not f.secret).replace("',\n", ", '\n")
+        parts = ",\n".join(f"      '{f.name}: ${f.name}'" for f in shown).replace("',\n", ", '\n")
         line = f"  String toString() =>\n      '{m.name}('\n{parts}\n      ')';\n"
     return "\n  @override\n" + line
 
