@@ -1,6 +1,9 @@
 // The `rwkv` command. Each command lives in its own command_*.cpp.
 #include <exception>
+#include <string>
+#include <string_view>
 
+#include "engine/registry.h"
 #include "options.h"
 #include "terminal.h"
 
@@ -18,6 +21,18 @@ std::string explain(const CLI::App& app, const CLI::ParseError& error) {
     return "unknown argument '" + unknown.front() + (model ? "'; a model is named with -m" : "'");
   }
   return "there is no command '" + unknown.front() + "'";
+}
+
+// Before anything is parsed: a check of --backend already looks at what there is.
+void choose_backend_folder(int argc, char** argv) {
+  constexpr std::string_view kOption = "--backend-dir";
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view argument = argv[i];
+    if (argument == kOption && i + 1 < argc) return set_backend_folder(argv[i + 1]);
+    if (argument.starts_with(kOption) && argument.substr(kOption.size()).starts_with('=')) {
+      return set_backend_folder(std::string(argument.substr(kOption.size() + 1)));
+    }
+  }
 }
 
 int run(CLI::App& app, int argc, char** argv) {
@@ -45,6 +60,10 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", RWKV_VERSION);
   app.require_subcommand(1);
   app.footer("Exit codes: 0 success, 1 failure, 2 wrong usage, 3 missing, bad or foreign file, 130 interrupted.");
+  app.fallthrough();  // options of the program may stand after the command
+  std::string backend_folder;
+  app.add_option("--backend-dir", backend_folder,
+                 "Folder with backends that are libraries of their own (default: RWKV_BACKEND_DIR)");
   add_info(app);
   add_chat(app);
   add_generate(app);
@@ -59,6 +78,7 @@ int main(int argc, char** argv) {
   add_convert(app);
   catch_interrupts();
   try {
+    choose_backend_folder(argc, argv);
     const int code = run(app, argc, argv);
     flush_output();
     return code;

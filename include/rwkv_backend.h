@@ -172,7 +172,7 @@ typedef struct rwkv_backend_model_info {
   int32_t heads;
   int32_t head_size;
   int32_t vocabulary; /* rows of the embedding = number of logits */
-  int32_t threads;    /* that evaluate uses now; 0: not the host's */
+  int32_t threads;    /* of the host that evaluate uses now, 1 or more */
   uint64_t parameters;
   uint64_t state_bytes; /* what save writes, always as many */
   uint64_t fingerprint; /* tells models apart whose states cannot be exchanged; the same for the same weights, always */

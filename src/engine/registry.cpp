@@ -1,14 +1,52 @@
 #include "engine/registry.h"
 
+#include <filesystem>
+#include <mutex>
+#include <system_error>
 #include <utility>
 
+#include "base/utf8_path.h"
 #include "formats/file_kind.h"
 
 namespace rwkv {
+namespace {
+
+struct BackendFolder {
+  std::mutex mutex;
+  std::string path;
+  bool is_used = false;
+};
+
+BackendFolder& backend_folder() {
+  static auto* const one = new BackendFolder;
+  return *one;
+}
+
+std::string use_backend_folder() {
+  BackendFolder& folder = backend_folder();
+  const std::lock_guard lock(folder.mutex);
+  folder.is_used = true;
+  return folder.path;
+}
+
+}  // namespace
+
+void set_backend_folder(const std::string& path) {
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(path_from_utf8(path), ignored)) {
+    throw Error(ErrorCode::kNotFound, "there is no folder '" + path + "' with backends; check the path");
+  }
+  BackendFolder& folder = backend_folder();
+  const std::lock_guard lock(folder.mutex);
+  if (folder.is_used) {
+    throw Error(ErrorCode::kBusy, "backends have been looked for already; name their folder before anything else");
+  }
+  folder.path = path;
+}
 
 const std::vector<std::unique_ptr<Backend>>& backends() {
   // Never destroyed: models may outlive the statics of the host.
-  static const auto* all = new std::vector<std::unique_ptr<Backend>>(builtin_backends());
+  static const auto* all = new std::vector<std::unique_ptr<Backend>>(known_backends(use_backend_folder()));
   return *all;
 }
 
@@ -18,7 +56,9 @@ const Backend& backend_by_name(std::string_view name) {
     if (backend->name() == name) return *backend;
     names.append(names.empty() ? "" : ", ").append(backend->name());
   }
-  throw Error(ErrorCode::kUnsupported, "this build has no backend '" + std::string(name) + "'; it has " + names);
+  throw Error(ErrorCode::kUnsupported, "this build has no backend '" + std::string(name) + "'; it has " + names +
+                                           ". Others are libraries in the folder that RWKV_BACKEND_DIR names or in "
+                                           "rwkv/ beside this one (docs/PLUGINS.md)");
 }
 
 const Backend& backend_for(const ModelSource& source) {

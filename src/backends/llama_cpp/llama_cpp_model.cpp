@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <exception>
@@ -11,16 +10,16 @@
 #include <limits>
 #include <new>
 #include <numeric>
-#include <set>
 #include <utility>
 
+#include "backends/check_items.h"
 #include "backends/llama_cpp/library.h"
 #include "backends/llama_cpp/load_options.h"
 #include "backends/llama_cpp/processor.h"
 #include "backends/llama_cpp/sequence_state.h"
 #include "backends/llama_cpp/sizes.h"
-#include "backends/llama_cpp/state_blob.h"
 #include "backends/llama_cpp/state_form.h"
+#include "backends/state_blob.h"
 
 namespace rwkv::llama_cpp {
 namespace {
@@ -83,11 +82,6 @@ namespace {
 struct FileCloser {
   void operator()(std::FILE* file) const noexcept { std::fclose(file); }
 };
-
-// With its tokens or the rows of its embeddings.
-std::size_t length_of(const EvalItem& item, int width) {
-  return item.embeddings.empty() ? item.tokens.size() : item.embeddings.size() / static_cast<std::size_t>(width);
-}
 
 std::string with_reason(const std::string& message, const std::string& reason = take_errors()) {
   return reason.empty() ? message : message + ": " + reason;
@@ -230,37 +224,15 @@ std::unique_ptr<Sequence> LlamaCppModel::create_sequence() {
 }
 
 void LlamaCppModel::validate(std::span<const EvalItem> items) const {
-  const auto refuse = [](const std::string& problem) { throw Error(ErrorCode::kInvalidArgument, problem); };
-  std::set<const Sequence*> seen;
-  std::size_t logit_rows = 0;
+  check_items(items, info_, [this](const Sequence* sequence) {
+    const auto* own = dynamic_cast<const LlamaCppSequence*>(sequence);
+    return own != nullptr && &own->model() == this;
+  });
   for (const EvalItem& item : items) {
-    const auto* sequence = dynamic_cast<const LlamaCppSequence*>(item.sequence);
-    if (sequence == nullptr || &sequence->model() != this)
-      refuse("a sequence to evaluate does not belong to this model");
-    if (!seen.insert(sequence).second) refuse("a sequence occurs twice in one evaluation");
-    if (item.tokens.empty() && item.embeddings.empty()) refuse("a sequence to evaluate has no tokens");
-    if (!item.tokens.empty() && !item.embeddings.empty()) refuse("a sequence to evaluate has tokens and embeddings");
-    if (item.embeddings.size() % static_cast<std::size_t>(info_.width) != 0) {
-      refuse(std::to_string(item.embeddings.size()) + " values of embeddings are no rows of " +
-             std::to_string(info_.width));
+    const auto room = std::numeric_limits<llama_pos>::max() - item.sequence->position();
+    if (length_of(item, info_.width) > static_cast<std::uint64_t>(room)) {
+      throw Error(ErrorCode::kInvalidArgument, "a sequence is longer than llama.cpp can count");
     }
-    if (!std::all_of(item.embeddings.begin(), item.embeddings.end(),
-                     [](float value) { return std::isfinite(value); })) {
-      refuse("an embedding has a value that is not finite");
-    }
-    const std::size_t length = length_of(item, info_.width);
-    const auto room = std::numeric_limits<llama_pos>::max() - sequence->position();
-    if (length > static_cast<std::uint64_t>(room)) refuse("a sequence is longer than llama.cpp can count");
-    for (const TokenId token : item.tokens) {
-      if (token >= 0 && token < info_.vocabulary) continue;
-      refuse("token " + std::to_string(token) + " is outside the vocabulary of " + std::to_string(info_.vocabulary) +
-             " tokens");
-    }
-    if (item.wants == Output::kAllLogits) logit_rows += length;
-  }
-  if (logit_rows > static_cast<std::size_t>(info_.logit_rows)) {
-    refuse("all logits of " + std::to_string(logit_rows) + " tokens are wanted at once, the model gives those of " +
-           std::to_string(info_.logit_rows) + " (ModelInfo::logit_rows)");
   }
 }
 

@@ -2,7 +2,7 @@
 
 #include "backends/llama_cpp/llama_cpp_model.h"
 #include "backends/llama_cpp/sequence_state.h"
-#include "backends/llama_cpp/state_blob.h"
+#include "backends/state_blob.h"
 
 namespace rwkv::llama_cpp {
 

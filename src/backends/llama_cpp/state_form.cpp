@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "backends/llama_cpp/sequence_state.h"
-#include "backends/llama_cpp/state_blob.h"
+#include "backends/state_blob.h"
 #include "base/error.h"
 #include "formats/foreign_state.h"
 

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
-#include <set>
 #include <span>
 #include <thread>
 #include <utility>
 
+#include "backends/check_items.h"
 #include "backends/scripted/script.h"
 #include "base/checksum.h"
 
@@ -207,31 +207,15 @@ class ScriptedModel final : public Model {
   }
 
   void validate(std::span<const EvalItem> items) const {
-    std::set<const Sequence*> seen;
-    std::size_t rows = 0;
+    check_items(items, info_, [this](const Sequence* sequence) {
+      const auto* own = dynamic_cast<const ScriptedSequence*>(sequence);
+      return own != nullptr && &own->model() == this;
+    });
     for (const EvalItem& item : items) {
-      const auto* sequence = dynamic_cast<const ScriptedSequence*>(item.sequence);
-      const bool has_one = item.tokens.empty() != item.embeddings.empty();
-      if (sequence == nullptr || &sequence->model() != this || !seen.insert(sequence).second || !has_one) {
-        throw Error(ErrorCode::kInvalidArgument,
-                    "evaluate needs different sequences of this model, each with tokens or embeddings");
-      }
       for (const float value : item.embeddings) {
         if (value >= 0 && value < kRows) continue;
         throw Error(ErrorCode::kInvalidArgument, "an embedding is not the number of a token");
       }
-      const Tokens tokens = tokens_of(item);
-      for (const TokenId token : tokens) {
-        if (token < 0 || token >= kRows) {
-          throw Error(ErrorCode::kInvalidArgument,
-                      "token " + std::to_string(token) + " is outside the vocabulary of " + std::to_string(kRows));
-        }
-      }
-      if (item.wants == Output::kAllLogits) rows += tokens.size();
-    }
-    if (rows > kLogitRows) {
-      throw Error(ErrorCode::kInvalidArgument, "all logits of " + std::to_string(rows) + " tokens are wanted, not of " +
-                                                   std::to_string(kLogitRows) + " at most");
     }
   }
 

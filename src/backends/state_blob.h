@@ -1,4 +1,4 @@
-// The bytes of a saved sequence: a header of ours, then llama.cpp's own form.
+// The bytes of a saved sequence: a header of ours, then the backend's own form.
 #pragma once
 
 #include <cstddef>
@@ -9,18 +9,19 @@
 #include "engine/state.h"
 #include "formats/rwkv_passport.h"
 
-namespace rwkv::llama_cpp {
+namespace rwkv {
 
 /// Tells models apart whose states cannot be exchanged: geometry, names and samples of the weights.
 std::uint64_t model_fingerprint(const GgufFile& file, const RwkvPassport& passport);
 
-/// Wraps `payload` (llama.cpp's sequence state after `position` tokens) for the model with this fingerprint.
+/// Wraps `payload` (what the backend saved after `position` tokens) for the model with this fingerprint.
 State wrap_state(StateBytes payload, std::uint64_t fingerprint, std::int64_t position);
 
 /// The number of bytes that wrap_state expects free at the start of `payload`.
 std::size_t state_header_bytes() noexcept;
 
-/// llama.cpp's part of a state. Throws Error(kInvalidArgument) when the state is of another model or has been damaged.
+/// The backend's part of a state. Throws Error(kInvalidArgument) when the state is of another model or has been
+/// damaged.
 std::span<const std::byte> unwrap_state(const State& state, std::uint64_t fingerprint);
 
-}  // namespace rwkv::llama_cpp
+}  // namespace rwkv

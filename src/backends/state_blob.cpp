@@ -1,4 +1,4 @@
-#include "backends/llama_cpp/state_blob.h"
+#include "backends/state_blob.h"
 
 #include <algorithm>
 #include <cstring>
@@ -7,7 +7,7 @@
 #include "base/checksum.h"
 #include "base/error.h"
 
-namespace rwkv::llama_cpp {
+namespace rwkv {
 namespace {
 
 struct Header {
@@ -76,4 +76,4 @@ std::span<const std::byte> unwrap_state(const State& state, std::uint64_t finger
   return body;
 }
 
-}  // namespace rwkv::llama_cpp
+}  // namespace rwkv
