@@ -16,3 +16,6 @@ endfunction()
 
 file(GLOB reference_sources CONFIGURE_DEPENDS "${reference}/*.c")
 rwkv_test_plugin(reference ${reference_sources})
+rwkv_test_plugin(faulty "${CMAKE_CURRENT_LIST_DIR}/faulty_plugin/faulty.c" ${reference_sources})
+target_compile_definitions(rwkv_backend_faulty PRIVATE rwkv_backend_entry=reference_entry)
+rwkv_test_plugin(no_entry "${CMAKE_CURRENT_LIST_DIR}/faulty_plugin/no_entry.c")

@@ -65,19 +65,6 @@ TEST(Files, PathMayBeAnyUnicode) {
   EXPECT_EQ(backend_for(ModelSource(path)).name(), "llama.cpp");
 }
 
-TEST(Files, LoadedFileIsNotLockedAndMayBeReplaced) {
-  const ScratchFolder folder;
-  const std::string path = (folder.path() / "model.gguf").string();
-  write_file(path, TinyRwkv(smallest(7)).gguf().bytes());
-  const auto model = load_file(path);
-  const auto sequence = model->create_sequence();
-  const Logits expected = feed(*model, *sequence, {1, 2});
-  write_file(path + ".new", "something else");
-  std::filesystem::rename(path + ".new", path);
-  sequence->reset();
-  EXPECT_EQ(feed(*model, *sequence, {1, 2}), expected);
-}
-
 // A single wrong key or list on which llama.cpp would assert, read out of bounds or never return.
 TEST(Files, WhatLlamaCppWouldStumbleOverIsRefusedBefore) {
   using Spoil = void (*)(GgufWriter&);

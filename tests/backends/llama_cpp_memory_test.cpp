@@ -70,40 +70,5 @@ TEST(LlamaCppMemory, TheEstimateOfTheShippedModelIsNearWhatItTakes) {
   for (const int sequences : {1, 16}) expect_good_estimate(test::kModel, sequences);
 }
 
-TEST(LlamaCppMemory, SoIsThatOfLargerModels) {
-  if (!kMeasurable) GTEST_SKIP() << "the sanitizer takes memory too";
-  const ScratchFolder scratch;
-  const auto path = scratch.path() / "model.gguf";
-  for (const int version : {6, 7}) {
-    const test::TinyShape shape{
-        .version = version, .layers = 2, .width = 512, .head_size = 64, .feed_forward = 2048, .vocabulary = 8192};
-    test::write_file(path, test::TinyRwkv(shape).gguf(test::kF16).bytes());
-    expect_good_estimate(path, 16);
-  }
-}
-
-TEST(LlamaCppMemory, MoreSequencesNeedMore) {
-  LoadOptions one;
-  one.max_sequences = 1;
-  LoadOptions many;
-  many.max_sequences = 16;
-  const Backend& backend = backend_by_name("llama.cpp");
-  const auto state = backend.load(ModelSource(test::kModel), one)->info().state_bytes;
-  EXPECT_GE(backend.estimate(ModelSource(test::kModel), many).owned,
-            backend.estimate(ModelSource(test::kModel), one).owned + 15 * state);
-}
-
-TEST(LlamaCppMemory, ABadFileIsRefusedAsByALoad) {
-  const ScratchFolder scratch;
-  const auto path = scratch.path() / "model.gguf";
-  test::write_file(path, test::read_file(test::kModel).substr(0, 1000));
-  try {
-    backend_by_name("llama.cpp").estimate(ModelSource(path), {});
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ErrorCode::kBadFile);
-  }
-}
-
 }  // namespace
 }  // namespace rwkv

@@ -145,6 +145,7 @@ rwkv_backend_code gguf_open(gguf_file* file, const rwkv_backend_source* source, 
   uint64_t* offsets;
   memset(file, 0, sizeof *file);
   file->path = source->path;
+  if (source->is_folder) return fail(error, RWKV_BACKEND_IO, "'%s' is a folder, not a file", source->path);
   if (!gguf_is(source)) return fail(error, RWKV_BACKEND_BAD_FILE, "'%s' is not a GGUF file", source->path);
   r.at = begin + 4;
   r.end = begin + (size_t)source->size;
