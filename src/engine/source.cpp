@@ -1,12 +1,12 @@
 #include "engine/source.h"
 
-#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <system_error>
 #include <utility>
 
 #include "base/error.h"
+#include "base/list_folder.h"
 #include "base/utf8_path.h"
 
 namespace rwkv {
@@ -34,13 +34,9 @@ const std::vector<std::string>& ModelSource::entries() const {
   std::vector<std::string> names;
   if (!file_) {
     std::error_code code;
-    const std::filesystem::directory_iterator end;
-    for (std::filesystem::directory_iterator at(path_from_utf8(path_), code); !code && at != end; at.increment(code)) {
-      names.push_back(utf8_from_path(at->path().filename()));
-    }
+    names = names_in(path_from_utf8(path_), code);
     if (code) throw Error(ErrorCode::kIo, "cannot list the folder '" + path_ + "': " + code.message());
   }
-  std::sort(names.begin(), names.end());
   return entries_.emplace(std::move(names));
 }
 

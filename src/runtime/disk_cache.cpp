@@ -8,6 +8,7 @@
 
 #include "base/checksum.h"
 #include "base/error_of.h"
+#include "base/list_folder.h"
 #include "base/log.h"
 #include "base/utf8_path.h"
 #include "formats/state_file.h"
@@ -63,15 +64,16 @@ Kind kind_of(std::string_view name) {
 std::vector<Found> ours_in(const fs::path& folder) {
   std::vector<Found> found;
   std::error_code error;
-  for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
+  for (std::string& name : names_in(folder, error)) {
     Found file;
-    file.name = utf8_from_path(at->path().filename());
+    file.name = std::move(name);
     const Kind kind = kind_of(file.name);
     if (kind == Kind::kStrange) continue;
     std::error_code gone;
     file.complete = kind == Kind::kState;
-    file.bytes = at->file_size(gone);
-    if (!gone) file.used = at->last_write_time(gone);
+    const fs::path path = folder / path_from_utf8(file.name);
+    file.bytes = fs::file_size(path, gone);
+    if (!gone) file.used = fs::last_write_time(path, gone);
     if (!gone) found.push_back(std::move(file));
   }
   return found;

@@ -8,6 +8,7 @@
 #include "backends/plugin/library.h"
 #include "backends/plugin/plugin_backend.h"
 #include "base/dynamic_library.h"
+#include "base/list_folder.h"
 #include "base/log.h"
 #include "base/utf8_path.h"
 
@@ -38,17 +39,6 @@ class BrokenPlugin final : public Backend {
 std::unique_ptr<Backend> broken(const std::string& name, const Error& error) {
   log::warn(error.what());
   return std::make_unique<BrokenPlugin>(name, error);
-}
-
-std::vector<fs::path> files_in(const std::string& folder) {
-  std::vector<fs::path> files;
-  std::error_code code;
-  const fs::directory_iterator end;
-  for (fs::directory_iterator at(path_from_utf8(folder), code); !code && at != end; at.increment(code)) {
-    files.push_back(at->path());
-  }
-  std::sort(files.begin(), files.end());
-  return files;
 }
 
 std::string environment_folder() {
@@ -82,9 +72,11 @@ std::vector<std::unique_ptr<Backend>> find_plugins(const std::vector<std::string
   std::vector<std::unique_ptr<Backend>> found;
   std::set<std::string> names;
   for (const std::string& folder : folders) {
-    for (const fs::path& file : files_in(folder)) {
-      const std::string path = utf8_from_path(file);
-      const std::string name = plugin::name_in(utf8_from_path(file.filename()));
+    std::error_code ignored;
+    const fs::path where = path_from_utf8(folder);
+    for (const std::string& file : names_in(where, ignored)) {
+      const std::string path = utf8_from_path(where / path_from_utf8(file));
+      const std::string name = plugin::name_in(file);
       if (name.empty() || !names.insert(name).second) continue;
       try {
         if (std::find(taken.begin(), taken.end(), name) != taken.end()) {
