@@ -73,8 +73,10 @@ void Runtime::tell_end(const std::shared_ptr<BridgedModel>& host, const std::sha
   if (run->released && !error) error = Error(ErrorCode::kCancelled, "the model was released");
   const auto tell_whole_puzzle = [&] {
     protocol::SudokuOthelloResponse whole;
-    whole.sudoku_othello_response = run->tells_whole_text ? run->stream.text(0) : run->stream.start_text(0);
-    reply_surely(run->origin, whole);
+    insist_a_while([&] {
+      whole.sudoku_othello_response = run->tells_whole_text ? run->stream.text(0) : run->stream.start_text(0);
+    });
+    reply_surely(run->origin, std::move(whole));
   };
   const bool puzzle = run->kind == BridgedRun::Kind::kPuzzle;
   if (stop) {
@@ -172,20 +174,24 @@ void Runtime::push(BridgedModel& host, BridgedRun& run) {
     for (const PortId port : listeners) {
       if (wants_only_new(port)) only_new.insert(whole.extract(port));
     }
-    // What is taken is told: what takes memory came before. Asked for first: text that belongs to an end was there
-    // before the end was. Who hears of the last end may start the next run at once, so that one waits until the model
-    // is free.
-    const auto end = run.stream.take_end(slot, host.running);
+    // Looked for first: text that belongs to an end was there before the end was. It is taken when nothing takes memory
+    // any more: what is taken has to be told. Who hears of the last end may start the next run at once, so that one
+    // waits until the model is free.
+    const bool has_ended = run.stream.end(slot).has_value();
     if (auto delta = run.stream.take_delta(slot)) {
       const auto tell = [&](const std::set<PortId>& ports) {
         if (ports.empty()) return;
-        push_to(ports, run,
-                protocol::GenerationDelta{host.id(), run.id, index, delta->sequence, delta->text, delta->tokens});
+        protocol::Response told;
+        insist_a_while([&] {
+          told = protocol::GenerationDelta{host.id(), run.id, index, delta->sequence, delta->text, delta->tokens};
+        });
+        push_to(ports, run, told);
       };
       tell(whole);
       delta->leave_out_given();
       tell(only_new);
     }
+    const auto end = has_ended ? run.stream.take_end(slot, host.running) : std::nullopt;
     if (!end) continue;
     protocol::GenerationEnd message;
     message.model_id = host.id();
@@ -203,7 +209,7 @@ void Runtime::push(BridgedModel& host, BridgedRun& run) {
         message.code = to_string(end->error->code());
       });
     }
-    push_to(listeners, run, message);
+    push_to(listeners, run, std::move(message));
   }
 }
 
@@ -228,14 +234,16 @@ void Runtime::tell_puzzle_tokens(BridgedModel& host, BridgedRun& run) {
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const auto& step = steps[i];
     protocol::StreamResponse message;
-    if (run.tells_whole_text) message.stream_response = text.substr(0, step.text_end);
+    insist_a_while([&] {
+      if (run.tells_whole_text) message.stream_response = text.substr(0, step.text_end);
+      message.stream_response_new_text = step.text;
+    });
     message.stream_response_token = *step.token;
-    message.stream_response_new_text = step.text;
     // Measured once a bunch.
     const bool measured = i + 1 == steps.size();
     message.prefill_speed = measured ? speeds.prefill_speed() : -1.0;
     message.decode_speed = measured ? speeds.decode_speed() : -1.0;
-    reply_surely(run.origin, message);
+    reply_surely(run.origin, std::move(message));
   }
 }
 
