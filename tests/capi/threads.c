@@ -81,6 +81,7 @@ static void* evaluate_until_gone(void* argument) {
 }
 
 static atomic_int callbacks;
+static atomic_int releasing; /* set before the release begins: its handle is dead from then on */
 static rwkvmobile_runtime_t runtime_of_callback;
 
 /* May call everything but the releases. */
@@ -89,7 +90,8 @@ static void count_token(const char* full_text, const int token_id, const char* n
   if (atomic_fetch_add(&callbacks, 1) > 0) return;
   CHECK_INT(rwkvmobile_runtime_release_model(runtime_of_callback, 0), RWKV_ERROR_RUNTIME);
   CHECK_INT(rwkvmobile_runtime_release(runtime_of_callback), RWKV_ERROR_RUNTIME);
-  CHECK_INT(rwkvmobile_runtime_is_generating(runtime_of_callback, 0), 1);
+  const int generating = rwkvmobile_runtime_is_generating(runtime_of_callback, 0);
+  if (!atomic_load(&releasing)) CHECK_INT(generating, 1);
   rwkvmobile_runtime_free_response_buffer(rwkvmobile_runtime_get_response_buffer_content(runtime_of_callback, 0));
 }
 
@@ -101,6 +103,7 @@ void threads_release_while_generating(void) {
     open_script(&shared.client, TALKATIVE);
     runtime_of_callback = shared.client.runtime;
     atomic_store(&callbacks, 0);
+    atomic_store(&releasing, 0);
     pthread_create(&poller, NULL, poll_until_gone, &shared);
     pthread_create(&evaluator, NULL, evaluate_until_gone, &shared);
     while (rwkvmobile_runtime_eval_chat_with_history_async(shared.client.runtime, shared.client.model, kMessages, 1,
@@ -108,6 +111,7 @@ void threads_release_while_generating(void) {
       sleep_ms(1);
     }
     while (atomic_load(&callbacks) < round) sleep_ms(1);
+    atomic_store(&releasing, 1);
     if (round % 2) {
       CHECK_INT(rwkvmobile_runtime_release_model(shared.client.runtime, shared.client.model), 0);
       CHECK_INT(rwkvmobile_runtime_release_model(shared.client.runtime, shared.client.model), 264);
