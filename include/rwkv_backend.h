@@ -183,11 +183,11 @@ typedef struct rwkv_backend_model_info {
   size_t batch_size_count;
   int32_t longest_call_ms; /* the longest that evaluate goes without asking `cancelled`, 1 or more */
   /* The state after a text is the same, bit for bit, however the text was cut into evaluations of its sequence alone,
-   * as long as each had at least `stable_piece` tokens and each border is a multiple of `stable_grid`. 1 or more. */
-  int32_t stable_piece;
+   * as long as each had at least `stable_chunk` tokens and each border is a multiple of `stable_grid`. 1 or more. */
+  int32_t stable_chunk;
   int32_t stable_grid;
   /* 1: one token at a time, alone or together with other sequences, gives the same bits as many at once. Then
-   * stable_piece and stable_grid are 1. */
+   * stable_chunk and stable_grid are 1. */
   int32_t decode_equals_prefill;
   int32_t logit_rows;       /* tokens of one evaluate that can have RWKV_BACKEND_OUTPUT_ALL_LOGITS; 0: none */
   int32_t gives_hidden;     /* 1: RWKV_BACKEND_OUTPUT_LAST_HIDDEN may be asked for */

@@ -23,7 +23,7 @@ set(rwkv_slow_runtime
     Cancel.TakesEffectInPrefill
     Cancel.TakesEffectWhileLoading
     CoreShare.WhoWaitsGivesUpWithinMilliseconds
-    PieceSize.AfterLargePiecesSmallOnesDoNotTakeMuchLonger
+    ChunkSize.AfterLargeChunksSmallOnesDoNotTakeMuchLonger
     Together.AWaitingTaskIsCancelledWithoutASequence
     Together.CallsFromSeveralThreadsShareTheSteps
     Together.CancellingOneEndsItAloneAndSoon

@@ -44,13 +44,13 @@ struct ModelInfo {
   int logit_rows = 0;
   /// Output::kLastHidden may be asked for.
   bool gives_hidden = false;
-  /// A token that is stepped changes the state as one that is read among others does, bit for bit, so that the state
-  /// after an answer is that after the same text.
+  /// Decode of one token changes the state as prefill of the same token among others does, bit for bit, so that the
+  /// state after an answer is that after the same text.
   bool decode_equals_prefill = false;
   /// The state after a text is the same, bit for bit, however the text was cut into evaluations of its sequence alone,
-  /// as long as each had at least `stable_piece` tokens and each border is a multiple of `stable_grid`. (Kernels for
+  /// as long as each had at least `stable_chunk` tokens and each border is a multiple of `stable_grid`. (Kernels for
   /// few tokens may add up in another order.) 1 and 1: always the same, together with other sequences too.
-  int stable_piece = 8;
+  int stable_chunk = 8;
   int stable_grid = 8;
 };
 

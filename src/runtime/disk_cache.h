@@ -15,7 +15,7 @@
 
 #include "base/token.h"
 #include "engine/model.h"
-#include "runtime/reading.h"
+#include "runtime/chunks.h"
 
 namespace rwkv {
 

@@ -26,7 +26,7 @@ class GenerationJob final : public SequenceTask {
   bool is_measured() const override { return true; }
   bool uses_cache() const override { return generation_.options().use_cache; }
 
-  void read(std::size_t tokens) noexcept override {
+  void prefilled(std::size_t tokens) noexcept override {
     group_->done_ += tokens;
     call([&] {
       if (group_->callbacks_.on_prefill) group_->callbacks_.on_prefill(group_->done_, group_->total_);
@@ -48,8 +48,8 @@ class GenerationJob final : public SequenceTask {
       result.error = error;
     }
     result.cached_tokens = static_cast<int>(report.cached_tokens);
-    result.prefill_seconds = report.read_seconds;
-    result.decode_seconds = report.write_seconds;
+    result.prefill_seconds = report.prefill_seconds;
+    result.decode_seconds = report.decode_seconds;
     if (--group_->running_ > 0) return;
     call([&] { group_->on_end_(std::move(group_->results_)); });
   }

@@ -13,8 +13,8 @@
 #include "formats/state_file.h"
 #include "runtime/first_tokens.h"
 #include "runtime/generation.h"
+#include "runtime/prefill_tasks.h"
 #include "runtime/prompt_builder.h"
-#include "runtime/reading_tasks.h"
 #include "runtime/scheduler.h"
 #include "runtime/speed_meter.h"
 #include "runtime/state_cache.h"
@@ -117,7 +117,7 @@ class LanguageModel {
   const MemoryNeed& memory_need() const noexcept { return need_; }
 
   /// How many tasks run and wait at the moment.
-  Scheduler::Load load() const { return scheduler_.load(); }
+  Scheduler::Activity activity() const { return scheduler_.activity(); }
   /// Returns when nothing runs and waits and the states for the next turns are made.
   void wait_until_settled() { scheduler_.wait_until_settled(); }
 

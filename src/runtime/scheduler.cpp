@@ -48,11 +48,11 @@ void Scheduler::submit(std::vector<std::shared_ptr<SequenceTask>> tasks) {
   changed_.notify_all();
 }
 
-Scheduler::Load Scheduler::load() const {
+Scheduler::Activity Scheduler::activity() const {
   const std::lock_guard lock(mutex_);
-  Load load = load_;
-  load.waiting += inbox_.size();
-  return load;
+  Activity activity = activity_;
+  activity.waiting += inbox_.size();
+  return activity;
 }
 
 void Scheduler::wait_until_settled() {
@@ -63,7 +63,7 @@ void Scheduler::wait_until_settled() {
 std::size_t Scheduler::most_sequences() const noexcept { return static_cast<std::size_t>(info_.batch_sizes.back()); }
 
 StableCut Scheduler::cut(std::span<const std::size_t> borders) const noexcept {
-  return {static_cast<std::size_t>(info_.stable_piece), static_cast<std::size_t>(info_.stable_grid), borders};
+  return {static_cast<std::size_t>(info_.stable_chunk), static_cast<std::size_t>(info_.stable_grid), borders};
 }
 
 bool Scheduler::anybody() const {
@@ -81,7 +81,7 @@ void Scheduler::run() noexcept {
       if (!loaded_.model && anybody()) wake();
       if (!loaded_.model) return sequels_.clear();
       admit_waiting();
-      const bool has_read = read_pieces();
+      const bool has_read = prefill_chunks();
       const bool has_stepped = step();
       if (!has_read && !has_stepped && !anybody()) read_sequel();
     });
@@ -101,10 +101,10 @@ bool Scheduler::take_new() {
   }
   if (std::exchange(sleep_wanted_, false)) changed_.notify_all();
   const auto has_work = [&] { return stopped_ || sleep_wanted_ || !inbox_.empty() || somebody || !sequels_.empty(); };
-  load_ = {};
-  for (const Slot& slot : slots_) load_.running += slot.task ? 1u : 0u;
-  load_.waiting = waiting_.size();
-  load_.sequels = sequels_.size();
+  activity_ = {};
+  for (const Slot& slot : slots_) activity_.running += slot.task ? 1u : 0u;
+  activity_.waiting = waiting_.size();
+  activity_.sequels = sequels_.size();
   if (!has_work()) {
     settled_ = true;
     cores_.rest();
@@ -306,7 +306,7 @@ void Scheduler::after_step(std::size_t index, std::span<const float> logits) {
     } else {
       slot.writing = true;
       slot.first = Clock::now();
-      slot.report.read_seconds = seconds_between(slot.begun, slot.first);
+      slot.report.prefill_seconds = seconds_between(slot.begun, slot.first);
       progress(slot, 1);
     }
     token = slot.task->next(logits);
@@ -321,7 +321,7 @@ void Scheduler::after_step(std::size_t index, std::span<const float> logits) {
 void Scheduler::retire(std::size_t index, const std::optional<Error>& error) {
   Slot slot = std::exchange(slots_[index], {});
   slot.report.error = error;
-  if (slot.writing) slot.report.write_seconds = seconds_between(slot.first, Clock::now());
+  if (slot.writing) slot.report.decode_seconds = seconds_between(slot.first, Clock::now());
   static_cast<void>(error_of([&] {
     // Not where steps compute otherwise than reading does, nor what an evaluation that failed has left.
     if (!slot.writing || !info_.decode_equals_prefill || !slot.task->uses_cache()) return;

@@ -17,10 +17,10 @@
 
 #include "base/cancel.h"
 #include "engine/model.h"
+#include "runtime/chunks.h"
 #include "runtime/core_share.h"
 #include "runtime/media.h"
 #include "runtime/memory_budget.h"
-#include "runtime/reading.h"
 #include "runtime/speed_meter.h"
 #include "runtime/state_cache.h"
 
@@ -36,7 +36,7 @@ class SequenceTask {
   virtual const Tokens& text() const = 0;
   /// What the media tokens of text() stand for (media.h). Does not change.
   virtual std::span<const MediaPlace> media() const { return {}; }
-  /// Looked at before every piece of work. The task then ends with Error(kCancelled).
+  /// Looked at before every chunk of work. The task then ends with Error(kCancelled).
   virtual const CancelToken& cancel() const = 0;
   /// Places in text() (numbers of tokens, ascending) whose states are worth remembering: ends of turns.
   virtual std::span<const std::size_t> turn_ends() const { return {}; }
@@ -57,15 +57,15 @@ class SequenceTask {
   virtual void scored(std::span<const float> logits) { static_cast<void>(logits); }
 
   /// `tokens` more of the text are read or found in the cache.
-  virtual void read(std::size_t tokens) noexcept { static_cast<void>(tokens); }
+  virtual void prefilled(std::size_t tokens) noexcept { static_cast<void>(tokens); }
   /// Chooses what follows, from the logits after the text and all that was chosen so far. Nothing ends the task.
   virtual std::optional<TokenId> next(std::span<const float> logits) = 0;
 
   /// How a task went.
   struct Report {
     std::size_t cached_tokens = 0;  // of the text, that did not have to be read
-    double read_seconds = 0;        // from its first piece of work to the first call of next()
-    double write_seconds = 0;       // from then on
+    double prefill_seconds = 0;     // from its first chunk of work to the first call of next()
+    double decode_seconds = 0;      // from then on
     State state;                    // with continues() false: the one after the text
     std::optional<Error> error;     // kCancelled, or what went wrong
   };
@@ -85,10 +85,10 @@ struct LoadedModel {
 
 /// One a model. Tasks submitted from any thread join the running batch as soon as a sequence is free, in the order in
 /// which they came, and leave it when they end; the others do not notice. While some write, a long text is read in
-/// pieces between their steps, so short that a writer waits no longer than about 100 ms. Tasks whose texts begin alike
+/// chunks between their steps, so short that a writer waits no longer than about 100 ms. Tasks whose texts begin alike
 /// read the common beginning once.
 ///
-/// Texts are cut so that their states are the same, bit for bit, as of a text read at once (ModelInfo::stable_piece),
+/// Texts are cut so that their states are the same, bit for bit, as of a text read at once (ModelInfo::stable_chunk),
 /// and only such states are remembered: an answer is the same with the cache and without.
 class Scheduler {
  public:
@@ -105,17 +105,17 @@ class Scheduler {
   /// Tasks of one call are admitted in this order.
   void submit(std::vector<std::shared_ptr<SequenceTask>> tasks);
 
-  struct Load {
+  struct Activity {
     std::size_t running = 0;  // tasks that have a sequence
     std::size_t waiting = 0;  // tasks that have none yet
     std::size_t sequels = 0;  // texts to read when there is nothing else to do
   };
-  Load load() const;
+  Activity activity() const;
 
   /// Returns when no task is there and all sequels are read. Not on its own thread.
   void wait_until_settled();
 
-  /// Calls `function` with the model, null while it is asleep, when it is not evaluating: after one step or piece of
+  /// Calls `function` with the model, null while it is asleep, when it is not evaluating: after one step or chunk of
   /// reading at most.
   template <class Function>
   void between_steps(const Function& function) {
@@ -144,10 +144,11 @@ class Scheduler {
     std::shared_ptr<SequenceTask> task;
     std::size_t origin = 0;            // position of the task's start()
     std::size_t done = 0;              // tokens of the text that the sequence holds
-    std::size_t body = 0;              // tokens of the text that are read in pieces; the last one is stepped
+    std::size_t body = 0;              // tokens of the text that are read in chunks; the last one is stepped
     std::vector<std::size_t> borders;  // of media in the text
-    std::vector<std::size_t> places;   // in the body, after which the state is to be remembered or shared; ascending
-    std::size_t credit = 0;            // tokens that a sequel would have read by now
+    std::vector<std::size_t>
+        checkpoints;         // in the body, after which the state is to be remembered or shared; ascending
+    std::size_t credit = 0;  // tokens that a sequel would have read by now
     const SequenceTask* leader = nullptr;  // reads what this one begins with too,
     std::size_t join_at = 0;               // up to here
     Tokens written;                        // chosen and absorbed
@@ -196,13 +197,13 @@ class Scheduler {
   // scheduler_reading.cpp
   void start_reading(Slot& slot, Sequence& sequence);
   void adopt_sequel(Slot& slot);
-  ReadSoFar read_so_far(const Slot& slot) const noexcept;
+  PrefillSoFar prefill_so_far(const Slot& slot) const noexcept;
   void find_leader(std::size_t index);
   void free_followers(const SequenceTask& leader);
-  bool read_pieces();
-  bool read_piece(std::size_t index, double seconds);
+  bool prefill_chunks();
+  bool prefill_chunk(std::size_t index, double seconds);
   std::size_t next_size(const Slot& slot, std::size_t wanted) const;
-  void give_scores(Slot& slot, const EvalItem& piece) const;
+  void give_scores(Slot& slot, const EvalItem& chunk) const;
   void reached(std::size_t index);
   void read_sequel();
   void keep_sequel(SequenceTask& task, std::uint64_t clears);
@@ -224,7 +225,7 @@ class Scheduler {
   bool stopped_ = false;
   bool settled_ = true;
   bool sleep_wanted_ = false;
-  Load load_;
+  Activity activity_;
 
   std::mutex model_mutex_;  // held while the model is used
   LoadedModel loaded_;      // changed by the thread alone, and with the lock; without model: asleep
@@ -236,7 +237,7 @@ class Scheduler {
   std::vector<Slot> slots_;                           // [i]: who has sequences_[i]
   std::deque<std::shared_ptr<SequenceTask>> waiting_;
   std::deque<Sequel> sequels_;
-  PieceSize pieces_;
+  ChunkSize chunk_size_;
   double step_seconds_ = 0;
   double waited_ = 0;            // seconds, before the last evaluation, for cores
   std::size_t next_reader_ = 0;  // readers take turns

@@ -1,4 +1,4 @@
-// How the scheduler reads texts: in pieces, from where an earlier text ended, once for all who begin alike.
+// How the scheduler reads texts: in chunks, from where an earlier text ended, once for all who begin alike.
 #include <algorithm>
 #include <utility>
 
@@ -13,10 +13,10 @@ using Clock = std::chrono::steady_clock;
 // Reading between two steps of those who write takes as long as a step, within these bounds (seconds).
 constexpr double kShortestTurn = 0.04;
 constexpr double kLongestTurn = 0.08;
-// A text with nobody beside it is read in pieces as large as are still worth something.
-constexpr double kLonePiece = 0.25;
-constexpr std::size_t kSmallestLonePiece = 32;
-constexpr std::size_t kLargestPiece = 512;
+// A text with nobody beside it is read in chunks as large as are still worth something.
+constexpr double kLoneChunk = 0.25;
+constexpr std::size_t kSmallestLoneChunk = 32;
+constexpr std::size_t kLargestChunk = 512;
 // Beginnings shorter than this are not worth waiting for.
 constexpr std::size_t kSharedTokens = 16;
 constexpr std::size_t kMostSequels = 64;
@@ -37,9 +37,9 @@ EvalItem item_of(std::span<const TokenId> text, std::span<const MediaPlace> medi
   return {.tokens = text.subspan(begin, count)};
 }
 
-void insert_place(std::vector<std::size_t>& places, std::size_t place) {
-  const auto at = std::lower_bound(places.begin(), places.end(), place);
-  if (at == places.end() || *at != place) places.insert(at, place);
+void insert_checkpoint(std::vector<std::size_t>& checkpoints, std::size_t place) {
+  const auto at = std::lower_bound(checkpoints.begin(), checkpoints.end(), place);
+  if (at == checkpoints.end() || *at != place) checkpoints.insert(at, place);
 }
 
 }  // namespace
@@ -81,7 +81,7 @@ bool Scheduler::has_something_else_first() const {
 }
 
 void Scheduler::progress(Slot& slot, std::size_t tokens) {
-  slot.task->read(tokens);
+  slot.task->prefilled(tokens);
   if (!slot.task->is_measured()) return;
   measured_done_ += tokens;
   speeds_.set_progress(measured_done_, measured_expected_);
@@ -97,7 +97,7 @@ void Scheduler::start_reading(Slot& slot, Sequence& sequence) {
   }
   sequence.restore(known);
   slot.done = static_cast<std::size_t>(known.position());
-  slot.places = places_to_remember(slot.done, slot.body, slot.task->turn_ends(), cut(slot));
+  slot.checkpoints = choose_checkpoints(slot.done, slot.body, slot.task->turn_ends(), cut(slot));
   if (slot.task->uses_cache()) adopt_sequel(slot);
   slot.report.cached_tokens = std::max(slot.done, slot.credit);
   if (slot.done > 0) progress(slot, slot.done);
@@ -107,7 +107,7 @@ void Scheduler::start_reading(Slot& slot, Sequence& sequence) {
 // as known, so that a turn costs its own tokens however soon it comes.
 void Scheduler::adopt_sequel(Slot& slot) {
   const std::span<const TokenId> body = std::span(slot.task->text()).first(slot.body);
-  const std::size_t piece = cut(slot).piece;
+  const std::size_t chunk = cut(slot).chunk;
   for (auto it = sequels_.begin(); it != sequels_.end();) {
     const std::size_t size = it->text.size();
     if (size > body.size() || !std::equal(it->text.begin(), it->text.end(), body.begin())) {
@@ -115,19 +115,19 @@ void Scheduler::adopt_sequel(Slot& slot) {
       continue;
     }
     const bool is_near = size > slot.done && size - slot.done <= it->unread;
-    if (is_near && size - slot.done >= piece && can_begin_at(size, body.size(), cut(slot))) {
+    if (is_near && size - slot.done >= chunk && can_begin_at(size, body.size(), cut(slot))) {
       slot.credit = std::max(slot.credit, size);
-      std::erase_if(slot.places, [&](std::size_t place) {
-        return place != size && (place > size ? place - size : size - place) < piece;
+      std::erase_if(slot.checkpoints, [&](std::size_t place) {
+        return place != size && (place > size ? place - size : size - place) < chunk;
       });
-      if (size < slot.body) insert_place(slot.places, size);
+      if (size < slot.body) insert_checkpoint(slot.checkpoints, size);
     }
     it = sequels_.erase(it);
   }
 }
 
-ReadSoFar Scheduler::read_so_far(const Slot& slot) const noexcept {
-  return {slot.done, slot.body, slot.places, cut(slot)};
+PrefillSoFar Scheduler::prefill_so_far(const Slot& slot) const noexcept {
+  return {slot.done, slot.body, slot.checkpoints, cut(slot)};
 }
 
 // Looks for somebody who is reading what this one begins with, to take over the state from him.
@@ -148,7 +148,7 @@ void Scheduler::find_leader(std::size_t index) {
     if (&other == &slot || !other.reads() || other.task->uses_cache() != slot.task->uses_cache()) continue;
     // Nobody else's logits are its own.
     const std::size_t alike = std::min(common_prefix(other.task->text(), slot.task->text()), slot.task->scores_from());
-    const std::size_t shared = choose_join(alike, read_so_far(slot), read_so_far(other));
+    const std::size_t shared = choose_join(alike, prefill_so_far(slot), prefill_so_far(other));
     if (shared <= best || follows_this(other)) continue;
     best = shared;
     leader = &other;
@@ -156,7 +156,7 @@ void Scheduler::find_leader(std::size_t index) {
   if (leader == nullptr) return;
   slot.leader = leader->task.get();
   slot.join_at = best;
-  if (best < leader->body) insert_place(leader->places, best);
+  if (best < leader->body) insert_checkpoint(leader->checkpoints, best);
 }
 
 void Scheduler::free_followers(const SequenceTask& leader) {
@@ -170,7 +170,7 @@ void Scheduler::free_followers(const SequenceTask& leader) {
 }
 
 // Lets readers read for a while, each in his turn. False: there is nobody.
-bool Scheduler::read_pieces() {
+bool Scheduler::prefill_chunks() {
   const auto tasks = std::count_if(slots_.begin(), slots_.end(), [](const Slot& slot) { return slot.task; });
   // Another model that wants the cores waits no longer than a neighbour on this one.
   const bool alone = tasks == 1 && waiting_.empty() && !cores_.is_crowded();
@@ -187,58 +187,58 @@ bool Scheduler::read_pieces() {
     const std::size_t index = next_reader_++ % slots_.size();
     const double left = turn - seconds_since(start);
     if (any && left < turn / 4) return true;
-    const bool go_on = read_piece(index, alone ? kLonePiece : left) && !alone;
+    const bool go_on = prefill_chunk(index, alone ? kLoneChunk : left) && !alone;
     any = true;
     if (!go_on) return true;
   }
 }
 
 // Reads about as much as the time allows. False: the task has ended, or something else goes first.
-bool Scheduler::read_piece(std::size_t index, double seconds) {
+bool Scheduler::prefill_chunk(std::size_t index, double seconds) {
   Slot& slot = slots_[index];
-  std::size_t wanted = std::min(pieces_.tokens_in(seconds), kLargestPiece);
-  if (seconds >= kLonePiece) wanted = std::max(wanted, pieces_.is_known() ? kSmallestLonePiece : kLargestPiece / 2);
+  std::size_t wanted = std::min(chunk_size_.tokens_in(seconds), kLargestChunk);
+  if (seconds >= kLoneChunk) wanted = std::max(wanted, chunk_size_.is_known() ? kSmallestLoneChunk : kLargestChunk / 2);
   bool has_read = false;
   const auto error = error_of([&] {
     const std::size_t size = next_size(slot, wanted);
-    EvalItem piece = item_of(slot.task->text(), slot.task->media(), slot.done, size);
-    piece.sequence = sequences_[index].get();
-    piece.wants = slot.done < slot.task->scores_from() ? Output::kNone
+    EvalItem chunk = item_of(slot.task->text(), slot.task->media(), slot.done, size);
+    chunk.sequence = sequences_[index].get();
+    chunk.wants = slot.done < slot.task->scores_from() ? Output::kNone
                   : size > 1                           ? Output::kAllLogits
                                                        : Output::kLastLogits;
     const Clock::time_point start = Clock::now();
-    has_read = evaluate(std::span(&piece, 1), slot.task->cancel());
+    has_read = evaluate(std::span(&chunk, 1), slot.task->cancel());
     if (!has_read) return;
     const double took = seconds_since(start);
-    if (piece.wants == Output::kNone) pieces_.measured(size, took - waited_);
+    if (chunk.wants == Output::kNone) chunk_size_.measured(size, took - waited_);
     if (slot.task->is_measured()) speeds_.add_prefill(size, took);
     slot.done += size;
     progress(slot, size);
-    give_scores(slot, piece);
-    if (slot.done == slot.body || (!slot.places.empty() && slot.done == slot.places.front())) reached(index);
+    give_scores(slot, chunk);
+    if (slot.done == slot.body || (!slot.checkpoints.empty() && slot.done == slot.checkpoints.front())) reached(index);
   });
   if (error) retire(index, error);
   return has_read && !error && slots_[index].task != nullptr;
 }
 
-// About `wanted` tokens, up to the next place. What is wanted with logits begins with a piece of its own.
+// About `wanted` tokens, up to the next place. What is wanted with logits begins with a chunk of its own.
 std::size_t Scheduler::next_size(const Slot& slot, std::size_t wanted) const {
-  const std::size_t stop = slot.places.empty() ? slot.body : slot.places.front();
+  const std::size_t stop = slot.checkpoints.empty() ? slot.body : slot.checkpoints.front();
   if (const std::size_t scored = slot.task->scores_from(); slot.done < scored) {
-    return piece_of(slot.done, std::min(stop, scored), wanted, cut(slot));
+    return chunk_of(slot.done, std::min(stop, scored), wanted, cut(slot));
   }
   return std::min({stop - slot.done, static_cast<std::size_t>(std::max(info_.logit_rows, 1)), wanted});
 }
 
-void Scheduler::give_scores(Slot& slot, const EvalItem& piece) const {
+void Scheduler::give_scores(Slot& slot, const EvalItem& chunk) const {
   const auto row = static_cast<std::size_t>(info_.vocabulary);
-  for (std::size_t at = 0; at < piece.output.size(); at += row) slot.task->scored(piece.output.subspan(at, row));
+  for (std::size_t at = 0; at < chunk.output.size(); at += row) slot.task->scored(chunk.output.subspan(at, row));
 }
 
-// A place to remember, or the end of what is read in pieces.
+// A place to remember, or the end of what is read in chunks.
 void Scheduler::reached(std::size_t index) {
   Slot& slot = slots_[index];
-  if (!slot.places.empty()) slot.places.erase(slot.places.begin());
+  if (!slot.checkpoints.empty()) slot.checkpoints.erase(slot.checkpoints.begin());
   State state;
   const auto joins = [&](const Slot& other) {
     return other.task && other.leader == slot.task.get() && other.join_at == slot.done;
@@ -248,8 +248,8 @@ void Scheduler::reached(std::size_t index) {
       std::any_of(slots_.begin(), slots_.end(), joins)) {
     state = sequences_[index]->save();
   }
-  // After an initial state the first piece may be too small to be stable.
-  if (slot.task->uses_cache() && slot.done >= slot.origin + (slot.origin > 0 ? cut(slot).piece : 0)) {
+  // After an initial state the first chunk may be too small to be stable.
+  if (slot.task->uses_cache() && slot.done >= slot.origin + (slot.origin > 0 ? cut(slot).chunk : 0)) {
     cache_.insert(std::span(slot.task->text()).first(slot.done), state);
   }
   for (std::size_t i = 0; i < slots_.size(); ++i) {
@@ -260,7 +260,7 @@ void Scheduler::reached(std::size_t index) {
     const std::size_t jump = slot.done - other.done;
     other.done = slot.done;
     other.report.cached_tokens = std::max(other.report.cached_tokens, other.done);
-    other.places = places_to_remember(other.done, other.body, other.task->turn_ends(), cut(other));
+    other.checkpoints = choose_checkpoints(other.done, other.body, other.task->turn_ends(), cut(other));
     progress(other, jump);
     free_followers(*other.task);  // it has passed over where they were to join
     if (other.reads() || other.task->continues()) continue;
@@ -278,7 +278,7 @@ void Scheduler::keep_sequel(SequenceTask& task, std::uint64_t clears) {
     Tokens text = task.sequel();
     std::vector<MediaPlace> media(task.media().begin(), task.media().end());
     const std::vector<std::size_t> borders = media_borders(media);
-    text.resize(stable_place_before(text.size(), cut(borders)));
+    text.resize(stable_position_before(text.size(), cut(borders)));
     const StateCache::Stats cache = cache_.stats();
     if (text.empty() || cache.limit_bytes < info_.state_bytes || cache.clears != clears) return;
     const auto origin = static_cast<std::size_t>(task.start().position());
@@ -313,13 +313,13 @@ void Scheduler::read_sequel() {
     Sequence& reader = sequence(0);
     reader.restore(known);
     while (done < text.size()) {
-      const std::size_t size = piece_of(done, text.size(), pieces_.tokens_in(kShortestTurn), cut(borders));
-      EvalItem piece = item_of(text, sequel.media, done, size);
-      piece.sequence = &reader;
-      piece.wants = Output::kNone;
+      const std::size_t size = chunk_of(done, text.size(), chunk_size_.tokens_in(kShortestTurn), cut(borders));
+      EvalItem chunk = item_of(text, sequel.media, done, size);
+      chunk.sequence = &reader;
+      chunk.wants = Output::kNone;
       const Clock::time_point start = Clock::now();
-      if (!evaluate(std::span(&piece, 1), CancelToken())) break;
-      pieces_.measured(size, seconds_since(start) - waited_);
+      if (!evaluate(std::span(&chunk, 1), CancelToken())) break;
+      chunk_size_.measured(size, seconds_since(start) - waited_);
       done += size;
       if (done < text.size() && has_news()) break;
     }

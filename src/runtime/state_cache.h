@@ -12,8 +12,8 @@
 
 #include "base/token.h"
 #include "engine/state.h"
+#include "runtime/chunks.h"
 #include "runtime/disk_cache.h"
-#include "runtime/reading.h"
 
 namespace rwkv {
 
@@ -38,7 +38,7 @@ class StateCache {
   ~StateCache();
 
   /// The state of the longest stored prefix of `tokens`; its position() is the prefix's length. The zero state if none.
-  /// Only prefixes are looked at with which can_begin_at() (reading.h) agrees.
+  /// Only prefixes are looked at with which can_begin_at() (chunks.h) agrees.
   State longest_prefix(std::span<const TokenId> tokens, StableCut cut = {});
 
   /// The length of that prefix among those in memory; counts in no figure.

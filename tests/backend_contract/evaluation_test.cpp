@@ -1,4 +1,4 @@
-// What an evaluation takes and gives: tokens or embeddings, alone or together, in pieces, and what is refused.
+// What an evaluation takes and gives: tokens or embeddings, alone or together, in chunks, and what is refused.
 #include <limits>
 
 #include "backend_contract/subject.h"
@@ -9,7 +9,7 @@ namespace {
 class Evaluation : public Contract {
  protected:
   // The whole contract of equal bits holds for those that say so.
-  static bool is_exact(const Model& model) { return model.info().stable_piece == 1 && model.info().stable_grid == 1; }
+  static bool is_exact(const Model& model) { return model.info().stable_chunk == 1 && model.info().stable_grid == 1; }
 
   static State read(Model& model, const Tokens& tokens, const std::vector<std::size_t>& cuts) {
     const auto sequence = model.create_sequence();
@@ -30,33 +30,33 @@ TEST_P(Evaluation, PromptInPiecesOfAnyLengthGivesWhatTheWholeGives) {
   const Tokens tokens = random_tokens(600, model->info().vocabulary, 2);
   const auto sequence = model->create_sequence();
   const Logits whole = feed(*model, *sequence, tokens);
-  for (const std::size_t piece : {512u, 511u, 64u, 17u}) {
+  for (const std::size_t chunk : {512u, 511u, 64u, 17u}) {
     sequence->reset();
     Logits last;
-    for (std::size_t at = 0; at < tokens.size(); at += piece) {
+    for (std::size_t at = 0; at < tokens.size(); at += chunk) {
       last = feed(*model, *sequence,
                   Tokens(tokens.begin() + static_cast<std::ptrdiff_t>(at),
-                         tokens.begin() + static_cast<std::ptrdiff_t>(std::min(at + piece, tokens.size()))));
+                         tokens.begin() + static_cast<std::ptrdiff_t>(std::min(at + chunk, tokens.size()))));
     }
-    EXPECT_LE(distance(last, whole), traits().order_tolerance) << piece;
+    EXPECT_LE(distance(last, whole), traits().order_tolerance) << chunk;
   }
 }
 
-// The cut rule: see ModelInfo::stable_piece. The cache relies on it.
+// The cut rule: see ModelInfo::stable_chunk. The cache relies on it.
 TEST_P(Evaluation, CutAtStablePlacesATextLeadsToTheSameStateBitForBit) {
   const auto model = load();
-  const auto piece = static_cast<std::size_t>(model->info().stable_piece);
+  const auto chunk = static_cast<std::size_t>(model->info().stable_chunk);
   const auto grid = static_cast<std::size_t>(model->info().stable_grid);
   const Tokens tokens = random_tokens(599, model->info().vocabulary, 5);
   const State whole = read(*model, tokens, {tokens.size()});
   std::mt19937 random(7);
   for (int round = 0; round < 4; ++round) {
     std::vector<std::size_t> cuts;
-    const std::size_t longest = round < 1 ? 2 * piece : 200;
+    const std::size_t longest = round < 1 ? 2 * chunk : 200;
     for (std::size_t at = 0;;) {
-      at += piece + random() % (longest - piece + 1);
+      at += chunk + random() % (longest - chunk + 1);
       at = (at + grid - 1) / grid * grid;
-      if (at + piece > tokens.size()) break;
+      if (at + chunk > tokens.size()) break;
       cuts.push_back(at);
     }
     cuts.push_back(tokens.size());

@@ -166,7 +166,7 @@ TEST_F(FaultyPlugin, WhatCannotBeIsReportedAndNotUsed) {
   broken("info:descending", "do not ascend");
   broken("info:device", "no device of it");
   broken("info:state", "not the numbers");
-  broken("info:stable", "stable piece is 0");
+  broken("info:stable", "stable chunk is 0");
   expect_error(ErrorCode::kUnsupported, "no sequence and no error",
                [&] { open("no_sequence")->load(source_, {})->create_sequence(); });
   expect_error(ErrorCode::kBadFile, "does not say why", [&] { open("no_reason")->load(source_, {}); });

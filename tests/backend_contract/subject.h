@@ -14,7 +14,7 @@
 namespace rwkv::test {
 
 /// What a backend is excused from. Each is said here and nowhere else; what ModelInfo says (embeddings, all logits,
-/// hidden states, stable pieces, decode as prefill) is a trait as well, which the tests read from there.
+/// hidden states, stable chunks, decode as prefill) is a trait as well, which the tests read from there.
 struct Traits {
   /// Its numbers are those of RWKV's equations, within `tolerance` of the largest logit; 0: it computes nothing.
   double tolerance = 0;

@@ -25,18 +25,18 @@ State read(Model& model, const Tokens& tokens, const std::vector<std::size_t>& c
 bool equal(const State& a, const State& b) { return a.to_host() == b.to_host(); }
 
 void expect_stable(Model& model, const std::string& what) {
-  const auto piece = static_cast<std::size_t>(model.info().stable_piece);
+  const auto chunk = static_cast<std::size_t>(model.info().stable_chunk);
   const auto grid = static_cast<std::size_t>(model.info().stable_grid);
   const Tokens tokens = random_tokens(599, model.info().vocabulary, 5);
   const State whole = read(model, tokens, {tokens.size()});
   std::mt19937 random(7);
   for (int round = 0; round < 4; ++round) {
     std::vector<std::size_t> cuts;
-    const std::size_t longest = round < 1 ? 2 * piece : 200;
+    const std::size_t longest = round < 1 ? 2 * chunk : 200;
     for (std::size_t at = 0;;) {
-      at += piece + random() % (longest - piece + 1);
+      at += chunk + random() % (longest - chunk + 1);
       at = (at + grid - 1) / grid * grid;
-      if (at + piece > tokens.size()) break;
+      if (at + chunk > tokens.size()) break;
       cuts.push_back(at);
     }
     cuts.push_back(tokens.size());

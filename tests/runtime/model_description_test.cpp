@@ -48,7 +48,7 @@ void expect_like_loaded(const ModelRequest& request) {
   EXPECT_EQ(said.info.state_bytes, loaded.state_bytes);
   EXPECT_EQ(said.info.batch_sizes, loaded.batch_sizes);
   EXPECT_EQ(said.info.threads, loaded.threads);
-  EXPECT_EQ(said.info.stable_piece, loaded.stable_piece);
+  EXPECT_EQ(said.info.stable_chunk, loaded.stable_chunk);
   EXPECT_EQ(said.info.stable_grid, loaded.stable_grid);
   const Vocabulary& tokens = model->tokenizer().vocabulary();
   ASSERT_EQ(said.vocabulary.size(), tokens.size());

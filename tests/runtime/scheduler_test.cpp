@@ -79,10 +79,10 @@ TEST_F(Together, MoreThanThereAreSequencesWaitAndAreAllAnswered) {
   const auto model = load(R"("decode_us": 200, "replies": [{"say": "an answer"}])", 3);
   std::vector<std::future<GenerationResult>> results;
   for (int i = 0; i < 40; ++i) results.push_back(start(*model, ask(*model, "question " + std::to_string(i))));
-  EXPECT_LE(model->load().running, 3u);
+  EXPECT_LE(model->activity().running, 3u);
   for (auto& result : results) EXPECT_EQ(result.get().text, "an answer");
   model->wait_until_settled();
-  EXPECT_EQ(model->load().running + model->load().waiting, 0u);
+  EXPECT_EQ(model->activity().running + model->activity().waiting, 0u);
 }
 
 TEST_F(Together, OneThatEndsMakesRoomAtOnce) {

@@ -100,7 +100,7 @@ TEST_F(Asleep, TokenizerSettingsAndPinnedStatesStay) {
 TEST_F(Asleep, WhoRunsIsNotDisturbed) {
   const auto model = load_script(R"("decode_us": 5000, "replies": [{"say": ")" + std::string(60, 'x') + "\"}]");
   auto running = std::async(std::launch::async, [&] { return ask(*model, {"go"}); });
-  while (model->load().running == 0) std::this_thread::sleep_for(milliseconds(1));
+  while (model->activity().running == 0) std::this_thread::sleep_for(milliseconds(1));
   EXPECT_FALSE(model->sleep());
   EXPECT_EQ(running.get().text, std::string(60, 'x'));
 }
@@ -191,7 +191,7 @@ TEST_F(Asleep, AnotherModelInItsPlaceIsRefused) {
   const GenerationResult result = ask(*model, {"go"});
   ASSERT_EQ(result.reason, EndReason::kError);
   EXPECT_EQ(result.error->code(), ErrorCode::kBadFile);
-  EXPECT_EQ(model->load().waiting, 0u);
+  EXPECT_EQ(model->activity().waiting, 0u);
 }
 
 TEST_F(Asleep, ThreadsThatAreSetMeanwhileHold) {

@@ -34,7 +34,7 @@ void describe_cuts(const GgufFile& file, ModelInfo& info) {
   const auto& tensors = file.tensors();
   const bool all_plain =
       std::all_of(tensors.begin(), tensors.end(), [&](const GgufTensor& tensor) { return is_plain(tensor.type); });
-  info.stable_piece = all_plain ? 2 : 4;
+  info.stable_chunk = all_plain ? 2 : 4;
   info.stable_grid = all_plain ? 1 : 4;
 #else
   static_cast<void>(file);  // kernels differ more from each other: the cautious values of ModelInfo
@@ -310,16 +310,16 @@ void LlamaCppModel::keep_outputs(std::span<EvalItem> items) {
 // How many more tokens of an item go into a call that has room for so many.
 std::size_t LlamaCppModel::tokens_to_take(const EvalItem& item, std::size_t handed, std::size_t room) const {
   const std::size_t left = length_of(item, info_.width) - handed;
-  const auto piece = static_cast<std::size_t>(info_.stable_piece);
+  const auto chunk = static_cast<std::size_t>(info_.stable_chunk);
   const auto grid = static_cast<std::size_t>(info_.stable_grid);
   std::size_t taken = std::min(left, room);
   // A call that gives hidden states gives those of all its rows, and logits too: the last one has few of them.
   if (item.wants == Output::kLastHidden && left > static_cast<std::size_t>(info_.logit_rows)) {
-    taken = std::min(taken, left - piece);
+    taken = std::min(taken, left - chunk);
   }
   if (order_.size() > 1 || taken == left) return taken;
-  // What remains for the next call is no fewer than a stable piece either.
-  taken = std::min(taken, left - piece);
+  // What remains for the next call is no fewer than a stable chunk either.
+  taken = std::min(taken, left - chunk);
   return taken - taken % grid;
 }
 

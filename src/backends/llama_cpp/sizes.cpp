@@ -70,7 +70,7 @@ int tokens_per_batch(const RwkvPassport& passport) {
 
 int logit_rows(const RwkvPassport& passport) {
   constexpr double kBytes = 8 << 20;
-  constexpr double kLeast = 16;  // two stable pieces, whatever the kernels
+  constexpr double kLeast = 16;  // two stable chunks, whatever the kernels
   const double a_row = 1.0 * passport.vocabulary * sizeof(float);
   return static_cast<int>(std::clamp(kBytes / a_row, kLeast, 1.0 * tokens_per_batch(passport)));
 }

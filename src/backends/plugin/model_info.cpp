@@ -40,7 +40,7 @@ std::vector<int> batch_sizes_of(const rwkv_backend_api& api, const rwkv_backend_
 PluginInfo read_info(const rwkv_backend_api& api, const rwkv_backend_model* model) {
   rwkv_backend_model_info form{};
   form.struct_size = sizeof form;
-  form.longest_call_ms = form.stable_piece = form.stable_grid = form.threads = 1;
+  form.longest_call_ms = form.stable_chunk = form.stable_grid = form.threads = 1;
   call(api, [&](rwkv_backend_error* error) { return api.info(model, &form, error); });
   check_range(api, "number of layers", form.layers, 1, 1 << 16);
   check_range(api, "width", form.width, 1, kMost);
@@ -49,7 +49,7 @@ PluginInfo read_info(const rwkv_backend_api& api, const rwkv_backend_model* mode
   check_range(api, "vocabulary", form.vocabulary, 1, kMost);
   check_range(api, "number of threads", form.threads, 1, 1 << 16);
   check_range(api, "longest call", form.longest_call_ms, 1, kMost);
-  check_range(api, "stable piece", form.stable_piece, 1, kMost);
+  check_range(api, "stable chunk", form.stable_chunk, 1, kMost);
   check_range(api, "stable grid", form.stable_grid, 1, kMost);
   check_range(api, "number of logit rows", form.logit_rows, 0, kMost);
   check_range(api, "form of states", form.state_form, RWKV_BACKEND_STATE_OPAQUE, RWKV_BACKEND_STATE_NUMBERS);
@@ -77,10 +77,10 @@ PluginInfo read_info(const rwkv_backend_api& api, const rwkv_backend_model* mode
   m.logit_rows = form.logit_rows;
   m.gives_hidden = form.gives_hidden != 0;
   m.decode_equals_prefill = form.decode_equals_prefill != 0;
-  m.stable_piece = form.stable_piece;
+  m.stable_chunk = form.stable_chunk;
   m.stable_grid = form.stable_grid;
-  if (m.decode_equals_prefill && (m.stable_piece != 1 || m.stable_grid != 1)) {
-    throw_broken(api, "a model decodes as it prefills, and yet not every piece of a text is stable");
+  if (m.decode_equals_prefill && (m.stable_chunk != 1 || m.stable_grid != 1)) {
+    throw_broken(api, "a model decodes as it prefills, and yet not every chunk of a text is stable");
   }
   info.state_is_numbers = form.state_form == RWKV_BACKEND_STATE_NUMBERS;
   if (info.state_is_numbers && m.state_bytes != bytes_of_numbers(m)) {

@@ -129,7 +129,7 @@ class ScriptedModel final : public Model {
     info_.threads = script_.threads;
     info_.fingerprint = checksum(std::as_bytes(std::span(info_.name)));
     state_form_ = std::make_shared<const ScriptedStateForm>(info_.fingerprint);
-    info_.stable_piece = 1;
+    info_.stable_chunk = 1;
     info_.stable_grid = 1;
     for (int size = 1; size <= max_sequences; ++size) info_.batch_sizes.push_back(size);
   }

@@ -68,7 +68,7 @@ static rwkv_backend_code wrong_info(const rwkv_backend_model* model, rwkv_backen
   }
   if (has("info:device")) memset(info->device, 'x', sizeof info->device);
   if (has("info:state")) info->state_bytes -= 4;
-  if (has("info:stable")) info->stable_piece = 0;
+  if (has("info:stable")) info->stable_chunk = 0;
   return RWKV_BACKEND_OK;
 }
 static rwkv_backend_code fail_set_threads(rwkv_backend_model* model, int32_t threads, rwkv_backend_error* error) {

@@ -169,7 +169,7 @@ static rwkv_backend_code info(const rwkv_backend_model* model, rwkv_backend_mode
   out->batch_sizes = model->batch_sizes;
   out->batch_size_count = (size_t)model->max_sequences;
   /* Whatever is evaluated is evaluated token by token, with the same additions in the same order. */
-  out->stable_piece = 1;
+  out->stable_chunk = 1;
   out->stable_grid = 1;
   out->decode_equals_prefill = 1;
   out->longest_call_ms = 1000; /* a layer of the largest model on the slowest machine */

@@ -1,4 +1,4 @@
-#include "runtime/reading_tasks.h"
+#include "runtime/prefill_tasks.h"
 
 #include <algorithm>
 #include <cmath>

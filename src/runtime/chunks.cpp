@@ -1,4 +1,4 @@
-#include "runtime/reading.h"
+#include "runtime/chunks.h"
 
 #include <algorithm>
 #include <bit>
@@ -7,7 +7,7 @@
 namespace rwkv {
 namespace {
 
-constexpr std::size_t kFirstPiece = 32;     // before anything is known
+constexpr std::size_t kFirstChunk = 32;     // before anything is known
 constexpr std::size_t kTurnSpacing = 32;    // turn ends closer together than this share a checkpoint
 constexpr std::size_t kPlainSpacing = 512;  // checkpoints of a text without turns
 constexpr std::size_t kLastTurns = 2;       // kept whatever the spacing: they are edited and regenerated most
@@ -33,47 +33,47 @@ bool is_border(std::size_t position, StableCut cut) noexcept {
   return std::binary_search(cut.borders.begin(), cut.borders.end(), position);
 }
 
-// Places after `begin` and before the end of the segment that goes on from there.
-void add_places_within(std::size_t begin, Segment segment, std::span<const std::size_t> turn_ends, StableCut cut,
-                       std::vector<std::size_t>& places) {
+// Checkpoints after `begin` and before the end of the segment that goes on from there.
+void add_checkpoints(std::size_t begin, Segment segment, std::span<const std::size_t> turn_ends, StableCut cut,
+                     std::vector<std::size_t>& checkpoints) {
   const std::size_t end = segment.end;
-  if (end < begin + 2 * cut.piece) return;
+  if (end < begin + 2 * cut.chunk) return;
   std::size_t last = begin;
-  const auto fill_to = [&](std::size_t place) {
-    while (place > last + kPlainSpacing + cut.piece) {
+  const auto fill_to = [&](std::size_t checkpoint) {
+    while (checkpoint > last + kPlainSpacing + cut.chunk) {
       last = floor_to_grid(last + kPlainSpacing, segment.begin, cut);
-      places.push_back(last);
+      checkpoints.push_back(last);
     }
   };
-  const std::size_t latest = floor_to_grid(end - cut.piece, segment.begin, cut);
+  const std::size_t latest = floor_to_grid(end - cut.chunk, segment.begin, cut);
   for (std::size_t i = 0; i < turn_ends.size() && turn_ends[i] <= end; ++i) {
     if (turn_ends[i] <= begin || is_border(turn_ends[i], cut)) continue;
-    const std::size_t place = std::min(floor_to_grid(turn_ends[i], segment.begin, cut), latest);
-    if (place <= begin) continue;
-    fill_to(place);
+    const std::size_t checkpoint = std::min(floor_to_grid(turn_ends[i], segment.begin, cut), latest);
+    if (checkpoint <= begin) continue;
+    fill_to(checkpoint);
     const std::size_t spacing = turn_ends.size() - i <= kLastTurns ? 1 : kTurnSpacing;
-    if (place >= last + std::max(spacing, cut.piece)) places.push_back(last = place);
+    if (checkpoint >= last + std::max(spacing, cut.chunk)) checkpoints.push_back(last = checkpoint);
   }
   fill_to(end);
 }
 
 }  // namespace
 
-std::size_t stable_place_before(std::size_t position, StableCut cut) noexcept {
+std::size_t stable_position_before(std::size_t position, StableCut cut) noexcept {
   const std::size_t begin = segment_at(position, position, cut).begin;
-  const std::size_t place = floor_to_grid(position, begin, cut);
-  return place < begin + cut.piece ? begin : place;
+  const std::size_t checkpoint = floor_to_grid(position, begin, cut);
+  return checkpoint < begin + cut.chunk ? begin : checkpoint;
 }
 
-std::size_t piece_of(std::size_t done, std::size_t end, std::size_t wanted, StableCut cut) noexcept {
+std::size_t chunk_of(std::size_t done, std::size_t end, std::size_t wanted, StableCut cut) noexcept {
   const Segment segment = segment_at(done, end, cut);
   const std::size_t left = segment.end - done;
-  if (left <= std::max(wanted, cut.piece)) return left;
+  if (left <= std::max(wanted, cut.chunk)) return left;
   // The last border that is not too late, or else the first one there is.
   std::size_t border =
-      floor_to_grid(done + std::min(std::max(wanted, cut.piece), left - cut.piece), segment.begin, cut);
-  if (border < done + cut.piece) border += cut.grid;
-  return border >= done + cut.piece && border + cut.piece <= segment.end ? border - done : left;
+      floor_to_grid(done + std::min(std::max(wanted, cut.chunk), left - cut.chunk), segment.begin, cut);
+  if (border < done + cut.chunk) border += cut.grid;
+  return border >= done + cut.chunk && border + cut.chunk <= segment.end ? border - done : left;
 }
 
 bool can_begin_at(std::size_t position, std::size_t total, StableCut cut) noexcept {
@@ -81,45 +81,45 @@ bool can_begin_at(std::size_t position, std::size_t total, StableCut cut) noexce
   if (position > total) return false;
   if (is_border(position, cut)) return true;
   const Segment segment = segment_at(position, total, cut);
-  return floor_to_grid(position, segment.begin, cut) == position && position - segment.begin >= cut.piece &&
-         segment.end - position >= cut.piece;
+  return floor_to_grid(position, segment.begin, cut) == position && position - segment.begin >= cut.chunk &&
+         segment.end - position >= cut.chunk;
 }
 
-std::vector<std::size_t> places_to_remember(std::size_t begin, std::size_t end, std::span<const std::size_t> turn_ends,
+std::vector<std::size_t> choose_checkpoints(std::size_t begin, std::size_t end, std::span<const std::size_t> turn_ends,
                                             StableCut cut) {
-  std::vector<std::size_t> places;
+  std::vector<std::size_t> checkpoints;
   while (begin < end) {
     const Segment segment = segment_at(begin, end, cut);
-    add_places_within(begin, segment, turn_ends, cut, places);
+    add_checkpoints(begin, segment, turn_ends, cut, checkpoints);
     begin = segment.end;
     const bool is_kept = std::binary_search(turn_ends.begin(), turn_ends.end(), begin);
-    if (begin < end && is_kept) places.push_back(begin);
+    if (begin < end && is_kept) checkpoints.push_back(begin);
   }
-  return places;
+  return checkpoints;
 }
 
-std::size_t choose_join(std::size_t shared, const ReadSoFar& text, const ReadSoFar& other) noexcept {
-  const std::size_t piece = text.cut.piece;
-  const auto before = [&](std::size_t place) {
-    return stable_place_before(place > piece ? place - piece : 0, text.cut);
+std::size_t choose_join(std::size_t shared, const PrefillSoFar& text, const PrefillSoFar& other) noexcept {
+  const std::size_t chunk = text.cut.chunk;
+  const auto before = [&](std::size_t checkpoint) {
+    return stable_position_before(checkpoint > chunk ? checkpoint - chunk : 0, text.cut);
   };
   shared = std::min({shared, text.end, other.end});
   if (!can_begin_at(shared, text.end, text.cut)) {
-    shared = std::min(stable_place_before(shared, text.cut), before(text.end));
+    shared = std::min(stable_position_before(shared, text.cut), before(text.end));
   }
   // Not so near to a stop of the other that what lies between would be too small.
-  const auto settle_at = [&](std::size_t place) {
-    if (place <= shared && shared - place < piece) shared = place;
-    if (place > shared && place - shared < piece) shared = before(place);
+  const auto settle_at = [&](std::size_t checkpoint) {
+    if (checkpoint <= shared && shared - checkpoint < chunk) shared = checkpoint;
+    if (checkpoint > shared && checkpoint - shared < chunk) shared = before(checkpoint);
   };
   settle_at(other.end);
-  std::for_each(other.places.rbegin(), other.places.rend(), settle_at);
-  const bool is_fit = shared >= other.done + piece && can_begin_at(shared, text.end, text.cut) &&
+  std::for_each(other.checkpoints.rbegin(), other.checkpoints.rend(), settle_at);
+  const bool is_fit = shared >= other.done + chunk && can_begin_at(shared, text.end, text.cut) &&
                       can_begin_at(shared, other.end, other.cut);
   return is_fit ? shared : 0;
 }
 
-std::size_t PieceSize::tokens_in(double seconds) const noexcept {
+std::size_t ChunkSize::tokens_in(double seconds) const noexcept {
   std::size_t smallest = seconds_.size();
   std::size_t fitting = seconds_.size();
   for (std::size_t k = 0; k < seconds_.size(); ++k) {
@@ -127,22 +127,22 @@ std::size_t PieceSize::tokens_in(double seconds) const noexcept {
     smallest = std::min(smallest, k);
     if (seconds_[k] <= seconds) fitting = k;
   }
-  if (smallest == seconds_.size()) return kFirstPiece;
+  if (smallest == seconds_.size()) return kFirstChunk;
   const auto tokens_at = [&](std::size_t k) {
     return seconds / seconds_[k] * static_cast<double>(std::size_t{1} << k);
   };
-  // Never more than twice what is known to fit; and where nothing is, half of what the speed of larger pieces promises.
+  // Never more than twice what is known to fit; and where nothing is, half of what the speed of larger chunks promises.
   const double tokens = fitting < seconds_.size()
                             ? std::min(tokens_at(fitting), 2.0 * static_cast<double>(std::size_t{1} << fitting))
                             : 0.5 * tokens_at(smallest);
   return std::max<std::size_t>(static_cast<std::size_t>(tokens), 1);
 }
 
-bool PieceSize::is_known() const noexcept {
+bool ChunkSize::is_known() const noexcept {
   return std::any_of(seconds_.begin(), seconds_.end(), [](double seconds) { return seconds > 0; });
 }
 
-void PieceSize::measured(std::size_t tokens, double seconds) noexcept {
+void ChunkSize::measured(std::size_t tokens, double seconds) noexcept {
   if (tokens == 0 || seconds <= 0) return;
   const std::size_t k =
       std::min<std::size_t>(static_cast<std::size_t>(std::bit_width(tokens)) - 1, seconds_.size() - 1);
