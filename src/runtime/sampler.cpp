@@ -104,39 +104,24 @@ void Sampler::find_top(std::size_t k) {
   std::sort(top_.begin(), top_.end(), before);
 }
 
-// Softmax weights of top_, relative to the best logit; returns their sum.
-double Sampler::weigh_top(double best, double temperature) {
-  weights_.clear();
-  double sum = 0;
-  for (const Candidate& candidate : top_) {
-    weights_.push_back(std::exp((static_cast<double>(candidate.logit) - best) / temperature));
-    sum += weights_.back();
-  }
-  return sum;
-}
-
 TokenId Sampler::draw(const SamplerParams& params, std::size_t k) {
   const double temperature = std::clamp(static_cast<double>(params.temperature), 0.1, 5.0);
-  const double best = static_cast<double>(*std::max_element(block_maxima_.begin(), block_maxima_.end()));
+  const float best = *std::max_element(block_maxima_.begin(), block_maxima_.end());
   if (std::isinf(best)) return most_likely();  // certain, or nothing left
+  if (k < logits_.size()) return draw_of_top(params, k, best, temperature);
+  bins_.fill(logits_, best, temperature);
+  const double kept = bins_.keep(params.top_p < 1.0f ? static_cast<double>(params.top_p) * bins_.mass() : bins_.mass());
+  return bins_.at(uniform() * kept);
+}
 
-  double mass = 0;  // of the k tokens that top_p is a share of
-  if (k < logits_.size() || params.top_p >= 1.0f) {
-    find_top(k);
-    mass = weigh_top(best, temperature);
-  } else {
-    // Among all tokens few usually carry top_p of the probability: sort more only while they do not.
-    for (const float logit : logits_) {
-      if (logit > kNever) mass += std::exp((static_cast<double>(logit) - best) / temperature);
-    }
-    std::size_t count = 256;
-    do {
-      find_top(std::min(count, k));
-      count *= 8;
-    } while (weigh_top(best, temperature) < static_cast<double>(params.top_p) * mass && top_.size() < k &&
-             count / 8 < k);
+TokenId Sampler::draw_of_top(const SamplerParams& params, std::size_t k, float best, double temperature) {
+  find_top(k);
+  weights_.clear();
+  double mass = 0;
+  for (const Candidate& candidate : top_) {
+    weights_.push_back(std::exp((static_cast<double>(candidate.logit) - static_cast<double>(best)) / temperature));
+    mass += weights_.back();
   }
-
   const double wanted = static_cast<double>(params.top_p) * mass;
   double kept = 0;
   std::size_t size = 0;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/token.h"
+#include "runtime/logit_bins.h"
 #include "runtime/penalties.h"
 
 namespace rwkv {
@@ -35,16 +36,11 @@ class Sampler {
                  Penalties& penalties, std::span<const std::uint8_t> banned);
 
  private:
-  struct Candidate {
-    float logit;
-    TokenId token;
-  };
-
   void prepare(std::span<const float> logits, std::span<const std::uint8_t> banned);
   void find_block_maxima();
   TokenId most_likely() const;
   void find_top(std::size_t k);
-  double weigh_top(double best, double temperature);
+  TokenId draw_of_top(const SamplerParams& params, std::size_t k, float best, double temperature);
   TokenId draw(const SamplerParams& params, std::size_t k);
   double uniform();
 
@@ -54,6 +50,7 @@ class Sampler {
   std::vector<float> sorted_maxima_;
   std::vector<Candidate> top_;   // most likely first
   std::vector<double> weights_;  // of top_, not normalised
+  LogitBins bins_;
 };
 
 }  // namespace rwkv

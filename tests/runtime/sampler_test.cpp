@@ -102,6 +102,45 @@ TEST(Sampler, FrequenciesFollowTheProbabilities) {
   }
 }
 
+// What is kept by the definition, the most likely token first.
+std::vector<std::pair<TokenId, double>> in_order(const std::vector<float>& logits, const SamplerParams& params) {
+  const auto chances = distribution(logits, params);
+  std::vector<std::pair<TokenId, double>> order(chances.begin(), chances.end());
+  const auto logit = [&](const auto& token) { return logits[static_cast<std::size_t>(token.first)]; };
+  std::stable_sort(order.begin(), order.end(), [&](const auto& a, const auto& b) { return logit(a) > logit(b); });
+  return order;
+}
+
+// A draw with the published generator: Mersenne Twister, 53 bits.
+TokenId drawn(const std::vector<std::pair<TokenId, double>>& order, std::mt19937_64& random) {
+  double left = static_cast<double>(random() >> 11) * 0x1.0p-53;
+  for (const auto& [id, p] : order) {
+    left -= p;
+    if (left < 0) return id;
+  }
+  return order.back().first;
+}
+
+TEST(Sampler, WithoutTopKADrawIsThatOfEverythingSorted) {
+  std::mt19937 random(11);
+  for (const float spread : {0.05f, 1.0f, 3.0f, 30.0f}) {
+    std::normal_distribution<float> normal(0.0f, spread);
+    std::vector<float> logits(3000);
+    for (float& value : logits) value = normal(random);
+    logits[17] = logits[2000];
+    for (const SamplerParams params : {SamplerParams{1.0f, 0, 0.9f}, SamplerParams{0.7f, 0, 0.3f},
+                                       SamplerParams{5.0f, 0, 0.99f}, SamplerParams{1.0f, 0, 1.0f}}) {
+      const auto order = in_order(logits, params);
+      Sampler sampler(23);
+      std::mt19937_64 published(23);
+      for (int i = 0; i < 400; ++i) {
+        ASSERT_EQ(sample(sampler, logits, params), drawn(order, published))
+            << "spread " << spread << " top_p " << params.top_p << " draw " << i;
+      }
+    }
+  }
+}
+
 TEST(Sampler, GreedyTakesTheFirstOfEqualLogits) {
   Sampler sampler(1);
   std::vector<float> logits(1000, 0.0f);
