@@ -62,14 +62,14 @@ std::vector<Question> questions_in(std::istream& file, const std::string& name) 
   std::string line;
   for (int number = 1; std::getline(file, line); ++number) {
     if (number == 1 && file_kind(std::as_bytes(std::span(line))) == FileKind::kUtf16) {
-      throw Error(ErrorCode::kBadFile, "'" + name + "' is UTF-16 text; save it as UTF-8");
+      throw Error(ErrorCode::kBadFile, "'" + name + "' is UTF-16 text; save it as UTF-8", name);
     }
     if (number == 1 && line.starts_with("\xEF\xBB\xBF")) line.erase(0, 3);  // the mark that editors of Windows write
     const bool blank = line.find_first_not_of(" \t\r") == std::string::npos;
     if (!blank) questions.push_back(parse_question(line, name + ":" + std::to_string(number)));
   }
-  if (file.bad()) throw Error(ErrorCode::kIo, "cannot read '" + name + "'");
-  if (questions.empty()) throw Error(ErrorCode::kBadFile, "'" + name + "' holds no questions");
+  if (file.bad()) throw Error(ErrorCode::kIo, "cannot read '" + name + "'", name);
+  if (questions.empty()) throw Error(ErrorCode::kBadFile, "'" + name + "' holds no questions", name);
   return questions;
 }
 
@@ -81,7 +81,7 @@ std::vector<Question> read_questions(const std::string& name) {
   const std::filesystem::path path = path_from_utf8(name);
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored)) {
-    throw Error(ErrorCode::kIo, "'" + name + "' is a folder, not a file of questions");
+    throw Error(ErrorCode::kIo, "'" + name + "' is a folder, not a file of questions", name);
   }
   std::ifstream file(path);
   if (!file) {

@@ -17,8 +17,8 @@ int exit_code(const Error& error) noexcept {
     case ErrorCode::kBadFile: return kExitBadFile;
     case ErrorCode::kInvalidArgument: return kExitUsage;
     case ErrorCode::kCancelled: return kExitInterrupted;
-    // About a file, whose name then comes first, or about this build or machine.
-    case ErrorCode::kUnsupported: return error.what()[0] == '\'' ? kExitBadFile : kExitFailure;
+    // Where no file is to blame, this build or machine is.
+    case ErrorCode::kUnsupported: return error.file().empty() ? kExitFailure : kExitBadFile;
     default: return kExitFailure;
   }
 }

@@ -69,8 +69,10 @@ void keep_mode_and_owner(const fs::path& complete, const fs::path& replaced) {
   if (old.st_uid != now.st_uid && chown(complete.c_str(), old.st_uid, old.st_gid) == 0) now.st_gid = old.st_gid;
   if (old.st_gid != now.st_gid && chown(complete.c_str(), static_cast<uid_t>(-1), old.st_gid) != 0) mode &= 0707;
   if (mode != (now.st_mode & 0777) && chmod(complete.c_str(), mode) != 0) {
-    throw Error(ErrorCode::kIo, "cannot give '" + utf8_from_path(complete) +
-                                    "' the mode of the file it replaces: " + std::strerror(errno));
+    throw Error(
+        ErrorCode::kIo,
+        "cannot give '" + utf8_from_path(complete) + "' the mode of the file it replaces: " + std::strerror(errno),
+        utf8_from_path(complete));
   }
 }
 int process_id() { return getpid(); }
@@ -83,11 +85,11 @@ std::ptrdiff_t write_some(std::FILE* file, std::uint64_t offset, std::span<const
 #endif
 
 [[noreturn]] void fail(const std::string& path, const std::string& what, int code) {
-  throw Error(ErrorCode::kIo, "cannot " + what + " '" + path + "': " + std::strerror(code));
+  throw Error(ErrorCode::kIo, "cannot " + what + " '" + path + "': " + std::strerror(code), path);
 }
 
 [[noreturn]] void refuse(const fs::path& path, const std::string& why) {
-  throw Error(ErrorCode::kIo, "cannot write '" + utf8_from_path(path) + "': " + why);
+  throw Error(ErrorCode::kIo, "cannot write '" + utf8_from_path(path) + "': " + why, utf8_from_path(path));
 }
 
 const char* name_of(fs::file_type type) {

@@ -27,7 +27,7 @@ namespace {
 namespace fs = std::filesystem;
 
 Error cannot_open(const std::string& path, const std::string& reason) {
-  return Error(ErrorCode::kBadFile, "cannot open the library '" + path + "': " + reason);
+  return Error(ErrorCode::kBadFile, "cannot open the library '" + path + "': " + reason, path);
 }
 
 #ifdef _WIN32

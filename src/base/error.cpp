@@ -22,6 +22,14 @@ std::string_view to_string(ErrorCode code) noexcept {
   return "internal";
 }
 
+Error::Error(ErrorCode code, const std::string& message, const std::string& file)
+    : std::runtime_error(message), code_(code), file_(file.empty() ? nullptr : std::make_shared<std::string>(file)) {}
+
+const std::string& Error::file() const noexcept {
+  static const auto* none = new std::string;  // never destroyed: threads may outlive the statics
+  return file_ ? *file_ : *none;
+}
+
 const Error& out_of_memory() noexcept {
   // Never destroyed: threads may outlive the statics.
   static const auto* error = new Error(

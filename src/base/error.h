@@ -1,6 +1,7 @@
 // Errors inside the library are exceptions of one type; they become typed codes at the borders (C ABI, protocol, CLI).
 #pragma once
 
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -24,15 +25,19 @@ enum class ErrorCode {
 /// Stable snake_case name of a code, for example "bad_file".
 std::string_view to_string(ErrorCode code) noexcept;
 
-/// The message says what was wrong, where, and what to do; it never contains prompt text.
+/// The message says what was wrong, where, and what to do; it never contains prompt text. Copies take no memory.
 class Error : public std::runtime_error {
  public:
-  Error(ErrorCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
+  /// `file`: the path, as the caller gave it, of the file or folder that the error is about.
+  Error(ErrorCode code, const std::string& message, const std::string& file = {});
 
   ErrorCode code() const noexcept { return code_; }
+  /// Empty where the error is about no file, or about two that do not belong together.
+  const std::string& file() const noexcept;
 
  private:
   ErrorCode code_;
+  std::shared_ptr<const std::string> file_;  // null: none
 };
 
 /// For when there may be no memory left to say more: made when the library is loaded, copied without any.

@@ -26,13 +26,14 @@ namespace {
 void check_size(const std::string& path, std::uint64_t size) {
   if (size > std::numeric_limits<std::size_t>::max() / 2) {
     throw Error(ErrorCode::kUnsupported,
-                "'" + path + "' has " + std::to_string(size) + " bytes, more than a program of this word size can map");
+                "'" + path + "' has " + std::to_string(size) + " bytes, more than a program of this word size can map",
+                path);
   }
 }
 
 Error cannot_open(const std::string& path, const std::string& reason, bool missing, bool forbidden) {
   const char* const advice = missing ? "; check the path" : forbidden ? "; check its permissions" : "";
-  return Error(missing ? ErrorCode::kNotFound : ErrorCode::kIo, "cannot open '" + path + "': " + reason + advice);
+  return Error(missing ? ErrorCode::kNotFound : ErrorCode::kIo, "cannot open '" + path + "': " + reason + advice, path);
 }
 
 #ifdef _WIN32
@@ -63,12 +64,12 @@ std::span<const std::byte> map(const std::string& path) {
     throw cannot_open(path, "system error " + std::to_string(code), missing, code == ERROR_ACCESS_DENIED);
   }
   LARGE_INTEGER size{};
-  if (!GetFileSizeEx(file.value, &size)) throw Error(ErrorCode::kIo, "cannot read the size of '" + path + "'");
+  if (!GetFileSizeEx(file.value, &size)) throw Error(ErrorCode::kIo, "cannot read the size of '" + path + "'", path);
   check_size(path, static_cast<std::uint64_t>(size.QuadPart));
   if (size.QuadPart == 0) return {};
   const Handle mapping{CreateFileMappingW(file.value, nullptr, PAGE_READONLY, 0, 0, nullptr)};
   const void* data = mapping.value ? MapViewOfFile(mapping.value, FILE_MAP_READ, 0, 0, 0) : nullptr;
-  if (data == nullptr) throw Error(ErrorCode::kIo, "cannot map '" + path + "'");
+  if (data == nullptr) throw Error(ErrorCode::kIo, "cannot map '" + path + "'", path);
   return {static_cast<const std::byte*>(data), static_cast<std::size_t>(size.QuadPart)};
 }
 
@@ -94,9 +95,9 @@ std::span<const std::byte> map(const std::string& path) {
     throw cannot_open(path, std::strerror(code), code == ENOENT || code == ENOTDIR, code == EACCES || code == EPERM);
   }
   struct stat status{};
-  if (fstat(file.value, &status) != 0) throw Error(ErrorCode::kIo, "cannot read the size of '" + path + "'");
-  if (S_ISDIR(status.st_mode)) throw Error(ErrorCode::kIo, "'" + path + "' is a folder, not a file");
-  if (!S_ISREG(status.st_mode)) throw Error(ErrorCode::kIo, "'" + path + "' is not an ordinary file");
+  if (fstat(file.value, &status) != 0) throw Error(ErrorCode::kIo, "cannot read the size of '" + path + "'", path);
+  if (S_ISDIR(status.st_mode)) throw Error(ErrorCode::kIo, "'" + path + "' is a folder, not a file", path);
+  if (!S_ISREG(status.st_mode)) throw Error(ErrorCode::kIo, "'" + path + "' is not an ordinary file", path);
   check_size(path, static_cast<std::uint64_t>(status.st_size));
   if (status.st_size == 0) return {};
   const auto size = static_cast<std::size_t>(status.st_size);
@@ -107,9 +108,10 @@ std::span<const std::byte> map(const std::string& path) {
       throw Error(ErrorCode::kOutOfMemory,
                   "'" + path + "' has " + std::to_string(size >> 20) +
                       " MB, more than the memory limits of this process leave addresses for; raise them (ulimit -v) "
-                      "or use a smaller file");
+                      "or use a smaller file",
+                  path);
     }
-    throw Error(ErrorCode::kIo, "cannot map '" + path + "': " + std::strerror(code));
+    throw Error(ErrorCode::kIo, "cannot map '" + path + "': " + std::strerror(code), path);
   }
   return {static_cast<const std::byte*>(data), size};
 }
@@ -158,7 +160,7 @@ void MappedFile::forget(std::span<const std::byte> part) const noexcept {
 
 void MappedFile::check_whole() const {
   if (MappingGuard::is_damaged(guard_)) {
-    throw Error(ErrorCode::kBadFile, "'" + path_ + "' was cut while it was read");
+    throw Error(ErrorCode::kBadFile, "'" + path_ + "' was cut while it was read", path_);
   }
 }
 

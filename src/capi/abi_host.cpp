@@ -16,23 +16,12 @@ namespace {
 constexpr int kCannotBegin = -1;
 constexpr int kBadModelFile = -(RWKV_ERROR_MODEL | RWKV_ERROR_IO);
 
-bool is_bad_vocabulary(const std::string& path) {
-  if (path.empty()) return false;
-  try {
-    Vocabulary::from_file(path);
-    return false;
-  } catch (const Error&) {
-    return true;
-  } catch (...) {
-    return false;  // there is no memory to know it
-  }
-}
-
 int load_code(const Error& error, const ModelRequest& request) {
   switch (error.code()) {
     case ErrorCode::kNotFound:
     case ErrorCode::kIo:
-    case ErrorCode::kBadFile: return is_bad_vocabulary(request.tokenizer_path) ? kCannotBegin : kBadModelFile;
+    case ErrorCode::kBadFile:
+      return !error.file().empty() && error.file() == request.tokenizer_path ? kCannotBegin : kBadModelFile;
     case ErrorCode::kUnsupported:
       // A name that no backend has, or a file that this one does not run.
       for (const auto& backend : backends()) {

@@ -51,7 +51,8 @@ std::string common_prefix(const WeightFile& weights) {
   if (prefixes.size() > 1) {
     throw Error(ErrorCode::kUnsupported,
                 "'" + weights.name() + "' holds several models, '" + prefixes.begin()->substr(0, 64) + "' and '" +
-                    prefixes.rbegin()->substr(0, 64) + "' among them; save the one that is wanted by itself");
+                    prefixes.rbegin()->substr(0, 64) + "' among them; save the one that is wanted by itself",
+                weights.name());
   }
   return *prefixes.begin();
 }
@@ -151,8 +152,10 @@ class Renamer {
 
   bool add(std::string name, WeightTensor tensor) {
     if (result_.find(name) != nullptr) {
-      throw Error(ErrorCode::kBadFile, "'" + weights_.name() + "': '" + tensor.name.substr(0, 256) +
-                                           "' is the tensor '" + name.substr(0, 256) + "' once more");
+      throw Error(ErrorCode::kBadFile,
+                  "'" + weights_.name() + "': '" + tensor.name.substr(0, 256) + "' is the tensor '" +
+                      name.substr(0, 256) + "' once more",
+                  weights_.name());
     }
     tensor.name = std::move(name);
     result_.add(reader_, std::move(tensor));

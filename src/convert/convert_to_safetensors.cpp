@@ -12,9 +12,10 @@ namespace {
 
 PlannedTensor plan_tensor(const WeightFile& weights, const WeightTensor& tensor) {
   if (tensor.elements == 0 || !is_float(tensor.type)) {
-    throw Error(ErrorCode::kUnsupported, "'" + weights.name() + "': tensor '" + tensor.name + "' is " +
-                                             tensor.describe() +
-                                             "; only F32, F16, BF16 and F64 with elements are converted");
+    throw Error(ErrorCode::kUnsupported,
+                "'" + weights.name() + "': tensor '" + tensor.name + "' is " + tensor.describe() +
+                    "; only F32, F16, BF16 and F64 with elements are converted",
+                weights.name());
   }
   PlannedTensor planned;
   planned.name = safetensors_name(tensor.name);
@@ -42,7 +43,7 @@ Report convert_to_safetensors(const std::string& source, const std::string& outp
   for (const auto& [name, tensor] : checkpoint.weights.tensors()) {
     PlannedTensor planned = plan_tensor(checkpoint.weights, tensor);
     if (header.contains(planned.name)) {
-      throw Error(ErrorCode::kBadFile, "'" + source + "': two tensors would be called '" + planned.name + "'");
+      throw Error(ErrorCode::kBadFile, "'" + source + "': two tensors would be called '" + planned.name + "'", source);
     }
     planned.offset = offset;
     offset += planned.bytes();

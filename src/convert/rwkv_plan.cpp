@@ -50,7 +50,7 @@ class Planner {
     if (problems_.size() > kMaxProblems) {
       message += "; and " + std::to_string(problems_.size() - kMaxProblems) + " more problems";
     }
-    throw Error(ErrorCode::kBadFile, message);
+    throw Error(ErrorCode::kBadFile, message, weights_.name());
   }
 
   const WeightTensor* find(const std::string& name) {
@@ -92,12 +92,13 @@ class Planner {
       g.version = 6;
     } else {
       if (const std::string other = other_checkpoint(weights_); !other.empty()) {
-        throw Error(ErrorCode::kUnsupported, "'" + weights_.name() + "' " + other);
+        throw Error(ErrorCode::kUnsupported, "'" + weights_.name() + "' " + other, weights_.name());
       }
       throw Error(ErrorCode::kUnsupported,
                   "'" + weights_.name() +
                       "' has neither the tensors of RWKV-7 ('blocks.0.att.r_k') nor of RWKV-6 "
-                      "('blocks.0.att.time_maa_x'); other models and other naming cannot be converted");
+                      "('blocks.0.att.time_maa_x'); other models and other naming cannot be converted",
+                  weights_.name());
     }
     const auto embedding = sizes("emb.weight", 2);
     g.vocabulary = embedding[0];

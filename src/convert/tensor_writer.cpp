@@ -109,9 +109,11 @@ class Work {
       rest = rest.subspan(part.size());
     }
     if (crc == storage.crc) return;
-    throw Error(ErrorCode::kBadFile, "'" + source_.file.path() + "': '" + std::string(storage.name.substr(0, 256)) +
-                                         "' in it does not have its checksum: the file is damaged; copy or download "
-                                         "it again");
+    throw Error(ErrorCode::kBadFile,
+                "'" + source_.file.path() + "': '" + std::string(storage.name.substr(0, 256)) +
+                    "' in it does not have its checksum: the file is damaged; copy or download "
+                    "it again",
+                source_.file.path());
   }
 
   void convert(const Piece& piece, std::vector<float>& values, std::vector<std::byte>& packed) {
@@ -122,9 +124,11 @@ class Work {
     if (!fits(tensor.type, values)) {
       // Damage is the better reason; another thread may not have come to see it.
       for (const WeightStorage& storage : source_.weights.storages()) check(storage);
-      throw Error(ErrorCode::kBadFile, "'" + source_.file.path() + "': a value of tensor '" + tensor.name +
-                                           "' is not finite, or too large for halves and quantised types; in the "
-                                           "latter case convert to bf16 or f32");
+      throw Error(ErrorCode::kBadFile,
+                  "'" + source_.file.path() + "': a value of tensor '" + tensor.name +
+                      "' is not finite, or too large for halves and quantised types; in the "
+                      "latter case convert to bf16 or f32",
+                  source_.file.path());
     }
     encode(tensor.type, values, tensor.row_length(), packed);
     out_.write_at(tensor.offset + piece.first_row * tensor.row_bytes(), packed);

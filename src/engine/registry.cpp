@@ -34,7 +34,7 @@ std::string use_backend_folder() {
 void set_backend_folder(const std::string& path) {
   std::error_code ignored;
   if (!std::filesystem::is_directory(path_from_utf8(path), ignored)) {
-    throw Error(ErrorCode::kNotFound, "there is no folder '" + path + "' with backends; check the path");
+    throw Error(ErrorCode::kNotFound, "there is no folder '" + path + "' with backends; check the path", path);
   }
   BackendFolder& folder = backend_folder();
   const std::lock_guard lock(folder.mutex);
@@ -64,7 +64,7 @@ const Backend& backend_by_name(std::string_view name) {
 const Backend& backend_for(const ModelSource& source) {
   const std::string name = "'" + source.path() + "'";
   if (!source.is_folder() && source.bytes().empty()) {
-    throw Error(ErrorCode::kBadFile, name + " is empty, not a model: download it again");
+    throw Error(ErrorCode::kBadFile, name + " is empty, not a model: download it again", source.path());
   }
   const Backend* best = nullptr;
   std::pair<bool, int> best_rank;  // whether it can run here, and how well it suits
@@ -78,15 +78,17 @@ const Backend& backend_for(const ModelSource& source) {
   }
   if (best != nullptr) return *best;
   if (source.is_folder()) {
-    throw Error(ErrorCode::kIo, name +
-                                    " is a folder, and no backend of this build runs what is in it; give the model "
-                                    "file itself (GGUF)");
+    throw Error(ErrorCode::kIo,
+                name +
+                    " is a folder, and no backend of this build runs what is in it; give the model "
+                    "file itself (GGUF)",
+                source.path());
   }
   if (const std::string mistake = mistaken_file(WantedFile::kModel, source.bytes()); !mistake.empty()) {
-    throw Error(ErrorCode::kBadFile, name + " " + mistake);
+    throw Error(ErrorCode::kBadFile, name + " " + mistake, source.path());
   }
   throw Error(ErrorCode::kBadFile,
-              name + " is not a model file that this build can run; it runs RWKV models in GGUF form");
+              name + " is not a model file that this build can run; it runs RWKV models in GGUF form", source.path());
 }
 
 }  // namespace rwkv

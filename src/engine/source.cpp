@@ -25,7 +25,7 @@ ModelSource::ModelSource(const std::string& path) : path_(path) {
 }
 
 std::span<const std::byte> ModelSource::bytes() const {
-  if (!file_) throw Error(ErrorCode::kIo, "'" + path_ + "' is a folder, not a file");
+  if (!file_) throw Error(ErrorCode::kIo, "'" + path_ + "' is a folder, not a file", path_);
   return file_->bytes();
 }
 
@@ -35,7 +35,7 @@ const std::vector<std::string>& ModelSource::entries() const {
   if (!file_) {
     std::error_code code;
     names = names_in(path_from_utf8(path_), code);
-    if (code) throw Error(ErrorCode::kIo, "cannot list the folder '" + path_ + "': " + code.message());
+    if (code) throw Error(ErrorCode::kIo, "cannot list the folder '" + path_ + "': " + code.message(), path_);
   }
   return entries_.emplace(std::move(names));
 }

@@ -57,7 +57,8 @@ fs::path with(fs::path path, const char* suffix) {
 }
 
 [[noreturn]] void fail(const fs::path& path, const char* what, const std::string& why) {
-  throw Error(ErrorCode::kIo, std::string("cannot ") + what + " '" + utf8_from_path(path) + "': " + why);
+  throw Error(ErrorCode::kIo, std::string("cannot ") + what + " '" + utf8_from_path(path) + "': " + why,
+              utf8_from_path(path));
 }
 
 }  // namespace
@@ -68,7 +69,9 @@ PartFile::PartFile(const std::string& path)
       version_path_(with(part_, ".etag")),
       file_(open_alone(part_, fs::exists(target_))) {
   if (!file_) {
-    if (is_taken()) throw Error(ErrorCode::kBusy, "'" + utf8_from_path(part_) + "' is being downloaded already");
+    if (is_taken())
+      throw Error(ErrorCode::kBusy, "'" + utf8_from_path(part_) + "' is being downloaded already",
+                  utf8_from_path(part_));
     fail(part_, "write", std::strerror(errno));
   }
   std::error_code error;

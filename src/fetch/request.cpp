@@ -20,7 +20,7 @@ std::string destination(const std::string& url, const std::string& output) {
   const std::string name = file_name_in(url);
   if (!output.empty() && !fs::is_directory(given, error)) {
     fs::create_directories(given, error);
-    if (error) throw Error(ErrorCode::kIo, "the folder '" + output + "' cannot be made: " + error.message());
+    if (error) throw Error(ErrorCode::kIo, "the folder '" + output + "' cannot be made: " + error.message(), output);
   }
   return utf8_from_path(given / path_from_utf8(name));
 }

@@ -51,7 +51,7 @@ class ByteReader {
   }
 
   [[noreturn]] void fail(const std::string& reason) const {
-    throw Error(ErrorCode::kBadFile, "'" + *name_ + "' at byte " + std::to_string(offset_) + ": " + reason);
+    throw Error(ErrorCode::kBadFile, "'" + *name_ + "' at byte " + std::to_string(offset_) + ": " + reason, *name_);
   }
 
  private:

@@ -185,11 +185,12 @@ GgufFile GgufFile::parse(std::span<const std::byte> bytes, const std::string& na
   file.file_bytes_ = bytes.size();
   ByteReader reader(bytes, name);
 
-  if (bytes.empty()) throw Error(ErrorCode::kBadFile, "'" + name + "' is empty: download it again");
+  if (bytes.empty()) throw Error(ErrorCode::kBadFile, "'" + name + "' is empty: download it again", name);
   if (bytes.size() < 4 || reader.take_text(4, "the magic") != "GGUF") {
     const std::string mistake = mistaken_file(WantedFile::kModel, bytes);
     throw Error(ErrorCode::kBadFile,
-                "'" + name + "' " + (mistake.empty() ? "is not a GGUF file: it does not begin with 'GGUF'" : mistake));
+                "'" + name + "' " + (mistake.empty() ? "is not a GGUF file: it does not begin with 'GGUF'" : mistake),
+                name);
   }
   file.version_ = reader.read<std::uint32_t>("the version");
   if (file.version_ != 2 && file.version_ != 3) {
@@ -197,7 +198,8 @@ GgufFile GgufFile::parse(std::span<const std::byte> bytes, const std::string& na
     throw Error(ErrorCode::kUnsupported,
                 "'" + name + "' is " +
                     (swapped ? "a big-endian GGUF file" : "GGUF version " + std::to_string(file.version_)) +
-                    "; little-endian versions 2 and 3 are readable, convert the model again");
+                    "; little-endian versions 2 and 3 are readable, convert the model again",
+                name);
   }
   const auto tensor_count = reader.read<std::uint64_t>("the number of tensors");
   const auto key_count = reader.read<std::uint64_t>("the number of keys");

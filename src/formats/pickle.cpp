@@ -86,9 +86,10 @@ class Machine {
         top();
         return true;
       default:
-        throw Error(ErrorCode::kUnsupported, "'" + reader_.name() + "' at byte " +
-                                                 std::to_string(reader_.offset() - 1) + " of its pickle: instruction " +
-                                                 std::to_string(code) + " is none that weights need");
+        throw Error(ErrorCode::kUnsupported,
+                    "'" + reader_.name() + "' at byte " + std::to_string(reader_.offset() - 1) +
+                        " of its pickle: instruction " + std::to_string(code) + " is none that weights need",
+                    reader_.name());
     }
   }
 

@@ -74,9 +74,10 @@ class Interpreter {
   const PickleValue& find_weights() const {
     const PickleValue* dict = &pickle_.at(pickle_.root);
     if (dict->kind == Kind::kCall) {
-      throw Error(ErrorCode::kUnsupported, "'" + name_ + "' is a Python object, '" +
-                                               pickle_.global_text(pickle_.item(*dict, 0)) +
-                                               "', saved as it is; save its state_dict() instead");
+      throw Error(ErrorCode::kUnsupported,
+                  "'" + name_ + "' is a Python object, '" + pickle_.global_text(pickle_.item(*dict, 0)) +
+                      "', saved as it is; save its state_dict() instead",
+                  name_);
     }
     if (dict->kind != Kind::kDict) reader_.fail("what was saved is no dict of tensors");
     for (std::size_t depth = 0; depth < kEntries.size(); ++depth) {
@@ -141,7 +142,7 @@ class Interpreter {
     const std::string_view order(reinterpret_cast<const char*>(it->second.data.data()), it->second.data.size());
     if (order != "little") {
       throw Error(ErrorCode::kUnsupported,
-                  "'" + name_ + "' was saved by a big-endian machine; save it again on another");
+                  "'" + name_ + "' was saved by a big-endian machine; save it again on another", name_);
     }
   }
 
@@ -168,9 +169,10 @@ class Interpreter {
     const PickleValue& function = pickle_.item(*call, 0);
     if (!pickle_.names(function, "torch._utils", "_rebuild_tensor_v2") &&
         !pickle_.names(function, "torch._utils", "_rebuild_tensor")) {
-      throw Error(ErrorCode::kUnsupported, "'" + name_ + "': '" + tensor_name.substr(0, 256) + "' calls '" +
-                                               pickle_.global_text(function) +
-                                               "', which no weights need; nothing was called");
+      throw Error(ErrorCode::kUnsupported,
+                  "'" + name_ + "': '" + tensor_name.substr(0, 256) + "' calls '" + pickle_.global_text(function) +
+                      "', which no weights need; nothing was called",
+                  name_);
     }
     const PickleValue& arguments = pickle_.item(*call, 1);
     if (arguments.items.size() < 4) fail(tensor_name, "lacks arguments");
@@ -213,9 +215,10 @@ class Interpreter {
     });
     if (known == kStorageTypes.end()) {
       const std::string type_name = type.kind == Kind::kGlobal ? pickle_.global_text(type) : "no name";
-      throw Error(ErrorCode::kUnsupported, "'" + name_ + "': tensor '" + tensor.substr(0, 256) + "' is stored as '" +
-                                               type_name +
-                                               "', which is not known here; save it as float, half or bfloat16");
+      throw Error(ErrorCode::kUnsupported,
+                  "'" + name_ + "': tensor '" + tensor.substr(0, 256) + "' is stored as '" + type_name +
+                      "', which is not known here; save it as float, half or bfloat16",
+                  name_);
     }
     const auto file = archive_.find(folder_ + "data/" + std::string(pickle_.item(id, 2).text));
     if (file == archive_.end()) fail(tensor, "has its data in a file that is not in the archive");
@@ -261,9 +264,11 @@ bool looks_like_pth(std::span<const std::byte> bytes) noexcept {
 
 WeightFile parse_pth(std::span<const std::byte> bytes, const std::string& name) {
   if (!looks_like_pth(bytes)) {
-    throw Error(ErrorCode::kUnsupported, "'" + name +
-                                             "' is no PyTorch checkpoint of torch 1.6 or later; older ones have to be "
-                                             "loaded and saved again with a newer torch");
+    throw Error(ErrorCode::kUnsupported,
+                "'" + name +
+                    "' is no PyTorch checkpoint of torch 1.6 or later; older ones have to be "
+                    "loaded and saved again with a newer torch",
+                name);
   }
   return Interpreter(bytes, name).run();
 }

@@ -106,7 +106,7 @@ bool RmpackFile::flag(std::string_view key) const noexcept {
 RmpackFile parse_rmpack(std::span<const std::byte> bytes, const std::string& name) {
   ByteReader reader(bytes, name);
   if (bytes.size() < kMagic.size() || reader.take_text(kMagic.size(), "the magic") != kMagic) {
-    throw Error(ErrorCode::kBadFile, "'" + name + "' is no rmpack: it does not begin with 'RWKVMBLE'");
+    throw Error(ErrorCode::kBadFile, "'" + name + "' is no rmpack: it does not begin with 'RWKVMBLE'", name);
   }
   RmpackFile file;
   const auto config_bytes = reader.read<std::uint32_t>("the configuration's length");

@@ -70,7 +70,7 @@ class Checker {
     if (problems_.size() > kMaxProblems) {
       message += "; and " + std::to_string(problems_.size() - kMaxProblems) + " more problems";
     }
-    throw Error(ErrorCode::kBadFile, message);
+    throw Error(ErrorCode::kBadFile, message, file_.name());
   }
 
   std::string text(std::string_view key) const {
@@ -103,21 +103,25 @@ class Checker {
     passport_.architecture = text("general.architecture");
     passport_.name = text("general.name");
     if (passport_.architecture.empty()) {
-      throw Error(ErrorCode::kBadFile, "'" + file_.name() + "' does not say which architecture it has");
+      throw Error(ErrorCode::kBadFile, "'" + file_.name() + "' does not say which architecture it has", file_.name());
     }
     if (passport_.architecture != "rwkv6" && passport_.architecture != "rwkv7") {
-      throw Error(ErrorCode::kUnsupported, "'" + file_.name() + "' holds a model of architecture '" +
-                                               passport_.architecture + "'; this runtime runs rwkv6 and rwkv7");
+      throw Error(ErrorCode::kUnsupported,
+                  "'" + file_.name() + "' holds a model of architecture '" + passport_.architecture +
+                      "'; this runtime runs rwkv6 and rwkv7",
+                  file_.name());
     }
     const GgufValue* parts = file_.find("split.count");
     if (parts != nullptr && !(parts->type == GgufValueType::kUint16 && std::get<std::uint64_t>(parts->value) <= 1)) {
       throw Error(ErrorCode::kUnsupported,
-                  "'" + file_.name() + "' is one part of a split model; merge the parts into one file first");
+                  "'" + file_.name() + "' is one part of a split model; merge the parts into one file first",
+                  file_.name());
     }
     if (file_.alignment() < kLeastAlignment) {
-      throw Error(ErrorCode::kUnsupported, "'" + file_.name() + "' aligns its tensors to " +
-                                               std::to_string(file_.alignment()) + " bytes, engines need " +
-                                               std::to_string(kLeastAlignment) + "; convert the model again");
+      throw Error(ErrorCode::kUnsupported,
+                  "'" + file_.name() + "' aligns its tensors to " + std::to_string(file_.alignment()) +
+                      " bytes, engines need " + std::to_string(kLeastAlignment) + "; convert the model again",
+                  file_.name());
     }
   }
 

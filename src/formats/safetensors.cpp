@@ -56,8 +56,10 @@ class HeaderHandler {
     if (entry_.type) refuse_twice();
     entry_.type = type_named(value);
     if (!entry_.type) {
-      throw Error(ErrorCode::kUnsupported, "'" + reader_.name() + "': tensor '" + entry_.name + "' has the type '" +
-                                               value.substr(0, 32) + "', which is not known here");
+      throw Error(ErrorCode::kUnsupported,
+                  "'" + reader_.name() + "': tensor '" + entry_.name + "' has the type '" + value.substr(0, 32) +
+                      "', which is not known here",
+                  reader_.name());
     }
     return true;
   }

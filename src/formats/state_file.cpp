@@ -194,7 +194,7 @@ OldStateFile parse_old_state_file(std::span<const std::byte> bytes, const std::s
     // Only now: it begins with a size, whose bytes may be those of another kind of file.
     const std::string mistake = mistaken_file(WantedFile::kSavedState, bytes);
     if (mistake.empty()) throw;
-    throw Error(ErrorCode::kBadFile, "'" + name + "' " + mistake);
+    throw Error(ErrorCode::kBadFile, "'" + name + "' " + mistake, name);
   }
 }
 

@@ -51,7 +51,7 @@ std::size_t find_end(std::span<const std::byte> bytes, const std::string& name) 
     std::memcpy(&comment, &bytes[at + 20], sizeof comment);
     if (signature == kEndSignature && at + kEndBytes + comment == bytes.size()) return at;
   }
-  throw Error(ErrorCode::kBadFile, "'" + name + "' is not a ZIP archive, or its end is cut off");
+  throw Error(ErrorCode::kBadFile, "'" + name + "' is not a ZIP archive, or its end is cut off", name);
 }
 
 Directory read_directory64(std::span<const std::byte> bytes, const std::string& name, std::size_t locator_at) {
@@ -196,8 +196,9 @@ std::map<std::string_view, ZipEntry> parse_zip(std::span<const std::byte> bytes,
     if (entry_name.empty()) reader.fail("a file of the archive has no name");
     const std::string shown(entry_name.substr(0, 256));
     if ((flags & kForbiddenFlags) != 0 || method != 0) {
-      throw Error(ErrorCode::kUnsupported, "'" + name + "': the file '" + shown +
-                                               "' is compressed or encrypted; weights are stored as they are");
+      throw Error(ErrorCode::kUnsupported,
+                  "'" + name + "': the file '" + shown + "' is compressed or encrypted; weights are stored as they are",
+                  name);
     }
     if (sizes.packed != sizes.data) reader.fail("'" + shown + "' is stored with another size than its own");
     Place place{};

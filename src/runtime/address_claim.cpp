@@ -30,7 +30,8 @@ void refuse(const std::string& file, const MemoryNeed& need, std::uint64_t neede
   throw Error(ErrorCode::kOutOfMemory,
               "'" + file + "' needs " + megabytes(needed) + " of " + kind + " space to load (memory " +
                   megabytes(need.total()) + "), more than the limits of this process leave: " + megabytes(left) +
-                  "; release a model, raise the limit (ulimit " + option + ") or use a smaller one");
+                  "; release a model, raise the limit (ulimit " + option + ") or use a smaller one",
+              file);
 }
 
 }  // namespace

@@ -107,7 +107,8 @@ DiskCache::DiskCache(const ModelInfo& info, std::shared_ptr<const StateForm> for
   std::error_code error;
   fs::create_directories(folder_, error);
   if (error)
-    throw Error(ErrorCode::kIo, "the folder '" + utf8_from_path(folder_) + "' cannot be made: " + error.message());
+    throw Error(ErrorCode::kIo, "the folder '" + utf8_from_path(folder_) + "' cannot be made: " + error.message(),
+                utf8_from_path(folder_));
   look();
   thread_ = std::thread([this] { run(); });
 }

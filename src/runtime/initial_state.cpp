@@ -14,7 +14,7 @@ namespace rwkv {
 namespace {
 
 [[noreturn]] void refuse(const std::string& path, const std::string& reason) {
-  throw Error(ErrorCode::kBadFile, "'" + path + "' is no initial state of this model: " + reason);
+  throw Error(ErrorCode::kBadFile, "'" + path + "' is no initial state of this model: " + reason, path);
 }
 
 // [head][row][column], whatever the strides.
@@ -92,7 +92,7 @@ InitialState read_initial_state(const std::string& path, const ModelInfo& model)
   state.values.resize(static_cast<std::size_t>(state.layers * state.layer_values()));
   const MappedFile file(path);
   if (const std::string mistake = mistaken_file(WantedFile::kInitialState, file.bytes()); !mistake.empty()) {
-    throw Error(ErrorCode::kBadFile, "'" + path + "' " + mistake);
+    throw Error(ErrorCode::kBadFile, "'" + path + "' " + mistake, path);
   }
   if (looks_like_pth(file.bytes())) {
     read_pth(file.bytes(), path, state);

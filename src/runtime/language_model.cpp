@@ -59,7 +59,8 @@ Vocabulary choose_vocabulary(const ModelRequest& request, const ModelInfo& info,
   if (request.tokenizer_path.empty()) {
     if (embedded) return *embedded;
     throw Error(ErrorCode::kInvalidArgument,
-                "'" + request.model_path + "' carries no token list; give a vocabulary file as well");
+                "'" + request.model_path + "' carries no token list; give a vocabulary file as well",
+                request.model_path);
   }
   Vocabulary vocabulary = Vocabulary::from_file(request.tokenizer_path);
   const auto rows = static_cast<std::size_t>(info.vocabulary);
@@ -153,7 +154,8 @@ LoadedModel LanguageModel::load_again(const CancelToken& cancel) {
   LoadedModel loaded = load_weights(request, claim);
   if (!is_same_model(info_, loaded.model->info())) {
     throw Error(ErrorCode::kBadFile,
-                "'" + request.model_path + "' is another model than when it was loaded; release it and load it anew");
+                "'" + request.model_path + "' is another model than when it was loaded; release it and load it anew",
+                request.model_path);
   }
   return loaded;
 }

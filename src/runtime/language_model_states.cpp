@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t kKeyGrid = 16;
 
 [[noreturn]] void refuse(ErrorCode code, const std::string& path, const std::string& reason) {
-  throw Error(code, "'" + path + "': " + reason);
+  throw Error(code, "'" + path + "': " + reason, path);
 }
 
 // Two backends of that engine save states; one of them without anything around the numbers, in an order of its own.

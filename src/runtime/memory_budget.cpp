@@ -86,7 +86,8 @@ MemoryGrant::MemoryGrant(std::string file, const MemoryNeed& need, std::shared_p
                     ", states and buffers " + megabytes(need.owned) + "), more than there is: budget " +
                     (limit > 0 ? megabytes(limit) : "none") + ", in use by models " + megabytes(in_use) +
                     ", available on this machine " + (available > 0 ? megabytes(available) : "unknown") +
-                    "; release a model" + (budget_has_it ? "" : ", raise the budget") + " or use a smaller one");
+                    "; release a model" + (budget_has_it ? "" : ", raise the budget") + " or use a smaller one",
+                file);
   }
   process.add(file, need);
   if (budget) budget->books_.add(file, need);
@@ -110,11 +111,12 @@ void MemoryGrant::swap(MemoryGrant& other) noexcept {
 
 void check_device_memory(const std::string& file, const MemoryNeed& need, const Device& device) {
   if (device.free_bytes == 0 || need.on_device <= device.free_bytes) return;
-  throw Error(ErrorCode::kOutOfMemory, "'" + file + "' needs " + megabytes(need.on_device) +
-                                           " of the memory of the device '" + device.id + "', which has " +
-                                           megabytes(device.free_bytes) +
-                                           " free; release a model there, load it on another device (--device) or use "
-                                           "a smaller one");
+  throw Error(ErrorCode::kOutOfMemory,
+              "'" + file + "' needs " + megabytes(need.on_device) + " of the memory of the device '" + device.id +
+                  "', which has " + megabytes(device.free_bytes) +
+                  " free; release a model there, load it on another device (--device) or use "
+                  "a smaller one",
+              file);
 }
 
 }  // namespace rwkv

@@ -54,18 +54,20 @@ std::string read_whole(const std::string& path) {
   const std::filesystem::path file = path_from_utf8(path);
   std::error_code error;
   if (!std::filesystem::exists(file, error) && !error) {
-    throw Error(ErrorCode::kNotFound, "there is no vocabulary file at " + path + ": check the path");
+    throw Error(ErrorCode::kNotFound, "there is no vocabulary file at " + path + ": check the path", path);
   }
   const std::uintmax_t size = std::filesystem::file_size(file, error);
-  if (error) throw Error(ErrorCode::kIo, "cannot read the vocabulary file " + path + ": " + error.message());
+  if (error) throw Error(ErrorCode::kIo, "cannot read the vocabulary file " + path + ": " + error.message(), path);
   if (size > Vocabulary::kMaxFileBytes) {
-    throw Error(ErrorCode::kBadFile, path + " is too large for a vocabulary (" + std::to_string(size) +
-                                         " bytes, at most 64 MiB): is it a model file?");
+    throw Error(ErrorCode::kBadFile,
+                path + " is too large for a vocabulary (" + std::to_string(size) +
+                    " bytes, at most 64 MiB): is it a model file?",
+                path);
   }
   std::string text(static_cast<std::size_t>(size), '\0');
   std::ifstream in(file, std::ios::binary);
   if (!in.read(text.data(), static_cast<std::streamsize>(text.size()))) {
-    throw Error(ErrorCode::kIo, "cannot read the vocabulary file " + path + ": check its permissions");
+    throw Error(ErrorCode::kIo, "cannot read the vocabulary file " + path + ": check its permissions", path);
   }
   return text;
 }
@@ -139,15 +141,15 @@ class Vocabulary::Builder {
 Vocabulary Vocabulary::from_file(const std::string& path) { return from_text(read_whole(path), path); }
 
 Vocabulary Vocabulary::from_text(std::string_view text, const std::string& name) {
-  if (text.size() > kMaxFileBytes) throw Error(ErrorCode::kBadFile, name + " is larger than 64 MiB");
+  if (text.size() > kMaxFileBytes) throw Error(ErrorCode::kBadFile, name + " is larger than 64 MiB", name);
 
   const std::string mistake = mistaken_file(WantedFile::kVocabulary, std::as_bytes(std::span(text)));
-  if (!mistake.empty()) throw Error(ErrorCode::kBadFile, name + " " + mistake);
+  if (!mistake.empty()) throw Error(ErrorCode::kBadFile, name + " " + mistake, name);
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);  // the mark that editors of Windows write
   constexpr std::string_view kBlank = " \t\r\n";
   const std::size_t last = text.find_last_not_of(kBlank);
   if (last == std::string_view::npos) {
-    throw Error(ErrorCode::kBadFile, name + " is empty: it should hold a token on every line");
+    throw Error(ErrorCode::kBadFile, name + " is empty: it should hold a token on every line", name);
   }
   text = text.substr(0, std::min(text.find('\n', last), text.size()));  // empty lines at the end say nothing
   Builder builder(text.size());  // no way to write a token is shorter than the token
@@ -159,11 +161,11 @@ Vocabulary Vocabulary::from_text(std::string_view text, const std::string& name)
       return builder.commit(static_cast<TokenId>(id));
     };
     if (const std::string problem = read_json_vocabulary(text, add); !problem.empty()) {
-      throw Error(
-          ErrorCode::kBadFile,
-          name + ", " + problem + R"(; as JSON a vocabulary is an object of "ID": "TEXT" or "ID": [BYTE, ...])");
+      throw Error(ErrorCode::kBadFile,
+                  name + ", " + problem + R"(; as JSON a vocabulary is an object of "ID": "TEXT" or "ID": [BYTE, ...])",
+                  name);
     }
-    if (builder.empty()) throw Error(ErrorCode::kBadFile, name + " has no tokens");
+    if (builder.empty()) throw Error(ErrorCode::kBadFile, name + " has no tokens", name);
     return builder.finish(0);
   }
 
@@ -172,7 +174,7 @@ Vocabulary Vocabulary::from_text(std::string_view text, const std::string& name)
     std::string message = name + ", line " + std::to_string(number) + ": ";
     message += problem;
     message += "; use an RWKV World vocabulary file as published (`ID LITERAL LENGTH` on every line)";
-    return Error(ErrorCode::kBadFile, message);
+    return Error(ErrorCode::kBadFile, message, name);
   };
 
   while (!text.empty()) {

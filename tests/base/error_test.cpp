@@ -8,9 +8,12 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <type_traits>
 
+#include "base/atomic_file.h"
 #include "base/cancel.h"
 #include "base/error_of.h"
+#include "base/mapped_file.h"
 
 namespace rwkv {
 namespace {
@@ -37,6 +40,23 @@ TEST(Error, CarriesCodeAndMessage) {
     EXPECT_STREQ(error.what(), "in use");
     EXPECT_EQ(dynamic_cast<const Error&>(error).code(), ErrorCode::kBusy);
   }
+}
+
+TEST(Error, CarriesTheFileItIsAboutInEachCopy) {
+  static_assert(std::is_nothrow_copy_constructible_v<Error> && std::is_nothrow_copy_assignable_v<Error>);
+  const Error error(ErrorCode::kBadFile, "'model.gguf' is cut off", "model.gguf");
+  Error copy = out_of_memory();
+  EXPECT_EQ(copy.file(), "");
+  copy = error;
+  EXPECT_EQ(copy.file(), "model.gguf");
+  EXPECT_EQ(&copy.file(), &error.file()) << "a copy takes memory";
+  EXPECT_EQ(error_of([&] { throw error; })->file(), "model.gguf");
+}
+
+TEST(Error, OfAFileThatIsNotThereNamesItAsTheCallerDid) {
+  const std::string path = "./no/such//file";
+  EXPECT_EQ(error_of([&] { MappedFile file(path); })->file(), path);
+  EXPECT_EQ(error_of([&] { AtomicFile file(path); })->file(), path);
 }
 
 TEST(ErrorOf, WhateverIsThrownComesBackAsAnError) {

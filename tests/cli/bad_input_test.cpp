@@ -40,6 +40,13 @@ TEST(BadInput, EmptyFileIsRefused) {
   expect_refused(rwkv({"info", path}), kBadFile, "empty.gguf");
 }
 
+TEST(BadInput, AFileOfAnUnsupportedVersionIsABadFile) {
+  const ScratchFolder scratch;
+  const auto path = scratch.path() / "old.gguf";
+  write_file(path, std::string("GGUF\1\0\0\0", 8));
+  expect_refused(rwkv({"info", path}), kBadFile, "GGUF version 1");
+}
+
 TEST(BadInput, AModelCutAnywhereIsRefused) {
   const ScratchFolder scratch;
   const auto path = scratch.path() / "cut.gguf";

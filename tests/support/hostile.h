@@ -28,6 +28,7 @@ void parse_exactly(const std::string& bytes, Parse&& parse, Outcomes& outcomes) 
   } catch (const Error& error) {
     EXPECT_TRUE(error.code() == ErrorCode::kBadFile || error.code() == ErrorCode::kUnsupported) << error.what();
     EXPECT_GT(std::string(error.what()).size(), 10u);
+    EXPECT_FALSE(error.file().empty()) << error.what();
     ++outcomes.refused;
   }
 }

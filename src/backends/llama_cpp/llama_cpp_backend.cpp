@@ -83,7 +83,8 @@ class LlamaCppBackend final : public Backend, public DescribesFiles {
       if (const int step = llama_cpp::head_size_step(); passport.head_size % step != 0) {
         throw Error(ErrorCode::kUnsupported,
                     "'" + source.path() + "' has heads of " + std::to_string(passport.head_size) +
-                        " values; llama.cpp on this processor needs a multiple of " + std::to_string(step));
+                        " values; llama.cpp on this processor needs a multiple of " + std::to_string(step),
+                    source.path());
       }
       return then(gguf, passport);
     } catch (const std::bad_alloc&) {

@@ -72,8 +72,8 @@ Vocabulary vocabulary_in(const GgufFile& file, const RwkvPassport& passport) {
   try {
     return Vocabulary::from_gguf_tokens(passport.token_texts, passport.token_types);
   } catch (const Error& error) {
-    throw Error(error.code(),
-                "'" + file.name() + "': " + error.what() + "; download the file again or convert it anew");
+    throw Error(error.code(), "'" + file.name() + "': " + error.what() + "; download the file again or convert it anew",
+                file.name());
   }
 }
 
@@ -386,9 +386,11 @@ void LlamaCppModel::check_file() {
   if (copied_) return;
   lost_ = lost_ || MappingGuard::is_damaged(guard_) || stamp_.is_written();
   if (!lost_) return;
-  throw Error(ErrorCode::kBadFile, "'" + path_ +
-                                       "' was cut or written over while the model was loaded; load it anew, and "
-                                       "replace model files by renaming");
+  throw Error(ErrorCode::kBadFile,
+              "'" + path_ +
+                  "' was cut or written over while the model was loaded; load it anew, and "
+                  "replace model files by renaming",
+              path_);
 }
 
 void LlamaCppModel::throw_decode_error(int code) const {

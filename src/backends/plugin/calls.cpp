@@ -28,11 +28,14 @@ std::string bounded_text(const char* field, std::size_t size) {
   return to_valid_utf8(std::string_view(field, static_cast<std::size_t>(std::find(field, field + size, '\0') - field)));
 }
 
-void throw_error(const rwkv_backend_api& api, rwkv_backend_code code, const rwkv_backend_error& error) {
+void throw_error(const rwkv_backend_api& api, rwkv_backend_code code, const rwkv_backend_error& error,
+                 const std::string& file) {
   const std::string text = text_of(error.text);
-  throw Error(code_of(code), !text.empty() ? text
-                                           : "the backend " + std::string(api.name) + " failed with code " +
-                                                 std::to_string(code) + " and does not say why");
+  throw Error(code_of(code),
+              !text.empty() ? text
+                            : "the backend " + std::string(api.name) + " failed with code " + std::to_string(code) +
+                                  " and does not say why",
+              file);
 }
 
 void throw_broken(const rwkv_backend_api& api, const std::string& how) {

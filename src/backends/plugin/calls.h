@@ -10,16 +10,18 @@
 
 namespace rwkv::plugin {
 
-/// Throws what a function of the library has failed with; the text is the library's, made valid UTF-8.
-[[noreturn]] void throw_error(const rwkv_backend_api& api, rwkv_backend_code code, const rwkv_backend_error& error);
+/// Throws what a function of the library has failed with; the text is the library's, made valid UTF-8. `file`: what the
+/// function was called for, empty if for none.
+[[noreturn]] void throw_error(const rwkv_backend_api& api, rwkv_backend_code code, const rwkv_backend_error& error,
+                              const std::string& file);
 
 /// Calls `function(&error)`, which calls one function of the table, and throws what that fails with.
 template <class Function>
-void call(const rwkv_backend_api& api, const Function& function) {
+void call(const rwkv_backend_api& api, const Function& function, const std::string& file = {}) {
   rwkv_backend_error error;
   error.text[0] = '\0';
   const rwkv_backend_code code = function(&error);
-  if (code != RWKV_BACKEND_OK) throw_error(api, code, error);
+  if (code != RWKV_BACKEND_OK) throw_error(api, code, error, file);
 }
 
 /// The text in a field of `size` bytes, valid UTF-8 wherever it ends.

@@ -70,8 +70,9 @@ class PluginBackend final : public Backend {
     const plugin::CallOptions call_options(options);
     rwkv_backend_memory need{};
     need.struct_size = sizeof need;
-    plugin::call(api_,
-                 [&](rwkv_backend_error* error) { return api_.estimate(&form, call_options.get(), &need, error); });
+    plugin::call(
+        api_, [&](rwkv_backend_error* error) { return api_.estimate(&form, call_options.get(), &need, error); },
+        source.path());
     // The mapping that the model keeps takes addresses for what is not used in it, too.
     const std::uint64_t size = bytes ? bytes->size() : 0;
     return {need.mapped, need.owned, need.reserved + size - std::min(size, need.mapped), need.on_device};

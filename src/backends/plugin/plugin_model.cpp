@@ -74,7 +74,7 @@ void PluginModel::load(const ModelSource& source, const LoadOptions& options) {
   CallOptions call_options(options);
   rwkv_backend_model* model = nullptr;
   try {
-    call(api_, [&](rwkv_backend_error* error) { return api_.load(&form, call_options.get(), &model, error); });
+    call(api_, [&](rwkv_backend_error* error) { return api_.load(&form, call_options.get(), &model, error); }, path_);
   } catch (const Error&) {
     call_options.rethrow();
     throw;
@@ -112,9 +112,11 @@ void PluginModel::check_file() {
     lost_ = true;
   }
   if (!lost_) return;
-  throw Error(ErrorCode::kBadFile, "'" + path_ +
-                                       "' was cut or written over while the model was loaded; load it anew, and "
-                                       "replace model files by renaming");
+  throw Error(ErrorCode::kBadFile,
+              "'" + path_ +
+                  "' was cut or written over while the model was loaded; load it anew, and "
+                  "replace model files by renaming",
+              path_);
 }
 
 void PluginModel::evaluate(std::span<EvalItem> items, const CancelToken& cancel) {

@@ -56,11 +56,11 @@ Script script_in(const Json& json) {
 }  // namespace
 
 Script Script::parse(std::string_view text, const std::string& file) {
-  if (text.size() > kMaxBytes) throw Error(ErrorCode::kBadFile, "'" + file + "' is too large for a script");
+  if (text.size() > kMaxBytes) throw Error(ErrorCode::kBadFile, "'" + file + "' is too large for a script", file);
   try {
     return script_in(Json::parse(text, nullptr, false));
   } catch (const Error& error) {
-    throw Error(error.code(), "'" + file + "' is not a script: " + error.what());
+    throw Error(error.code(), "'" + file + "' is not a script: " + error.what(), file);
   }
 }
 

@@ -280,7 +280,8 @@ class ScriptedBackend final : public Backend {
       if (options.progress) options.progress(static_cast<float>(step) / kSteps);
       wait(std::chrono::microseconds(script.load_ms * 1000 / kSteps), options.cancel);
     }
-    if (!script.load_error.empty()) throw Error(ErrorCode::kBadFile, "'" + source.path() + "': " + script.load_error);
+    if (!script.load_error.empty())
+      throw Error(ErrorCode::kBadFile, "'" + source.path() + "': " + script.load_error, source.path());
     if (options.progress) options.progress(1.0f);
     return std::make_unique<ScriptedModel>(std::move(script), options.max_sequences);
   }
