@@ -35,7 +35,14 @@ enum DownloadStatus {
   failed,
 }
 
-/// A loaded model and what it is doing.
+/// The kind of a device: the machine's processors, a GPU or an NPU.
+enum DeviceKind {
+  cpu,
+  gpu,
+  npu,
+}
+
+/// A loaded model and its generation.
 class LoadedModelInfo {
   const LoadedModelInfo({
     required this.modelID,
@@ -122,7 +129,7 @@ class StateCacheNode {
   String toString() => 'StateCacheNode(text: $text, tokensCount: $tokensCount, bytes: $bytes)';
 }
 
-/// What a model takes.
+/// The memory of a model.
 class ModelMemory {
   const ModelMemory({
     required this.modelID,
@@ -186,10 +193,10 @@ class CatalogueEntry {
   /// Where its file is; a mirror where the environment names one.
   final String url;
 
-  /// What the file must be; empty: the server's own figure is checked.
+  /// The file's SHA-256; empty: the server's own figure is checked.
   final String sha256;
 
-  /// What it is for and how large, for people.
+  /// Its purpose and size, for people.
   final String about;
 
   @override
@@ -207,31 +214,123 @@ class CatalogueEntry {
   String toString() => 'CatalogueEntry(name: $name, url: $url, sha256: $sha256, about: $about)';
 }
 
+/// A device that a backend can run models on.
+class BackendDevice {
+  const BackendDevice({
+    required this.id,
+    required this.name,
+    required this.kind,
+    required this.totalBytes,
+    required this.freeBytes,
+  });
+
+  /// The `device` of a LoadRWKVModel; unique within the backend and the same in every run.
+  final String id;
+
+  /// Its name, for people.
+  final String name;
+
+  /// The kind of device.
+  final DeviceKind kind;
+
+  /// Its memory; of processors the machine's. 0: unknown.
+  final int totalBytes;
+
+  /// How much of that is free now; 0: unknown.
+  final int freeBytes;
+
+  @override
+  bool operator ==(Object other) =>
+      other is BackendDevice &&
+      other.id == id &&
+      other.name == name &&
+      other.kind == kind &&
+      other.totalBytes == totalBytes &&
+      other.freeBytes == freeBytes;
+
+  @override
+  int get hashCode => Object.hashAll([id, name, kind, totalBytes, freeBytes]);
+
+  @override
+  String toString() =>
+      'BackendDevice('
+      'id: $id, '
+      'name: $name, '
+      'kind: $kind, '
+      'totalBytes: $totalBytes, '
+      'freeBytes: $freeBytes'
+      ')';
+}
+
+/// An option that one backend has.
+class BackendSetting {
+  const BackendSetting({required this.key, required this.meaning});
+
+  /// Its key in the `settings` of a LoadRWKVModel.
+  final String key;
+
+  /// Its effect and the values it can have, for people.
+  final String meaning;
+
+  @override
+  bool operator ==(Object other) =>
+      other is BackendSetting &&
+      other.key == key &&
+      other.meaning == meaning;
+
+  @override
+  int get hashCode => Object.hashAll([key, meaning]);
+
+  @override
+  String toString() => 'BackendSetting(key: $key, meaning: $meaning)';
+}
+
 /// A backend of this build.
 class BackendStatus {
-  const BackendStatus({required this.name, required this.description, this.unavailable});
+  const BackendStatus({
+    required this.name,
+    required this.description,
+    this.unavailable,
+    required this.devices,
+    required this.settings,
+  });
 
   /// Its argument string, for example `llama.cpp`.
   final String name;
 
-  /// Its version and what it runs, for people.
+  /// Its version and the files it runs, for people.
   final String description;
 
   /// Why it cannot run on this machine; null: it can.
   final String? unavailable;
+
+  /// The devices that it can load models on, its default first; none where it cannot run.
+  final List<BackendDevice> devices;
+
+  /// The settings it knows.
+  final List<BackendSetting> settings;
 
   @override
   bool operator ==(Object other) =>
       other is BackendStatus &&
       other.name == name &&
       other.description == description &&
-      other.unavailable == unavailable;
+      other.unavailable == unavailable &&
+      _sameList(other.devices, devices) &&
+      _sameList(other.settings, settings);
 
   @override
-  int get hashCode => Object.hashAll([name, description, unavailable]);
+  int get hashCode => Object.hashAll([name, description, unavailable, Object.hashAll(devices), Object.hashAll(settings)]);
 
   @override
-  String toString() => 'BackendStatus(name: $name, description: $description, unavailable: $unavailable)';
+  String toString() =>
+      'BackendStatus('
+      'name: $name, '
+      'description: $description, '
+      'unavailable: $unavailable, '
+      'devices: $devices, '
+      'settings: $settings'
+      ')';
 }
 
 /// A step of loading or releasing; exactly one terminal step ends each load and each release.
@@ -262,8 +361,8 @@ class LoadModelSteps extends FromRWKV {
   /// With a failure: its kind, see Error.
   final String? code;
 
-  /// In `loading` and `loaded`: the load, unique in the process; a request that names it is never served by another
-  /// model that was given the same id later.
+  /// In `loading` and `loaded`: the number of the load, unique in the process; a request that names it is never served
+  /// by a later model with the same id.
   final int? loadID;
 
   /// In `loading`: the id that the model is going to have; a Stop for it ends the load.
@@ -307,7 +406,7 @@ class LoadedModelPathByID extends FromRWKV {
   String toString() => 'LoadedModelPathByID(loadedModelPath: $loadedModelPath, modelID: $modelID)';
 }
 
-/// All loaded models and what they are doing.
+/// All loaded models and their generations.
 class LoadedModels extends FromRWKV {
   LoadedModels({required this.models, super.req});
 
@@ -322,7 +421,7 @@ class LoadedModels extends FromRWKV {
 class Error extends FromRWKV {
   Error(this.message, [this.to, this.retVal, this.code]) : super(req: to);
 
-  /// What was wrong and what to do, for people.
+  /// The error and what to do about it, for people.
   final String message;
 
   /// The request that failed; the same as [req].
@@ -534,7 +633,7 @@ class SamplerParams extends FromRWKV {
   /// Taken once for every time it was written.
   final num frequencyPenalty;
 
-  /// What the counts are multiplied by at each token.
+  /// The factor that the counts are multiplied by at each token.
   final num penaltyDecay;
 
   @override
@@ -652,7 +751,7 @@ class StateCacheInfo extends FromRWKV {
   /// Size of the files that states are kept in.
   final int diskBytes;
 
-  /// What that is kept below; 0: there are none.
+  /// Their bound; 0: there are none.
   final int diskLimitBytes;
 
   /// The states, most recently used first.
@@ -759,7 +858,7 @@ class EvaluationResults extends FromRWKV {
   /// Whether the likeliest tokens are the target's.
   final List<bool> corrects;
 
-  /// What the likeliest tokens say.
+  /// The text of the likeliest tokens.
   final List<String> outputTexts;
 
   @override
@@ -791,7 +890,7 @@ class DoctorReport extends FromRWKV {
   /// The operating system, for example `android`.
   final String system;
 
-  /// What the library was compiled for, for example `arm64`.
+  /// The architecture that the library was compiled for, for example `arm64`.
   final String architecture;
 
   /// Instruction sets of the processor, for example `avx2`.
@@ -828,7 +927,7 @@ class DoctorReport extends FromRWKV {
       ')';
 }
 
-/// What was given back. The next request that needs a model which fell asleep loads it again by itself.
+/// The memory that was given back. A model that was put to sleep is loaded again by the next request that needs it.
 class MemoryReleased extends FromRWKV {
   MemoryReleased({
     this.level,
@@ -852,10 +951,10 @@ class MemoryReleased extends FromRWKV {
   /// Models that fell asleep now; they keep ids and settings.
   final List<int> unloadedModelIDs;
 
-  /// What all models took before.
+  /// Memory of all models before.
   final int bytesBefore;
 
-  /// What they take now; more than a budget where models are busy.
+  /// Memory of all models now; more than the budget where models are busy.
   final int bytesAfter;
 
   @override
@@ -883,7 +982,7 @@ class MemoryReleased extends FromRWKV {
       ')';
 }
 
-/// What the models take.
+/// The memory of the models.
 class MemoryInfo extends FromRWKV {
   MemoryInfo({
     required this.budgetBytes,
@@ -896,7 +995,7 @@ class MemoryInfo extends FromRWKV {
   /// The bound that was set; 0: none.
   final int budgetBytes;
 
-  /// What all models take; a file that several of them map counts once.
+  /// Memory of all models; a file that several of them map counts once.
   final int usedBytes;
 
   /// Memory of the machine that is free or can be made so; 0: unknown.
@@ -926,7 +1025,7 @@ class MemoryInfo extends FromRWKV {
       ')';
 }
 
-/// What a slot has written after a number that the client named; pushes go on from `sequence` without gap or repeat.
+/// The text of a slot after a number that the client named; pushes continue from `sequence` without gap or repeat.
 class GenerationSnapshot extends FromRWKV {
   GenerationSnapshot({
     required this.modelID,
@@ -963,10 +1062,10 @@ class GenerationSnapshot extends FromRWKV {
   /// Its tokens.
   final List<int> tokens;
 
-  /// Why the slot has ended; null: it goes on.
+  /// Why the slot has ended; null: it has not.
   final GenerationEndReason? reason;
 
-  /// What failed, for people.
+  /// The error, for people.
   final String? error;
 
   /// With an error: its kind, see Error.
@@ -1012,7 +1111,7 @@ class GenerationDelta extends FromRWKV {
   /// 1 for the first piece of a slot, one more for each.
   final int sequence;
 
-  /// What to append: whole characters, never taken back.
+  /// The text to append: whole characters, never taken back.
   final String text;
 
   /// The tokens since the last piece; the text of the newest may still be held back.
@@ -1116,7 +1215,7 @@ class GenerationEnd extends FromRWKV {
   /// New tokens a second.
   final double decodeSpeed;
 
-  /// What failed, for people.
+  /// The error, for people.
   final String? error;
 
   /// With an error: its kind, see Error.
@@ -1179,7 +1278,7 @@ class DownloadSteps extends FromRWKV {
   /// In `downloaded`: whether there was a SHA-256 to compare that with.
   final bool? verified;
 
-  /// In `failed`: what was wrong and what to do, for people.
+  /// In `failed`: the error and what to do about it, for people.
   final String? info;
 
   /// In `failed`: its kind, see Error.

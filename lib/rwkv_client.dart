@@ -38,7 +38,12 @@ library;
 
 export 'from_rwkv.dart'
     show
+        BackendDevice,
+        BackendSetting,
+        BackendStatus,
         CatalogueEntry,
+        DeviceKind,
+        DoctorReport,
         GenerationEndReason,
         MemoryInfo,
         MemoryReleased,

@@ -18,13 +18,13 @@ const int FORCE_LANG_EN = 2;
 /// Everything is logged.
 const int RWKV_LOG_LEVEL_DEBUG = 0;
 
-/// What happens is logged.
+/// Events, warnings and errors are logged.
 const int RWKV_LOG_LEVEL_INFO = 1;
 
-/// What may be wrong is logged.
+/// Warnings and errors are logged.
 const int RWKV_LOG_LEVEL_WARN = 2;
 
-/// Only what went wrong is logged.
+/// Only errors are logged.
 const int RWKV_LOG_LEVEL_ERROR = 3;
 
 /// The ABI that these bindings are written for.

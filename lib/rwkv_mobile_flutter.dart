@@ -19,7 +19,7 @@ class RWKVMobile {
   /// Starts the isolate; its first message to [StartOptions.sendPort] is the
   /// SendPort that takes requests. Throws a [StateError] when one is running.
   ///
-  /// A native library that cannot be opened is told by the answers to requests.
+  /// When the native library cannot be opened, the answers to requests say so.
   Future<void> runIsolate(StartOptions options) async {
     if (_running != null) {
       throw StateError(
@@ -45,15 +45,15 @@ class RWKVMobile {
   }
 
   /// Ends the isolate and closes its port of the runtime; [runIsolate] may be
-  /// called again afterwards. If no other port is open, what runs is cancelled
-  /// and the models are released, in the background. Does nothing when no
-  /// isolate is running.
+  /// called again afterwards. If no other port is open, the runtime cancels its
+  /// generations and releases its models, in the background. Does nothing when
+  /// no isolate is running.
   Future<void> dispose() async => _running?.end();
 
   /// The chip's name as it is sold (`8 Gen 3`); empty when unknown.
   static String getSocName() => _known('rwkvmobile_get_soc_name');
 
-  /// Who made the chip: `Snapdragon`, `MediaTek` or `Unknown`.
+  /// The chip's make: `Snapdragon`, `MediaTek` or `Unknown`.
   static String getPlatformName() =>
       staticString('rwkvmobile_get_platform_name') ?? 'Unknown';
 
@@ -72,8 +72,8 @@ class RWKVMobile {
   /// after it (`ncnn,llama.cpp,`); empty when it cannot be asked.
   static String getAvailableBackendNames() => backendNames();
 
-  /// Converts a PyTorch checkpoint to a safetensors file and returns 0. Takes
-  /// its time; not for an isolate with a user interface. Throws an [Exception]
+  /// Converts a PyTorch checkpoint to a safetensors file and returns 0. Blocks
+  /// for seconds: do not call it in an isolate with a user interface. Throws an [Exception]
   /// when it fails.
   static int convertPthToSafetensors(String pthPath, String stPath) =>
       convertCheckpoint(pthPath, stPath);

@@ -97,6 +97,8 @@ class LoadRWKVModel extends ToRWKV {
     required this.backend,
     required this.tokenizerPath,
     this.llamaCppNGpuLayers,
+    this.device,
+    this.settings,
     this.extra,
   });
 
@@ -106,7 +108,7 @@ class LoadRWKVModel extends ToRWKV {
   /// The model file, or its folder for backends that use one.
   final String modelPath;
 
-  /// What is to run it.
+  /// The backend to run it.
   final Backend backend;
 
   /// The vocabulary file; empty: the model file's own token list.
@@ -115,7 +117,13 @@ class LoadRWKVModel extends ToRWKV {
   /// Layers that llama.cpp gives to the GPU; null: its default, 0: none.
   final int? llamaCppNGpuLayers;
 
-  /// Anything of the app's; comes back in `req` of every step.
+  /// The device of the backend to run on, by its id in `Doctor`; null or empty: the backend's default.
+  final String? device;
+
+  /// Settings of the backend by their keys in `Doctor`; null: none.
+  final Map<String, String>? settings;
+
+  /// Any value of the app; comes back in `req` of every step.
   final dynamic extra;
 
   @override
@@ -125,11 +133,13 @@ class LoadRWKVModel extends ToRWKV {
       'backend: $backend, '
       'tokenizerPath: $tokenizerPath, '
       'llamaCppNGpuLayers: $llamaCppNGpuLayers, '
+      'device: $device, '
+      'settings: $settings, '
       'extra: $extra'
       ')';
 }
 
-/// Releases a model after stopping what it generates.
+/// Stops a model's generation and releases the model.
 class ReleaseRWKVModel extends ToRWKV {
   ReleaseRWKVModel({required this.modelID, this.extra});
 
@@ -139,7 +149,7 @@ class ReleaseRWKVModel extends ToRWKV {
   /// The model; any number, so that each release has its terminal step.
   final int modelID;
 
-  /// Anything of the app's; comes back in `req` of every step.
+  /// Any value of the app; comes back in `req` of every step.
   final dynamic extra;
 
   @override
@@ -165,7 +175,7 @@ class AddTTSModel extends ToRWKV {
   /// The model file.
   final String modelPath;
 
-  /// What is to run it.
+  /// The backend to run it.
   final Backend backend;
 
   /// The vocabulary file.
@@ -217,7 +227,7 @@ class GetLoadedModelPathByID extends ToRWKV {
   String toString() => 'GetLoadedModelPathByID(modelID: $modelID)';
 }
 
-/// Asks for all loaded models and what they are doing, so that a client that attaches anew can go on.
+/// Asks for all loaded models and their generations, so that a client that attaches anew can go on.
 class GetModels extends ToRWKV {
   GetModels();
 
@@ -256,7 +266,7 @@ class GetPrompt extends ToRWKV {
   String toString() => 'GetPrompt(modelID: $modelID)';
 }
 
-/// Writes or goes on with one turn of a conversation.
+/// Writes or continues one turn of a conversation.
 class ChatAsync extends ToRWKV {
   ChatAsync(this.messages, {
     required this.enableReasoning,
@@ -277,7 +287,7 @@ class ChatAsync extends ToRWKV {
   /// Whether the first tokens may neither close nor skip the thinking.
   final bool forceReasoning;
 
-  /// True: a new turn is opened; false: the last one goes on.
+  /// True: a new turn is opened; false: the last one is continued.
   final bool addGenerationPrompt;
 
   /// The loaded model.
@@ -289,7 +299,7 @@ class ChatAsync extends ToRWKV {
   /// 0 or null none, 1 Chinese, 2 English, for the first tokens.
   final int? forceLang;
 
-  /// Whether what is written is pushed (GenerationDelta, GenerationProgress, GenerationEnd).
+  /// Whether the text is pushed as it is written (GenerationDelta, GenerationProgress, GenerationEnd).
   final bool push;
 
   @override
@@ -357,7 +367,7 @@ class ChatBatchAsync extends ToRWKV {
   /// 0 or null none, 1 Chinese, 2 English, for the first tokens.
   final int? forceLang;
 
-  /// Whether what is written is pushed (GenerationDelta, GenerationProgress, GenerationEnd).
+  /// Whether the text is pushed as it is written (GenerationDelta, GenerationProgress, GenerationEnd).
   final bool push;
 
   /// Conversations and flags of the slots; where given, they count and not the fields above.
@@ -379,7 +389,7 @@ class ChatBatchAsync extends ToRWKV {
       ')';
 }
 
-/// Goes on with a text as it is, without a chat template.
+/// Continues a text as it is, without a chat template.
 class GenerateAsync extends ToRWKV {
   GenerateAsync(this.prompt, {
     required this.modelID,
@@ -390,7 +400,7 @@ class GenerateAsync extends ToRWKV {
     this.push = false,
   });
 
-  /// The text; what is read later begins with it.
+  /// The text; the response buffer begins with it.
   final String prompt;
 
   /// The loaded model.
@@ -408,7 +418,7 @@ class GenerateAsync extends ToRWKV {
   /// True: from the empty state, and nothing is remembered.
   final bool? disableCache;
 
-  /// Whether what is written is pushed (GenerationDelta, GenerationProgress, GenerationEnd).
+  /// Whether the text is pushed as it is written (GenerationDelta, GenerationProgress, GenerationEnd).
   final bool push;
 
   @override
@@ -424,7 +434,7 @@ class GenerateAsync extends ToRWKV {
       ')';
 }
 
-/// Goes on with a puzzle's text and tells every token.
+/// Continues a puzzle's text and sends every token.
 class SudokuOthelloGenerate extends ToRWKV {
   SudokuOthelloGenerate(this.prompt, {
     required this.modelID,
@@ -457,7 +467,7 @@ class SudokuOthelloGenerate extends ToRWKV {
       ')';
 }
 
-/// Stops what a model generates, evaluation of the prompt included. It waits for no other work of the model: a
+/// Stops a model's generation, during the evaluation of its prompt too. It waits for no other work of the model: a
 /// generation that is queued behind a RunEvaluation ends at once, and the evaluation goes on.
 class Stop extends ToRWKV {
   Stop({required this.modelID});
@@ -521,7 +531,7 @@ class GetResponseBufferContent extends ToRWKV {
   /// What answers it.
   static const Type responseType = ResponseBufferContent;
 
-  /// Anything of the app's; comes back in `req`.
+  /// Any value of the app; comes back in `req`.
   final List<String> messages;
 
   /// The loaded model.
@@ -538,7 +548,7 @@ class GetBatchResponseBufferContent extends ToRWKV {
   /// What answers it.
   static const Type responseType = ResponseBatchBufferContent;
 
-  /// Anything of the app's; comes back in `req`.
+  /// Any value of the app; comes back in `req`.
   final List<String> messages;
 
   /// The loaded model.
@@ -761,7 +771,7 @@ class SetSamplerParams extends ToRWKV {
   /// Taken once for every time it was written.
   final num frequencyPenalty;
 
-  /// What the counts are multiplied by at each token.
+  /// The factor that the counts are multiplied by at each token.
   final num penaltyDecay;
 
   /// The loaded model.
@@ -780,7 +790,7 @@ class SetSamplerParams extends ToRWKV {
       ')';
 }
 
-/// Sets what is given of sampling, penalties and seed, for all slots; what is null stays as it is in each.
+/// Sets the given values of sampling, penalties and seed for all slots; null leaves a value as it is in each slot.
 class UpdateSampling extends ToRWKV {
   UpdateSampling({
     this.temperature,
@@ -808,7 +818,7 @@ class UpdateSampling extends ToRWKV {
   /// Taken once for every time it was written.
   final num? frequencyPenalty;
 
-  /// What the counts are multiplied by at each token.
+  /// The factor that the counts are multiplied by at each token.
   final num? penaltyDecay;
 
   /// As in SetSeed.
@@ -936,7 +946,7 @@ class GetSeed extends ToRWKV {
   String toString() => 'GetSeed(modelID: $modelID)';
 }
 
-/// Goes back to the empty state; texts, prompt and settings stay.
+/// Puts the model back to the empty state; texts, prompt and settings stay.
 class ClearStates extends ToRWKV {
   ClearStates({required this.modelID});
 
@@ -993,7 +1003,7 @@ class SaveRuntimeStateByHistory extends ToRWKV {
   /// The loaded model.
   final int modelID;
 
-  /// Whether numbers are rounded to f16, which halves the file; otherwise the conversation goes on exactly.
+  /// Whether numbers are rounded to f16, which halves the file; otherwise the conversation continues exactly.
   final bool halfPrecision;
 
   @override
@@ -1048,7 +1058,7 @@ class GetStateCacheInfo extends ToRWKV {
   String toString() => 'GetStateCacheInfo(modelID: $modelID)';
 }
 
-/// Sets what is remembered of conversations, and whether it outlives the app. Null: as it is.
+/// Sets how much of conversations is remembered, and whether it outlives the app. Null leaves a value as it is.
 class SetStateCache extends ToRWKV {
   SetStateCache({required this.modelID, this.limitBytes, this.folder, this.folderLimitBytes});
 
@@ -1435,7 +1445,7 @@ class DumpLog extends ToRWKV {
   String toString() => 'DumpLog()';
 }
 
-/// Asks what runs here and on what, to find out why something does not.
+/// Asks for a report on the library, the machine and the backends, to find out why something does not run.
 class Doctor extends ToRWKV {
   Doctor();
 
@@ -1453,10 +1463,10 @@ class RunEvaluation extends ToRWKV {
   /// What answers it.
   static const Type responseType = EvaluationResults;
 
-  /// What is given.
+  /// The text before it.
   final String sourceText;
 
-  /// What should follow.
+  /// The text to score.
   final String targetText;
 
   /// The loaded model.
@@ -1495,7 +1505,7 @@ class ReleaseMemory extends ToRWKV {
   String toString() => 'ReleaseMemory(level: $level)';
 }
 
-/// Asks what the models take.
+/// Asks for the memory that the models take.
 class GetMemoryInfo extends ToRWKV {
   GetMemoryInfo();
 
@@ -1520,7 +1530,7 @@ class SetModelWeight extends ToRWKV {
   String toString() => 'SetModelWeight(weight: $weight, modelID: $modelID)';
 }
 
-/// Asks for what a model's last generation has written in a slot, and for what the slot writes from now on.
+/// Asks for the text that a model's last generation has in a slot, and for the text that the slot writes from now on.
 class SubscribeGeneration extends ToRWKV {
   SubscribeGeneration({required this.modelID, this.slot = 0, this.after = 0, this.generationID});
 
@@ -1551,8 +1561,8 @@ class SubscribeGeneration extends ToRWKV {
       ')';
 }
 
-/// Downloads a file to this device. What came is kept when a download ends early, and the next one to the same path
-/// goes on there. A download ends with its port.
+/// Downloads a file to this device. When a download ends early, its bytes are kept and the next download to the same
+/// path continues there. A download ends with its port.
 class DownloadModel extends ToRWKV {
   DownloadModel({required this.source, required this.path, this.sha256 = '', this.token = ''});
 
@@ -1569,7 +1579,8 @@ class DownloadModel extends ToRWKV {
   /// 64 hexadecimal digits that the file must have; empty: the catalogue's or the server's own, where there is one.
   final String sha256;
 
-  /// Sent to the address's own host, for files that are not public; empty: what the environment has for the hub.
+  /// Token for files that are not public, sent to the address's own host alone; empty: the token for the hub in the
+  /// environment.
   final String token;
 
   @override

@@ -5,7 +5,7 @@ import 'src/root_isolate_token.dart';
 
 export 'src/root_isolate_token.dart';
 
-/// What runs a model.
+/// The backend that runs a model.
 enum Backend {
   ncnn('ncnn'),
   llamacpp('llama.cpp'),
@@ -53,7 +53,7 @@ enum LoadingStatus {
   loadModelWithExtra,
 }
 
-/// Who made the system on a chip.
+/// The maker of the system on a chip.
 enum SocBrand {
   snapdragon,
   mediatek,
@@ -179,12 +179,12 @@ class StartOptions {
   /// GenerateStop is sent at the natural end of a chat or completion too.
   final bool notifyGenerationEnd;
 
-  /// GenerationDelta and GenerationSnapshot leave out what the request gave itself: a completion's prompt, the
-  /// beginning of an answer that goes on.
+  /// GenerationDelta and GenerationSnapshot leave out the text that the request gave itself: a completion's prompt, the
+  /// beginning of a continued answer.
   final bool onlyNew;
 
-  /// A model stays that ends loading after the port was closed or found dead; otherwise it is released, because nobody
-  /// was told of it.
+  /// A model that ends loading after the port was closed or found dead stays loaded; otherwise it is released, because
+  /// no client was told of it.
   final bool keepLoads;
 
   /// Generations started through this port are stopped when it is closed or found dead.

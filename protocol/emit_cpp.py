@@ -30,6 +30,8 @@ def emit(schema):
 def cpp_type(schema, type_):
     if type_.name == "list":
         core = f"std::vector<{cpp_type(schema, type_.item)}>"
+    elif type_.name == "map":
+        core = f"std::map<std::string, {cpp_type(schema, type_.item)}>"
     else:
         core = SCALARS.get(type_.name, type_.name)
     return f"std::optional<{core}>" if type_.nullable else core
@@ -90,6 +92,7 @@ def header(schema, doc, messages):
         f"#include <{name}>\n"
         for name, word in (
             ("cstdint", "std::int"),
+            ("map", "std::map<"),
             ("optional", "std::optional"),
             ("string", "std::string "),
             ("string_view", "std::string_view"),

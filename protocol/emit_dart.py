@@ -122,7 +122,12 @@ def emit(schema):
 def dart_type(type_):
     if type_.name == "any":
         return "dynamic"
-    core = f"List<{dart_type(type_.item)}>" if type_.item else SCALARS.get(type_.name, type_.name)
+    if type_.name == "map":
+        core = f"Map<String, {dart_type(type_.item)}>"
+    elif type_.name == "list":
+        core = f"List<{dart_type(type_.item)}>"
+    else:
+        core = SCALARS.get(type_.name, type_.name)
     return core + ("?" if type_.nullable else "")
 
 

@@ -48,7 +48,9 @@ def construct(schema, m):
 
 def draw(schema, type_):
     """A function without arguments that makes a random value."""
-    if type_.item:
+    if type_.name == "map":
+        core = f"draw.map({draw(schema, type_.item)})"
+    elif type_.item:
         core = f"draw.list({draw(schema, type_.item)})"
     elif schema.enum(type_.name):
         core = f"draw.oneOf({type_.name}.values)"

@@ -36,8 +36,8 @@ bridge` the same messages are JSON objects:
 - `modelID` is the first free number, so that a later load gets the number of a released model. A request with a model
   may carry `loadID` beside `requestId`, as `LoadModelSteps` and `GetModels` tell it: where the model with that id comes
   from another load, or there is none, the request fails with `not_found` and nothing happens.
-- A load belongs to the port that asked for it until the port has been told that it has ended: if that is closed or
-  found dead before, the load ends and its model is released. The port option `keepLoads` keeps it.
+- A load belongs to the port that asked for it until the port has been told of its end: if the port is closed or found
+  dead before, the load ends and its model is released. The port option `keepLoads` keeps the model.
 - A field that may be null or has a default may be left out. Unknown fields are ignored. An unknown type, a missing
   field or one of the wrong type is answered by `Error` with code `invalid_argument` and the field's name.
 - A message has at most 64 MiB, 1,000,000 values and 64 levels, of which it is itself the first, and is valid UTF-8; half
@@ -47,18 +47,18 @@ bridge` the same messages are JSON objects:
 
 ## Two kinds of clients
 
-Clients of the inherited protocol ask again and again (`GetResponseBufferContent`, `GetIsGenerating`, ...). Nothing
-else is sent to them, so that they never see a message they do not know. The others are told: with `push` in a
-request, with `push` when they open their port, or after `SubscribeGeneration` a client gets `GenerationDelta`,
-`GenerationProgress` and `GenerationEnd` as things happen, and may ask as well. New responses are classes of the
-sealed `FromRWKV`; a `switch` over it has a `default`, and a new class is never sent to somebody who did not ask for
-it. New values are not added to `LoadingStatus`, which apps take apart without a `default`.
+Clients of the inherited protocol poll (`GetResponseBufferContent`, `GetIsGenerating`, ...). Nothing else is sent to
+them, so that they never see a message they do not know. Other clients are pushed to: with `push` in a request, with
+`push` when they open their port, or after `SubscribeGeneration` a client gets `GenerationDelta`, `GenerationProgress` and
+`GenerationEnd` as things happen, and may poll as well. New responses are classes of the sealed `FromRWKV`; a `switch` over
+it has a `default`, and a new class is sent only to clients that asked for it. New values are not added to
+`LoadingStatus`, which apps take apart without a `default`.
 
-Who asks again and again need not get the same text each time. With `after` in `GetResponseBufferContent`,
-`GetBatchResponseBufferContent` or `GetResponseBufferIds` the answer holds only what follows what the client has, and says
-what to name next time; texts only grow within a generation, so that an answer is appended, or begins anew (`after` 0)
-with another generation. Without `after` each answer is the whole, as ever. The Dart package asks this way and completes
-the texts: the app's answers are whole.
+A client that polls need not get the same text each time. With `after` in `GetResponseBufferContent`,
+`GetBatchResponseBufferContent` or `GetResponseBufferIds` the answer holds only the text after the client's own, and the
+number to name next time. Texts only grow within a generation, so that the client appends the answer, or begins anew
+(`after` 0) with another generation. Without `after` each answer is the whole text. The Dart package polls with `after` and
+completes the texts: the app's answers are whole.
 
 A client that attaches anew sends `GetModels`, then `SubscribeGeneration` for what runs, with the generation and the
 number it has seen last, and goes on without gap or repeat.
@@ -78,7 +78,10 @@ def emit(schema):
 
 
 def type_name(type_):
-    core = f"list of {type_name(type_.item)}" if type_.item else type_.name
+    if type_.name == "map":
+        core = f"object of {type_name(type_.item)}s"
+    else:
+        core = f"list of {type_name(type_.item)}" if type_.item else type_.name
     return core + (" or null" if type_.nullable else "")
 
 

@@ -31,7 +31,7 @@ class SchemaError(Exception):
 
 @dataclass
 class Type:
-    name: str  # a scalar, "list", an enum or a value class
+    name: str  # a scalar, "list", "map" (from strings), an enum or a value class
     item: "Type | None" = None
     nullable: bool = False
 
@@ -39,8 +39,8 @@ class Type:
     def parse(text):
         nullable = text.endswith("?")
         core = text.rstrip("?")
-        match = re.fullmatch(r"list<(.+)>", core)
-        return Type("list", Type.parse(match[1]), nullable) if match else Type(core, None, nullable)
+        match = re.fullmatch(r"(list|map)<(.+)>", core)
+        return Type(match[1], Type.parse(match[2]), nullable) if match else Type(core, None, nullable)
 
     def leaf(self):
         return self.item.leaf() if self.item else self.name
@@ -192,6 +192,8 @@ def check(schema):
                 raise SchemaError(f"{m.name}.{f.name}: no type {f.type.leaf()}")
             if f.type.leaf() == "any" and not f.dart_only:
                 raise SchemaError(f"{m.name}.{f.name}: only Dart has untyped fields")
+            if f.type.name == "map" and (m not in schema.requests or f.type.item.name not in SCALARS):
+                raise SchemaError(f"{m.name}.{f.name}: only requests have maps, and only of scalars")
             if f.positional and not f.required:
                 raise SchemaError(f"{m.name}.{f.name}: a positional field is required")
         for reply in m.replies:

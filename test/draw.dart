@@ -49,6 +49,9 @@ class Draw {
   List<T> Function() list<T>(T Function() item) =>
       () => [for (var i = _random.nextInt(4); i > 0; --i) item()];
 
+  Map<String, T> Function() map<T>(T Function() item) =>
+      () => {for (var i = _random.nextInt(4); i > 0; --i) text(): item()};
+
   T Function() oneOf<T>(List<T> values) => () => _pick(values);
 
   T? Function() maybe<T>(T Function() value) =>

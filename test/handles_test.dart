@@ -167,6 +167,22 @@ Future<void> main() async {
     }
   });
 
+  await test('a load takes a device and settings of the report', () async {
+    final report = await rwkv.doctor();
+    final llama = report.backends.firstWhere((b) => b.name == 'llama.cpp');
+    final other = await rwkv.load(
+      modelPath,
+      device: llama.devices.last.id,
+      settings: {llama.settings.single.key: 'copied'},
+    );
+    await other.release();
+    final e = await thrownBy<RwkvException>(
+      () => rwkv.load(modelPath, device: 'no such device'),
+    );
+    equal(e.code, 'invalid_argument');
+    check(e.message.contains(llama.devices.last.id), e.message);
+  });
+
   await test('a load that is told of ends at 1', () async {
     final progress = <double>[];
     final other = await rwkv.load(modelPath, onProgress: progress.add);

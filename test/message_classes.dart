@@ -7,7 +7,7 @@ import 'draw.dart';
 
 /// Makes a random request of each class.
 final Map<String, ToRWKV Function(Draw)> requestMakers = {
-  'LoadRWKVModel': (draw) => LoadRWKVModel(modelPath: draw.text(), backend: draw.oneOf(Backend.values)(), tokenizerPath: draw.text(), llamaCppNGpuLayers: draw.maybe(draw.int32)()),
+  'LoadRWKVModel': (draw) => LoadRWKVModel(modelPath: draw.text(), backend: draw.oneOf(Backend.values)(), tokenizerPath: draw.text(), llamaCppNGpuLayers: draw.maybe(draw.int32)(), device: draw.maybe(draw.text)(), settings: draw.maybe(draw.map(draw.text))()),
   'ReleaseRWKVModel': (draw) => ReleaseRWKVModel(modelID: draw.int64()),
   'AddTTSModel': (draw) => AddTTSModel(modelPath: draw.text(), backend: draw.oneOf(Backend.values)(), tokenizerPath: draw.text(), wav2vec2Path: draw.text(), bicodecTokenizerPath: draw.text(), bicodecDetokenizerPath: draw.text()),
   'GetLoadedModelIDs': (draw) => GetLoadedModelIDs(),
@@ -131,11 +131,15 @@ ModelMemory drawModelMemory(Draw draw) => ModelMemory(modelID: draw.int32(), asl
 
 CatalogueEntry drawCatalogueEntry(Draw draw) => CatalogueEntry(name: draw.text(), url: draw.text(), sha256: draw.text(), about: draw.text());
 
-BackendStatus drawBackendStatus(Draw draw) => BackendStatus(name: draw.text(), description: draw.text(), unavailable: draw.maybe(draw.text)());
+BackendDevice drawBackendDevice(Draw draw) => BackendDevice(id: draw.text(), name: draw.text(), kind: draw.oneOf(DeviceKind.values)(), totalBytes: draw.int64(), freeBytes: draw.int64());
+
+BackendSetting drawBackendSetting(Draw draw) => BackendSetting(key: draw.text(), meaning: draw.text());
+
+BackendStatus drawBackendStatus(Draw draw) => BackendStatus(name: draw.text(), description: draw.text(), unavailable: draw.maybe(draw.text)(), devices: draw.list((() => drawBackendDevice(draw)))(), settings: draw.list((() => drawBackendSetting(draw)))());
 
 /// The fields of a message, or of a part of one, that travel; null for anything else.
 Map<String, Object?>? fieldsOf(Object? message) => switch (message) {
-  LoadRWKVModel() => {'modelPath': message.modelPath, 'backend': message.backend, 'tokenizerPath': message.tokenizerPath, 'llamaCppNGpuLayers': message.llamaCppNGpuLayers},
+  LoadRWKVModel() => {'modelPath': message.modelPath, 'backend': message.backend, 'tokenizerPath': message.tokenizerPath, 'llamaCppNGpuLayers': message.llamaCppNGpuLayers, 'device': message.device, 'settings': message.settings},
   ReleaseRWKVModel() => {'modelID': message.modelID},
   AddTTSModel() => {'modelPath': message.modelPath, 'backend': message.backend, 'tokenizerPath': message.tokenizerPath, 'wav2vec2Path': message.wav2vec2Path, 'bicodecTokenizerPath': message.bicodecTokenizerPath, 'bicodecDetokenizerPath': message.bicodecDetokenizerPath},
   GetLoadedModelIDs() => {},
@@ -248,6 +252,8 @@ Map<String, Object?>? fieldsOf(Object? message) => switch (message) {
   StateCacheNode() => {'text': message.text, 'tokensCount': message.tokensCount, 'bytes': message.bytes},
   ModelMemory() => {'modelID': message.modelID, 'asleep': message.asleep, 'mappedBytes': message.mappedBytes, 'privateBytes': message.privateBytes, 'cacheBytes': message.cacheBytes, 'pinnedBytes': message.pinnedBytes},
   CatalogueEntry() => {'name': message.name, 'url': message.url, 'sha256': message.sha256, 'about': message.about},
-  BackendStatus() => {'name': message.name, 'description': message.description, 'unavailable': message.unavailable},
+  BackendDevice() => {'id': message.id, 'name': message.name, 'kind': message.kind, 'totalBytes': message.totalBytes, 'freeBytes': message.freeBytes},
+  BackendSetting() => {'key': message.key, 'meaning': message.meaning},
+  BackendStatus() => {'name': message.name, 'description': message.description, 'unavailable': message.unavailable, 'devices': message.devices, 'settings': message.settings},
   _ => null,
 };

@@ -137,11 +137,11 @@ final class RuntimeConnection {
     }
   }
 
-  /// Closes the port; nothing is received any more. What waits is dropped, but
-  /// what was asked to stop or to be released is, before the port goes: those
-  /// who ask for that and leave need not wait for it. If the port was the
-  /// runtime's last one, the runtime ends in the background and releases its
-  /// models.
+  /// Closes the port; nothing is received any more. Requests that wait are
+  /// dropped, except for stops and releases, which are served before the port
+  /// closes: a client that sends one and leaves need not wait for it. If the port
+  /// was the runtime's last one, the runtime ends in the background and releases
+  /// its models.
   void close() {
     if (_closed) return;
     _closed = true;
@@ -159,7 +159,7 @@ final class RuntimeConnection {
 
   void _receive(Object? message) {
     final bytes = message as Uint8List;
-    if (bytes.isEmpty) return; // asks whether somebody is there
+    if (bytes.isEmpty) return; // only asks whether the isolate is still there
     final json = _fromUtf8.convert(bytes) as Map<String, Object?>;
     final id = json['requestId'] as int?;
     if (json['type'] == 'RequestDone') {

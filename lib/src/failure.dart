@@ -1,10 +1,10 @@
-// How a request fails that the runtime cannot be asked.
+// The failure of a request that cannot reach the runtime.
 import '../from_rwkv.dart';
 import '../to_rwkv.dart';
 import '../types.dart';
 
-/// The answer that whoever sent [request] waits for when it fails: a terminal
-/// step for loads and releases, GenerateStop for generations, else Error.
+/// The answer that tells the sender of [request] that it failed: a terminal step
+/// for loads and releases, GenerateStop for generations, else Error.
 FromRWKV failureOf(ToRWKV request, String message, String code) =>
     switch (request) {
       LoadRWKVModel() || AddTTSModel() => LoadModelSteps(

@@ -15,6 +15,7 @@ LoadingStatus _decodeLoadingStatus(Object? json) => LoadingStatus.values.byName(
 GenerationEndReason _decodeGenerationEndReason(Object? json) => GenerationEndReason.values.byName(json as String);
 MemoryPressure _decodeMemoryPressure(Object? json) => MemoryPressure.values.byName(json as String);
 DownloadStatus _decodeDownloadStatus(Object? json) => DownloadStatus.values.byName(json as String);
+DeviceKind _decodeDeviceKind(Object? json) => DeviceKind.values.byName(json as String);
 
 Map<String, Object?> _encodeChatBatchSlotConfig(ChatBatchSlotConfig value) => {
   'messages': value.messages,
@@ -68,12 +69,30 @@ CatalogueEntry _decodeCatalogueEntry(Object? value) {
   );
 }
 
+BackendDevice _decodeBackendDevice(Object? value) {
+  final json = value as Map;
+  return BackendDevice(
+    id: _string(json['id']),
+    name: _string(json['name']),
+    kind: _decodeDeviceKind(json['kind']),
+    totalBytes: _int(json['totalBytes']),
+    freeBytes: _int(json['freeBytes']),
+  );
+}
+
+BackendSetting _decodeBackendSetting(Object? value) {
+  final json = value as Map;
+  return BackendSetting(key: _string(json['key']), meaning: _string(json['meaning']));
+}
+
 BackendStatus _decodeBackendStatus(Object? value) {
   final json = value as Map;
   return BackendStatus(
     name: _string(json['name']),
     description: _string(json['description']),
     unavailable: _maybe(json['unavailable'], _string),
+    devices: _list(json['devices'], _decodeBackendDevice),
+    settings: _list(json['settings'], _decodeBackendSetting),
   );
 }
 
@@ -178,6 +197,8 @@ Map<String, Object?> _fieldsOf(ToRWKV request) => switch (request) {
     'backend': request.backend.asArgument,
     'tokenizerPath': request.tokenizerPath,
     if (request.llamaCppNGpuLayers case final it?) 'llamaCppNGpuLayers': it,
+    if (request.device case final it?) 'device': it,
+    if (request.settings case final it?) 'settings': it,
   },
   ReleaseRWKVModel() => {
     'modelID': request.modelID,

@@ -22,6 +22,28 @@ std::string build_description() {
   return text;
 }
 
+protocol::DeviceKind kind_of(const Device& device) {
+  switch (device.kind) {
+    case DeviceKind::kProcessor: return protocol::DeviceKind::kCpu;
+    case DeviceKind::kGpu: return protocol::DeviceKind::kGpu;
+    case DeviceKind::kNpu: return protocol::DeviceKind::kNpu;
+  }
+  return protocol::DeviceKind::kCpu;
+}
+
+protocol::BackendStatus status_of(const Backend& backend) {
+  protocol::BackendStatus status;
+  status.name = backend.name();
+  status.description = backend.description();
+  status.unavailable = backend.unavailable_reason();
+  for (const Device& device : backend.devices()) {
+    status.devices.push_back({device.id, device.name, kind_of(device), static_cast<std::int64_t>(device.total_bytes),
+                              static_cast<std::int64_t>(device.free_bytes)});
+  }
+  for (const Setting& setting : backend.settings()) status.settings.push_back({setting.key, setting.meaning});
+  return status;
+}
+
 }  // namespace
 
 void Handlers::handle(const protocol::DumpLog&) { reply(protocol::RuntimeLog{log::dump()}); }
@@ -38,9 +60,7 @@ void Handlers::handle(const protocol::Doctor&) {
   report.page_bytes = static_cast<std::int64_t>(machine.page_bytes);
   report.memory_bytes = static_cast<std::int64_t>(machine.memory_bytes);
   report.available_bytes = static_cast<std::int64_t>(machine.available_bytes);
-  for (const std::unique_ptr<Backend>& backend : backends()) {
-    report.backends.push_back({std::string(backend->name()), backend->description(), backend->unavailable_reason()});
-  }
+  for (const std::unique_ptr<Backend>& backend : backends()) report.backends.push_back(status_of(*backend));
   reply(report);
 }
 

@@ -24,6 +24,8 @@ void Handlers::handle(const protocol::LoadRWKVModel& request) {
   load.backend = request.backend.name;
   load.tokenizer_path = request.tokenizer_path;
   if (request.llama_cpp_n_gpu_layers) load.options.gpu_layers = *request.llama_cpp_n_gpu_layers;
+  if (request.device) load.options.device = *request.device;
+  if (request.settings) load.options.settings = *request.settings;
   later_ = true;
   const auto error = error_of([&] { runtime_.load_model(origin_, load); });
   if (!error) return;

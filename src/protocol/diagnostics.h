@@ -34,7 +34,7 @@ struct DumpLog {
   static void each_field(Self&, Visitor&&) {}
 };
 
-/// Asks what runs here and on what, to find out why something does not.
+/// Asks for a report on the library, the machine and the backends, to find out why something does not run.
 struct Doctor {
   static constexpr std::string_view kType = "Doctor";
 
@@ -47,9 +47,9 @@ struct Doctor {
 struct RunEvaluation {
   static constexpr std::string_view kType = "RunEvaluation";
 
-  /// What is given.
+  /// The text before it.
   std::string source_text;
-  /// What should follow.
+  /// The text to score.
   std::string target_text;
   /// The loaded model.
   std::int32_t model_id = 0;
@@ -105,7 +105,7 @@ struct EvaluationResults {
   std::vector<double> logits;
   /// Whether the likeliest tokens are the target's.
   std::vector<bool> corrects;
-  /// What the likeliest tokens say.
+  /// The text of the likeliest tokens.
   std::vector<std::string> output_texts;
 
   bool operator==(const EvaluationResults&) const = default;
@@ -127,7 +127,7 @@ struct DoctorReport {
   std::string build;
   /// The operating system, for example `android`.
   std::string system;
-  /// What the library was compiled for, for example `arm64`.
+  /// The architecture that the library was compiled for, for example `arm64`.
   std::string architecture;
   /// Instruction sets of the processor, for example `avx2`.
   std::vector<std::string> cpu_features;

@@ -13,8 +13,8 @@
 
 namespace rwkv::protocol {
 
-/// Downloads a file to this device. What came is kept when a download ends early, and the next one to the same path
-/// goes on there. A download ends with its port.
+/// Downloads a file to this device. When a download ends early, its bytes are kept and the next download to the same
+/// path continues there. A download ends with its port.
 struct DownloadModel {
   static constexpr std::string_view kType = "DownloadModel";
 
@@ -25,7 +25,8 @@ struct DownloadModel {
   std::string path;
   /// 64 hexadecimal digits that the file must have; empty: the catalogue's or the server's own, where there is one.
   std::string sha256 = "";
-  /// Sent to the address's own host, for files that are not public; empty: what the environment has for the hub.
+  /// Token for files that are not public, sent to the address's own host alone; empty: the token for the hub in the
+  /// environment.
   std::string token = "";
 
   bool operator==(const DownloadModel&) const = default;
@@ -81,7 +82,7 @@ struct DownloadSteps {
   std::optional<std::string> sha256{};
   /// In `downloaded`: whether there was a SHA-256 to compare that with.
   std::optional<bool> verified{};
-  /// In `failed`: what was wrong and what to do, for people.
+  /// In `failed`: the error and what to do about it, for people.
   std::optional<std::string> info{};
   /// In `failed`: its kind, see Error.
   std::optional<std::string> code{};

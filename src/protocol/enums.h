@@ -14,7 +14,7 @@ struct EnumName {
   std::string_view dart;
 };
 
-/// What runs a model.
+/// The backend that runs a model.
 struct Backend {
   /// The argument string. Decoding turns Dart names into theirs; anything else is as it came.
   std::string name;
@@ -228,6 +228,20 @@ constexpr std::array<EnumName, 4> names_of(DownloadStatus) {
       {"downloaded", "downloaded"},
       {"cancelled", "cancelled"},
       {"failed", "failed"},
+  }};
+}
+
+/// The kind of a device: the machine's processors, a GPU or an NPU.
+enum class DeviceKind {
+  kCpu,
+  kGpu,
+  kNpu,
+};
+constexpr std::array<EnumName, 3> names_of(DeviceKind) {
+  return {{
+      {"cpu", "cpu"},
+      {"gpu", "gpu"},
+      {"npu", "npu"},
   }};
 }
 

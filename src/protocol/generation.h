@@ -43,7 +43,7 @@ struct GetPrompt {
   }
 };
 
-/// Writes or goes on with one turn of a conversation.
+/// Writes or continues one turn of a conversation.
 struct ChatAsync {
   static constexpr std::string_view kType = "ChatAsync";
 
@@ -53,7 +53,7 @@ struct ChatAsync {
   bool enable_reasoning = false;
   /// Whether the first tokens may neither close nor skip the thinking.
   bool force_reasoning = false;
-  /// True: a new turn is opened; false: the last one goes on.
+  /// True: a new turn is opened; false: the last one is continued.
   bool add_generation_prompt = false;
   /// The loaded model.
   std::int32_t model_id = 0;
@@ -61,7 +61,7 @@ struct ChatAsync {
   std::optional<std::int32_t> max_length{};
   /// 0 or null none, 1 Chinese, 2 English, for the first tokens.
   std::optional<std::int32_t> force_lang{};
-  /// Whether what is written is pushed (GenerationDelta, GenerationProgress, GenerationEnd).
+  /// Whether the text is pushed as it is written (GenerationDelta, GenerationProgress, GenerationEnd).
   bool push = false;
 
   bool operator==(const ChatAsync&) const = default;
@@ -98,7 +98,7 @@ struct ChatBatchAsync {
   std::optional<std::int32_t> max_length{};
   /// 0 or null none, 1 Chinese, 2 English, for the first tokens.
   std::optional<std::int32_t> force_lang{};
-  /// Whether what is written is pushed (GenerationDelta, GenerationProgress, GenerationEnd).
+  /// Whether the text is pushed as it is written (GenerationDelta, GenerationProgress, GenerationEnd).
   bool push = false;
   /// Conversations and flags of the slots; where given, they count and not the fields above.
   std::optional<std::vector<ChatBatchSlotConfig>> slot_configs{};
@@ -119,11 +119,11 @@ struct ChatBatchAsync {
   }
 };
 
-/// Goes on with a text as it is, without a chat template.
+/// Continues a text as it is, without a chat template.
 struct GenerateAsync {
   static constexpr std::string_view kType = "GenerateAsync";
 
-  /// The text; what is read later begins with it.
+  /// The text; the response buffer begins with it.
   std::string prompt;
   /// The loaded model.
   std::int32_t model_id = 0;
@@ -135,7 +135,7 @@ struct GenerateAsync {
   std::optional<std::int32_t> stop_token{};
   /// True: from the empty state, and nothing is remembered.
   std::optional<bool> disable_cache{};
-  /// Whether what is written is pushed (GenerationDelta, GenerationProgress, GenerationEnd).
+  /// Whether the text is pushed as it is written (GenerationDelta, GenerationProgress, GenerationEnd).
   bool push = false;
 
   bool operator==(const GenerateAsync&) const = default;
@@ -151,7 +151,7 @@ struct GenerateAsync {
   }
 };
 
-/// Goes on with a puzzle's text and tells every token.
+/// Continues a puzzle's text and sends every token.
 struct SudokuOthelloGenerate {
   static constexpr std::string_view kType = "SudokuOthelloGenerate";
 
@@ -171,15 +171,15 @@ struct SudokuOthelloGenerate {
   }
 };
 
-/// Stops what a model generates, evaluation of the prompt included. It waits for no other work of the model: a
+/// Stops a model's generation, during the evaluation of its prompt too. It waits for no other work of the model: a
 /// generation that is queued behind a RunEvaluation ends at once, and the evaluation goes on.
 struct Stop {
   static constexpr std::string_view kType = "Stop";
 
   /// The loaded model.
   std::int32_t model_id = 0;
-  /// The `requestId` of a generation request of this port: nothing is stopped but what that started. Null: whatever the
-  /// model generates.
+  /// The `requestId` of a generation request of this port: only the generation of that request is stopped. Null: any
+  /// generation of the model.
   std::optional<std::int64_t> started_by{};
 
   bool operator==(const Stop&) const = default;

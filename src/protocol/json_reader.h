@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -107,6 +108,16 @@ bool read(const nlohmann::json& json, std::vector<T>& to, const std::string& nam
   return true;
 }
 
+template <class T>
+bool read(const nlohmann::json& json, std::map<std::string, T>& to, const std::string& name) {
+  if (!json.is_object()) return false;
+  to.clear();
+  for (const auto& [key, value] : json.items()) {
+    if (!read(value, to[key], name)) return false;
+  }
+  return true;
+}
+
 /// What a value of type T must be, after "must be".
 template <class T>
 struct Expected;
@@ -154,6 +165,11 @@ template <class T>
 struct Expected<std::vector<T>> {
   static std::string one() { return "a list of " + Expected<T>::many(); }
   static std::string many() { return "lists of " + Expected<T>::many(); }
+};
+
+template <class T>
+struct Expected<std::map<std::string, T>> {
+  static std::string one() { return "an object of " + Expected<T>::many(); }
 };
 
 /// Visits the fields of a message (see each_field).

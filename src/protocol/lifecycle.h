@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,12 +20,16 @@ struct LoadRWKVModel {
 
   /// The model file, or its folder for backends that use one.
   std::string model_path;
-  /// What is to run it.
+  /// The backend to run it.
   Backend backend;
   /// The vocabulary file; empty: the model file's own token list.
   std::string tokenizer_path;
   /// Layers that llama.cpp gives to the GPU; null: its default, 0: none.
   std::optional<std::int32_t> llama_cpp_n_gpu_layers{};
+  /// The device of the backend to run on, by its id in `Doctor`; null or empty: the backend's default.
+  std::optional<std::string> device{};
+  /// Settings of the backend by their keys in `Doctor`; null: none.
+  std::optional<std::map<std::string, std::string>> settings{};
 
   bool operator==(const LoadRWKVModel&) const = default;
   template <class Self, class Visitor>
@@ -33,10 +38,12 @@ struct LoadRWKVModel {
     visit.required("backend", self.backend);
     visit.required("tokenizerPath", self.tokenizer_path);
     visit.optional("llamaCppNGpuLayers", self.llama_cpp_n_gpu_layers);
+    visit.optional("device", self.device);
+    visit.optional("settings", self.settings);
   }
 };
 
-/// Releases a model after stopping what it generates.
+/// Stops a model's generation and releases the model.
 struct ReleaseRWKVModel {
   static constexpr std::string_view kType = "ReleaseRWKVModel";
 
@@ -57,7 +64,7 @@ struct AddTTSModel {
 
   /// The model file.
   std::string model_path;
-  /// What is to run it.
+  /// The backend to run it.
   Backend backend;
   /// The vocabulary file.
   std::string tokenizer_path;
@@ -103,7 +110,7 @@ struct GetLoadedModelPathByID {
   }
 };
 
-/// Asks for all loaded models and what they are doing, so that a client that attaches anew can go on.
+/// Asks for all loaded models and their generations, so that a client that attaches anew can go on.
 struct GetModels {
   static constexpr std::string_view kType = "GetModels";
 
@@ -126,8 +133,8 @@ struct LoadModelSteps {
   std::optional<double> progress{};
   /// With a failure: its kind, see Error.
   std::optional<std::string> code{};
-  /// In `loading` and `loaded`: the load, unique in the process; a request that names it is never served by another
-  /// model that was given the same id later.
+  /// In `loading` and `loaded`: the number of the load, unique in the process; a request that names it is never served
+  /// by a later model with the same id.
   std::optional<std::int64_t> load_id{};
   /// In `loading`: the id that the model is going to have; a Stop for it ends the load.
   std::optional<std::int32_t> loading_model_id{};
@@ -176,7 +183,7 @@ struct LoadedModelPathByID {
   }
 };
 
-/// All loaded models and what they are doing.
+/// All loaded models and their generations.
 struct LoadedModels {
   static constexpr std::string_view kType = "LoadedModels";
 
@@ -194,7 +201,7 @@ struct LoadedModels {
 struct Error {
   static constexpr std::string_view kType = "Error";
 
-  /// What was wrong and what to do, for people.
+  /// The error and what to do about it, for people.
   std::string message;
   /// The native code, where there is one.
   std::optional<std::int32_t> ret_val{};
@@ -211,7 +218,7 @@ struct Error {
   }
 };
 
-/// Nothing more follows for this request; only on ports opened with `acknowledge`.
+/// The last answer to this request has been sent; only on ports opened with `acknowledge`.
 struct RequestDone {
   static constexpr std::string_view kType = "RequestDone";
 

@@ -12,7 +12,7 @@
 
 namespace rwkv::protocol {
 
-/// Asks for what a model's last generation has written in a slot, and for what the slot writes from now on.
+/// Asks for the text that a model's last generation has in a slot, and for the text that the slot writes from now on.
 struct SubscribeGeneration {
   static constexpr std::string_view kType = "SubscribeGeneration";
 
@@ -37,7 +37,7 @@ struct SubscribeGeneration {
   }
 };
 
-/// What a slot has written after a number that the client named; pushes go on from `sequence` without gap or repeat.
+/// The text of a slot after a number that the client named; pushes continue from `sequence` without gap or repeat.
 struct GenerationSnapshot {
   static constexpr std::string_view kType = "GenerationSnapshot";
 
@@ -55,9 +55,9 @@ struct GenerationSnapshot {
   std::string text;
   /// Its tokens.
   std::vector<std::int32_t> tokens;
-  /// Why the slot has ended; null: it goes on.
+  /// Why the slot has ended; null: it has not.
   std::optional<GenerationEndReason> reason{};
-  /// What failed, for people.
+  /// The error, for people.
   std::optional<std::string> error{};
   /// With an error: its kind, see Error.
   std::optional<std::string> code{};
@@ -90,7 +90,7 @@ struct GenerationDelta {
   std::int32_t slot = 0;
   /// 1 for the first piece of a slot, one more for each.
   std::int64_t sequence = 0;
-  /// What to append: whole characters, never taken back.
+  /// The text to append: whole characters, never taken back.
   std::string text;
   /// The tokens since the last piece; the text of the newest may still be held back.
   std::vector<std::int32_t> tokens;
@@ -158,7 +158,7 @@ struct GenerationEnd {
   double prefill_speed = 0;
   /// New tokens a second.
   double decode_speed = 0;
-  /// What failed, for people.
+  /// The error, for people.
   std::optional<std::string> error{};
   /// With an error: its kind, see Error.
   std::optional<std::string> code{};

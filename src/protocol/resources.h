@@ -41,7 +41,7 @@ struct ReleaseMemory {
   }
 };
 
-/// Asks what the models take.
+/// Asks for the memory that the models take.
 struct GetMemoryInfo {
   static constexpr std::string_view kType = "GetMemoryInfo";
 
@@ -67,7 +67,7 @@ struct SetModelWeight {
   }
 };
 
-/// What was given back. The next request that needs a model which fell asleep loads it again by itself.
+/// The memory that was given back. A model that was put to sleep is loaded again by the next request that needs it.
 struct MemoryReleased {
   static constexpr std::string_view kType = "MemoryReleased";
 
@@ -79,9 +79,9 @@ struct MemoryReleased {
   std::int32_t caches = 0;
   /// Models that fell asleep now; they keep ids and settings.
   std::vector<std::int32_t> unloaded_model_ids;
-  /// What all models took before.
+  /// Memory of all models before.
   std::int64_t bytes_before = 0;
-  /// What they take now; more than a budget where models are busy.
+  /// Memory of all models now; more than the budget where models are busy.
   std::int64_t bytes_after = 0;
 
   bool operator==(const MemoryReleased&) const = default;
@@ -96,13 +96,13 @@ struct MemoryReleased {
   }
 };
 
-/// What the models take.
+/// The memory of the models.
 struct MemoryInfo {
   static constexpr std::string_view kType = "MemoryInfo";
 
   /// The bound that was set; 0: none.
   std::int64_t budget_bytes = 0;
-  /// What all models take; a file that several of them map counts once.
+  /// Memory of all models; a file that several of them map counts once.
   std::int64_t used_bytes = 0;
   /// Memory of the machine that is free or can be made so; 0: unknown.
   std::int64_t available_bytes = 0;

@@ -24,7 +24,7 @@ struct SetSamplerParams {
   double presence_penalty = 0;
   /// Taken once for every time it was written.
   double frequency_penalty = 0;
-  /// What the counts are multiplied by at each token.
+  /// The factor that the counts are multiplied by at each token.
   double penalty_decay = 0;
   /// The loaded model.
   std::int32_t model_id = 0;
@@ -42,7 +42,7 @@ struct SetSamplerParams {
   }
 };
 
-/// Sets what is given of sampling, penalties and seed, for all slots; what is null stays as it is in each.
+/// Sets the given values of sampling, penalties and seed for all slots; null leaves a value as it is in each slot.
 struct UpdateSampling {
   static constexpr std::string_view kType = "UpdateSampling";
 
@@ -56,7 +56,7 @@ struct UpdateSampling {
   std::optional<double> presence_penalty{};
   /// Taken once for every time it was written.
   std::optional<double> frequency_penalty{};
-  /// What the counts are multiplied by at each token.
+  /// The factor that the counts are multiplied by at each token.
   std::optional<double> penalty_decay{};
   /// As in SetSeed.
   std::optional<std::int64_t> seed{};
@@ -185,7 +185,7 @@ struct SamplerParams {
   double presence_penalty = 0;
   /// Taken once for every time it was written.
   double frequency_penalty = 0;
-  /// What the counts are multiplied by at each token.
+  /// The factor that the counts are multiplied by at each token.
   double penalty_decay = 0;
 
   bool operator==(const SamplerParams&) const = default;

@@ -12,7 +12,7 @@
 
 namespace rwkv::protocol {
 
-/// Goes back to the empty state; texts, prompt and settings stay.
+/// Puts the model back to the empty state; texts, prompt and settings stay.
 struct ClearStates {
   static constexpr std::string_view kType = "ClearStates";
 
@@ -70,7 +70,7 @@ struct SaveRuntimeStateByHistory {
   std::string state_save_path;
   /// The loaded model.
   std::int32_t model_id = 0;
-  /// Whether numbers are rounded to f16, which halves the file; otherwise the conversation goes on exactly.
+  /// Whether numbers are rounded to f16, which halves the file; otherwise the conversation continues exactly.
   bool half_precision = false;
 
   bool operator==(const SaveRuntimeStateByHistory&) const = default;
@@ -128,7 +128,7 @@ struct GetStateCacheInfo {
   }
 };
 
-/// Sets what is remembered of conversations, and whether it outlives the app. Null: as it is.
+/// Sets how much of conversations is remembered, and whether it outlives the app. Null leaves a value as it is.
 struct SetStateCache {
   static constexpr std::string_view kType = "SetStateCache";
 
@@ -185,7 +185,7 @@ struct StateCacheInfo {
   std::int64_t saved_tokens = 0;
   /// Size of the files that states are kept in.
   std::int64_t disk_bytes = 0;
-  /// What that is kept below; 0: there are none.
+  /// Their bound; 0: there are none.
   std::int64_t disk_limit_bytes = 0;
   /// The states, most recently used first.
   std::vector<StateCacheNode> nodes;

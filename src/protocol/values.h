@@ -8,6 +8,9 @@
 #include <string_view>
 #include <vector>
 
+#include "protocol/enums.h"
+#include "protocol/values.h"
+
 namespace rwkv::protocol {
 
 /// One conversation of a batch with flags of its own.
@@ -36,7 +39,7 @@ struct ChatBatchSlotConfig {
   }
 };
 
-/// A loaded model and what it is doing.
+/// A loaded model and its generation.
 struct LoadedModelInfo {
   static constexpr std::string_view kType = "LoadedModelInfo";
 
@@ -88,7 +91,7 @@ struct StateCacheNode {
   }
 };
 
-/// What a model takes.
+/// The memory of a model.
 struct ModelMemory {
   static constexpr std::string_view kType = "ModelMemory";
 
@@ -125,9 +128,9 @@ struct CatalogueEntry {
   std::string name;
   /// Where its file is; a mirror where the environment names one.
   std::string url;
-  /// What the file must be; empty: the server's own figure is checked.
+  /// The file's SHA-256; empty: the server's own figure is checked.
   std::string sha256;
-  /// What it is for and how large, for people.
+  /// Its purpose and size, for people.
   std::string about;
 
   bool operator==(const CatalogueEntry&) const = default;
@@ -140,16 +143,63 @@ struct CatalogueEntry {
   }
 };
 
+/// A device that a backend can run models on.
+struct BackendDevice {
+  static constexpr std::string_view kType = "BackendDevice";
+
+  /// The `device` of a LoadRWKVModel; unique within the backend and the same in every run.
+  std::string id;
+  /// Its name, for people.
+  std::string name;
+  /// The kind of device.
+  DeviceKind kind = DeviceKind::kCpu;
+  /// Its memory; of processors the machine's. 0: unknown.
+  std::int64_t total_bytes = 0;
+  /// How much of that is free now; 0: unknown.
+  std::int64_t free_bytes = 0;
+
+  bool operator==(const BackendDevice&) const = default;
+  template <class Self, class Visitor>
+  static void each_field(Self& self, Visitor&& visit) {
+    visit.required("id", self.id);
+    visit.required("name", self.name);
+    visit.required("kind", self.kind);
+    visit.required("totalBytes", self.total_bytes);
+    visit.required("freeBytes", self.free_bytes);
+  }
+};
+
+/// An option that one backend has.
+struct BackendSetting {
+  static constexpr std::string_view kType = "BackendSetting";
+
+  /// Its key in the `settings` of a LoadRWKVModel.
+  std::string key;
+  /// Its effect and the values it can have, for people.
+  std::string meaning;
+
+  bool operator==(const BackendSetting&) const = default;
+  template <class Self, class Visitor>
+  static void each_field(Self& self, Visitor&& visit) {
+    visit.required("key", self.key);
+    visit.required("meaning", self.meaning);
+  }
+};
+
 /// A backend of this build.
 struct BackendStatus {
   static constexpr std::string_view kType = "BackendStatus";
 
   /// Its argument string, for example `llama.cpp`.
   std::string name;
-  /// Its version and what it runs, for people.
+  /// Its version and the files it runs, for people.
   std::string description;
   /// Why it cannot run on this machine; null: it can.
   std::optional<std::string> unavailable{};
+  /// The devices that it can load models on, its default first; none where it cannot run.
+  std::vector<BackendDevice> devices;
+  /// The settings it knows.
+  std::vector<BackendSetting> settings;
 
   bool operator==(const BackendStatus&) const = default;
   template <class Self, class Visitor>
@@ -157,10 +207,12 @@ struct BackendStatus {
     visit.required("name", self.name);
     visit.required("description", self.description);
     visit.optional("unavailable", self.unavailable);
+    visit.required("devices", self.devices);
+    visit.required("settings", self.settings);
   }
 };
 
-/// What a client wants from its port besides answers.
+/// Options of a port.
 struct PortOptions {
   static constexpr std::string_view kType = "PortOptions";
 
@@ -168,11 +220,11 @@ struct PortOptions {
   bool push = false;
   /// GenerateStop is sent at the natural end of a chat or completion too.
   bool notify_generation_end = false;
-  /// GenerationDelta and GenerationSnapshot leave out what the request gave itself: a completion's prompt, the
-  /// beginning of an answer that goes on.
+  /// GenerationDelta and GenerationSnapshot leave out the text that the request gave itself: a completion's prompt, the
+  /// beginning of a continued answer.
   bool only_new = false;
-  /// A model stays that ends loading after the port was closed or found dead; otherwise it is released, because nobody
-  /// was told of it.
+  /// A model that ends loading after the port was closed or found dead stays loaded; otherwise it is released, because
+  /// no client was told of it.
   bool keep_loads = false;
   /// Generations started through this port are stopped when it is closed or found dead.
   bool stop_on_death = false;

@@ -1,4 +1,5 @@
 // Counts, evaluation, speeds, log and states.
+#include <algorithm>
 #include <cmath>
 
 #include "base/log.h"
@@ -98,6 +99,26 @@ TEST(Contract, S66_TheLogEndsWithTheNewestLine) {
   ASSERT_NE(first, std::string::npos);
   ASSERT_NE(second, std::string::npos);
   EXPECT_LT(first, second);
+}
+
+TEST(Doctor, ListsWhatEveryBackendRunsOnAndItsSettings) {
+  Client client;
+  const auto report = client.ask<p::DoctorReport>(p::Doctor{});
+  ASSERT_FALSE(report.backends.empty());
+  for (const p::BackendStatus& backend : report.backends) {
+    EXPECT_EQ(backend.devices.empty(), backend.unavailable.has_value()) << backend.name;
+    for (const p::BackendDevice& device : backend.devices) {
+      EXPECT_FALSE(device.id.empty() || device.name.empty()) << backend.name;
+      EXPECT_LE(device.free_bytes, device.total_bytes) << device.id;
+      EXPECT_EQ(device.kind == p::DeviceKind::kCpu, device.id == "cpu") << device.id;
+      if (device.id == "cpu") EXPECT_EQ(device.total_bytes, report.memory_bytes);
+    }
+  }
+  const auto llama = std::find_if(report.backends.begin(), report.backends.end(),
+                                  [](const p::BackendStatus& backend) { return backend.name == "llama.cpp"; });
+  ASSERT_NE(llama, report.backends.end());
+  ASSERT_EQ(llama->settings.size(), 1u);
+  EXPECT_EQ(llama->settings[0].key, "weights");
 }
 
 TEST(Contract, S67_StateInfoCanBeTakenApart) {

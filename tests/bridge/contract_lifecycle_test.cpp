@@ -53,6 +53,35 @@ TEST(Contract, S06_LoadedModelsHaveIdsOfTheirOwnAndFailuresAReason) {
   EXPECT_EQ(client.ask<p::LoadedModelIDs>(p::GetLoadedModelIDs{}).loaded_model_ids, (std::vector<std::int32_t>{0, 1}));
 }
 
+TEST(Loading, TakesADeviceAndSettingsOfTheBackend) {
+  Client client;
+  p::LoadRWKVModel request;
+  request.model_path = rwkv::test::kModel.string();
+  request.backend.name = "llama.cpp";
+  const auto end_of_load = [&] {
+    const auto id = client.send(request);
+    client.wait(
+        [&](const Message& m) { return is_step(m, id, Status::kLoaded) || is_step(m, id, Status::kFailedInLoading); });
+    return client.all<p::LoadModelSteps>(id).back();
+  };
+  request.device = "cpu";
+  request.settings = {{"weights", "copied"}};
+  const auto loaded = end_of_load();
+  ASSERT_EQ(loaded.status, Status::kLoaded) << loaded.info.value_or("");
+  // Copied weights lie in memory of the process.
+  const auto memory = client.ask<p::MemoryInfo>(p::GetMemoryInfo{}).models.at(0);
+  EXPECT_EQ(memory.mapped_bytes, 0);
+  EXPECT_GT(memory.private_bytes, 0);
+
+  request.device = "no such device";
+  EXPECT_EQ(end_of_load().code, "invalid_argument");
+  request.device = "";
+  request.settings = {{"no such setting", ""}};
+  const auto refused = end_of_load();
+  EXPECT_EQ(refused.code, "invalid_argument");
+  EXPECT_NE(refused.info.value_or("").find("weights"), std::string::npos) << refused.info.value_or("");
+}
+
 TEST(Contract, S08_ReleaseStepsNameTheRequestedModel) {
   Client client;
   const auto model = client.load_script("");

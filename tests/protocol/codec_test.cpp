@@ -58,7 +58,7 @@ TEST(Codec, AnIllTypedFieldIsNamed) {
     for (const auto* fields : {&sample.fields.required_ones, &sample.fields.optional_ones}) {
       for (const std::string& field : *fields) {
         Json message = sample.json;
-        message[field] = Json{{"an", "object"}};
+        message[field] = Json{{"an", {{"object", 1}}}};
         const std::string error = error_of([&] { again(sample, message); });
         EXPECT_EQ(error.find(sample.type + "." + field + " must be "), 0u) << error;
       }
@@ -90,11 +90,14 @@ TEST(Codec, UnknownFieldsAreIgnored) {
 TEST(Codec, FieldsHaveTheirDartNamesAndDefaults) {
   const auto load = std::get<LoadRWKVModel>(
       decode_request(json(R"({"type":"LoadRWKVModel","requestId":5,"modelPath":"/m","backend":"llamacpp",
-                              "tokenizerPath":"","llamaCppNGpuLayers":0,"extra":{"a":1}})"))
+                              "tokenizerPath":"","llamaCppNGpuLayers":0,"settings":{"weights":"copied"},
+                              "extra":{"a":1}})"))
           .body);
   EXPECT_EQ(load.model_path, "/m");
   EXPECT_EQ(load.backend.name, "llama.cpp");
   EXPECT_EQ(load.llama_cpp_n_gpu_layers, 0);
+  EXPECT_EQ(load.device, std::nullopt);
+  EXPECT_EQ(load.settings, (std::map<std::string, std::string>{{"weights", "copied"}}));
 
   const auto generate =
       std::get<GenerateAsync>(decode_request(json(R"({"type":"GenerateAsync","prompt":"Once","modelID":3})")).body);

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -50,6 +51,10 @@ class Filler {
   void fill(std::vector<T>& value) {
     value.resize(2);
     for (T& item : value) fill(item);
+  }
+  template <class T>
+  void fill(std::map<std::string, T>& value) {
+    for (const char* key : {"", "a key"}) fill(value[key]);
   }
   template <class T>
   void fill(std::optional<T>& value) {

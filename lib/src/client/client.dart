@@ -10,15 +10,15 @@ import 'session.dart';
 /// The runtime on this device.
 ///
 /// It is shared by the whole process and outlives isolates: after a hot restart
-/// [models] still has what was loaded, and a model goes on with what it was
-/// writing (`RwkvModel.attach`).
+/// [models] still has the loaded models, and their generations go on
+/// (`RwkvModel.attach`).
 final class Rwkv {
   Rwkv._(this._session) {
     _session.owner = this;
     _forgotten.attach(this, _session, detach: this);
   }
 
-  // A client that nobody can reach any more, nor any of its models, is closed.
+  // Closes a client when neither it nor any of its models can be reached any more.
   static final Finalizer<Session> _forgotten = Finalizer(
     (session) => session.close(),
   );
@@ -33,20 +33,24 @@ final class Rwkv {
     String runtimeName = 'default',
   }) async => Rwkv._(Session.open(libraryPath, runtimeName));
 
-  /// Loads the model file [path]; [onProgress] is told 0 to 1, at the end 1.
+  /// Loads the model file [path]. [onProgress] gets the loaded share, 0 to 1, and 1
+  /// at the end.
   ///
-  /// After a hot restart models may be there already: look at [models] first.
+  /// After a hot restart the model may be loaded already: look at [models] first.
   ///
-  /// An empty [tokenizerPath] is the file's own token list. [gpuLayers] is how
-  /// many layers llama.cpp gives to the GPU, where it has one. The load is given
-  /// up, with the code `cancelled`, when [cancelWhen] completes before the load
-  /// has ended; later it means nothing. Throws a [RwkvException] that says what is wrong with the file, and
-  /// what [onProgress] throws.
+  /// An empty [tokenizerPath] means the file's own token list. [gpuLayers] is the
+  /// number of layers that llama.cpp gives to the GPU, where it has one. [device]
+  /// is the id of a device of [backend], and [settings] has keys of its settings,
+  /// as [doctor] lists them. When [cancelWhen] completes before the load has
+  /// ended, the load ends with the code `cancelled`. Throws a [RwkvException] that
+  /// says what is wrong with the file, and what [onProgress] throws.
   Future<RwkvModel> load(
     String path, {
     Backend backend = Backend.llamacpp,
     String tokenizerPath = '',
     int? gpuLayers,
+    String? device,
+    Map<String, String>? settings,
     void Function(double progress)? onProgress,
     Future<void>? cancelWhen,
   }) async {
@@ -56,6 +60,8 @@ final class Rwkv {
       backend: backend,
       tokenizerPath: tokenizerPath,
       llamaCppNGpuLayers: gpuLayers,
+      device: device,
+      settings: settings,
     );
     int? loadingID;
     int? loadID;
@@ -125,7 +131,7 @@ final class Rwkv {
     return Future.error(reason, trace);
   }
 
-  /// All models that are loaded, by whomever.
+  /// All loaded models, whichever client loaded them.
   Future<List<RwkvModel>> models() async {
     final loaded = await _session.askFor<LoadedModels>(GetModels());
     return [
@@ -138,13 +144,14 @@ final class Rwkv {
   /// the file or folder [path] of the app. [onProgress] is told, at most ten
   /// times a second, how many bytes there are and how many it will be.
   ///
-  /// What came is kept when a download ends early, and the next one to the same
-  /// [path] goes on there. It ends with the code `cancelled` when [cancelWhen]
-  /// completes, and with an exception when this client is closed. [sha256] is
-  /// what the file must be; without it the catalogue's or the server's figure is
-  /// checked, where there is one. [token] opens files that are not public. Throws a [RwkvException] that says what is
-  /// wrong with the network, the server or the disk, with the code `unsupported`
-  /// on systems without libcurl, and what [onProgress] throws.
+  /// When a download ends early, its bytes are kept and the next download to the
+  /// same [path] continues there. It ends with the code `cancelled` when
+  /// [cancelWhen] completes, and with an exception when this client is closed.
+  /// [sha256] is the file's hash; without it the catalogue's or the server's
+  /// figure is checked, where there is one. [token] opens files that are not
+  /// public. Throws a [RwkvException] that says what is wrong with the network, the
+  /// server or the disk, with the code `unsupported` on systems without libcurl,
+  /// and what [onProgress] throws.
   Future<files.RwkvDownload> download(
     String source,
     String path, {
@@ -159,26 +166,30 @@ final class Rwkv {
     cancelWhen,
   );
 
+  /// A report on the library, the machine, and the backends with their devices
+  /// and settings.
+  Future<DoctorReport> doctor() => _session.askFor<DoctorReport>(Doctor());
+
   /// Public models that [download] knows by name.
   Future<List<CatalogueEntry>> catalogue() async =>
       (await _session.askFor<ModelCatalogue>(GetModelCatalogue())).entries;
 
   /// Bounds the memory of all models together to [bytes]; 0 lifts the bound.
-  /// Where they have more, remembered states go first, then idle models fall
-  /// asleep: they keep their ids and wake with the next request. A [load] that
-  /// does not fit any more fails with the figures.
+  /// Where they exceed it, remembered states are dropped first, then idle models
+  /// are put to sleep: they keep their ids and wake with the next request. A
+  /// [load] that does not fit fails with the figures.
   Future<MemoryReleased> setMemoryBudget(int bytes) =>
       _session.askFor<MemoryReleased>(SetMemoryBudget(bytes));
 
-  /// Gives memory back, for apps that the system asks to. Only speed is lost.
+  /// Gives memory back when the system asks the app to. Only speed is lost.
   Future<MemoryReleased> releaseMemory(MemoryPressure level) =>
       _session.askFor<MemoryReleased>(ReleaseMemory(level));
 
-  /// What the models take now.
+  /// The memory that the models take now.
   Future<MemoryInfo> memory() => _session.askFor<MemoryInfo>(GetMemoryInfo());
 
-  /// Detaches from the runtime. If nobody else is attached, the runtime ends in
-  /// the background and releases its models. Streams that are still open end
+  /// Detaches from the runtime. If no other client is attached, the runtime ends
+  /// in the background and releases its models. Streams that are still open end
   /// with an exception.
   Future<void> close() async {
     _forgotten.detach(this);

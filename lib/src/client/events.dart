@@ -51,11 +51,11 @@ final class RwkvText extends RwkvEvent {
   /// A piece up to [sequence].
   const RwkvText(super.generation, this.sequence, this.text, {super.slot});
 
-  /// Rises with each piece. Who has seen this one can go on after it
-  /// (`RwkvModel.attach`).
+  /// The number of the piece, which rises by one a piece. A listener can go on
+  /// after it (`RwkvModel.attach`).
   final int sequence;
 
-  /// What to append: whole characters, never taken back.
+  /// The text to append: whole characters, never taken back.
   final String text;
 
   @override
@@ -80,13 +80,13 @@ final class RwkvEnd extends RwkvEvent {
   /// Why.
   final GenerationEndReason reason;
 
-  /// Tokens of the prompt; null when the end was before somebody attached.
+  /// Tokens of the prompt; null when it ended before this client attached.
   final int? promptTokens;
 
-  /// New tokens; null when the end was before somebody attached.
+  /// New tokens; null when it ended before this client attached.
   final int? generatedTokens;
 
-  /// New tokens a second; null when the end was before somebody attached.
+  /// New tokens a second; null when it ended before this client attached.
   final double? decodeSpeed;
 
   @override

@@ -1,4 +1,4 @@
-/// Why something did not work.
+/// The failure of a call or a stream.
 class RwkvException implements Exception {
   /// A failure of the kind [code].
   const RwkvException(this.code, this.message, {this.cause});
@@ -8,10 +8,10 @@ class RwkvException implements Exception {
   /// `internal`; `closed` after the client was closed.
   final String code;
 
-  /// What was wrong and what to do, for people.
+  /// The error and what to do about it, for people.
   final String message;
 
-  /// What led to it, where that was an exception of its own.
+  /// The exception that caused this one, if there was one.
   final Object? cause;
 
   @override

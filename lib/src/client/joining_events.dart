@@ -3,9 +3,10 @@ import 'dart:async';
 
 import 'events.dart';
 
-/// The events of a generation on their way to a listener. While that is busy or
-/// paused, pieces of text wait as one: who is slower than the model gets fewer
-/// and longer pieces, and what waits takes no more than its text.
+/// The events of a generation on their way to a listener. While the listener is
+/// busy or paused, pieces of text wait as one: a listener that is slower than the
+/// model gets fewer and longer pieces, and they take no more memory than their
+/// text.
 final class JoiningEvents {
   /// [onListen] and [onCancel] are those of a [StreamController].
   JoiningEvents({

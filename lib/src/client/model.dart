@@ -19,11 +19,12 @@ RwkvModel makeModel(
   Object owner,
 ) => RwkvModel._(session, id, load, path, owner);
 
-/// A loaded model. It runs one generation at a time. Who forgets it finds it
-/// again with `Rwkv.models`; only [release] frees it. Afterwards each of its
-/// functions fails with `not_found`, also when the next model has its number.
+/// A loaded model. It runs one generation at a time. An app that has lost the
+/// object gets the model again from `Rwkv.models`; only [release] frees it. After
+/// that each of its functions fails with `not_found`, even when the next model
+/// has its number.
 ///
-/// Two are equal when they mean the same load.
+/// Two objects are equal when they mean the same load.
 final class RwkvModel {
   RwkvModel._(this._session, this.id, this._load, this.path, this._owner);
 
@@ -58,14 +59,15 @@ final class RwkvModel {
   String toString() => 'RwkvModel($id, $path)';
 
   /// Writes the next turn of a conversation: [messages] are turns of the user
-  /// and the model in alternation, the user first. If the model spoke last, it
-  /// goes on with what it had said, and only what is new comes out.
+  /// and the model in alternation, the user first. If the last turn is the
+  /// model's, it is continued, and only new text comes out.
   ///
-  /// With [reasoning] it thinks before it answers. [maxTokens] is the most it
-  /// writes. Listening starts it; while the listener is busy or has paused, the
-  /// text waits and comes as one piece; cancelling the subscription (or leaving
-  /// an `await for`) stops it and waits until it has stopped. A failure is a
-  /// [RwkvException] of the stream, `busy` when the model is writing already.
+  /// With [reasoning] the model thinks before it answers. It writes at most
+  /// [maxTokens] tokens. Listening starts the generation. While the listener is
+  /// busy or has paused, text waits and comes as one piece. Cancelling the
+  /// subscription (or leaving an `await for`) stops the generation and waits for
+  /// its end. A failure is a [RwkvException] of the stream, `busy` when the model
+  /// generates already.
   Stream<RwkvEvent> chat(
     List<String> messages, {
     bool reasoning = false,
@@ -83,8 +85,8 @@ final class RwkvModel {
     ),
   );
 
-  /// Writes the next turn in each of [conversations] at once, as [chat] does in
-  /// one; events name theirs by its place ([RwkvEvent.slot]).
+  /// Writes the next turn of each of [conversations] at once, as [chat] does of
+  /// one; [RwkvEvent.slot] is the index of an event's conversation.
   Stream<RwkvEvent> chatBatch(
     List<List<String>> conversations, {
     bool reasoning = false,
@@ -108,19 +110,20 @@ final class RwkvModel {
     slots: conversations.length,
   );
 
-  /// Goes on with [prompt] as it is, as [chat] does with a conversation. Only
-  /// what is new comes out.
+  /// Continues the text [prompt] as it is. Only new text comes out. See [chat] for
+  /// the rest.
   Stream<RwkvEvent> complete(String prompt, {int? maxTokens}) => _generate(
     maxTokens,
     () => GenerateAsync(prompt, maxLength: maxTokens, modelID: id, push: true),
   );
 
-  /// Goes on listening to the model's last generation, whoever started it: what
-  /// [chat] or [complete] tells, after the piece [after] of [generation] without
-  /// gap or repeat, or all of it, where the last one is another. A piece that
-  /// [generation] has not come to is refused. Of a batch it is the conversation
-  /// [slot], -1 for all of them. Empty when there was none.
-  /// Cancelling leaves the generation alone; [stop] ends it.
+  /// Listens to the model's last generation, which any client may have started.
+  /// The stream has the events of [chat] or [complete] after the piece [after] of
+  /// [generation], without gap or repeat, or all of them when the last generation
+  /// is another. A piece that [generation] has not written yet is refused. [slot]
+  /// is the conversation of a batch, -1 all of them. The stream is empty when
+  /// there was no generation. Cancelling the subscription leaves the generation
+  /// alone; [stop] ends it.
   Stream<RwkvEvent> attach({int? generation, int after = 0, int slot = 0}) {
     final asked = StackTrace.current;
     late final JoiningEvents events;
@@ -222,9 +225,9 @@ final class RwkvModel {
     return events.stream;
   }
 
-  /// Sets how tokens are chosen; what is not given stays as it is, and what is
-  /// out of range counts as the nearest that is not (a [temperature] is 0.1 to
-  /// 5). `topK: 1` with penalties of 0 always takes the likeliest.
+  /// Sets how tokens are chosen. A value that is not given stays as it is; a value
+  /// out of range counts as the nearest one in range (a [temperature] is 0.1 to
+  /// 5). `topK: 1` with penalties of 0 always takes the likeliest token.
   Future<void> setSampling({
     double? temperature,
     int? topK,
@@ -269,8 +272,8 @@ final class RwkvModel {
     ),
   );
 
-  /// Reads a file of [saveState]: a conversation that begins with its turns need
-  /// not be read again, also after the app was closed.
+  /// Loads a file that [saveState] has written: a conversation that begins with
+  /// its turns need not be read again, even after the app was closed.
   Future<void> loadState(String path) async {
     // A device has no type here, but a mode.
     if ((await FileStat.stat(path)).mode == 0) {
@@ -308,24 +311,24 @@ final class RwkvModel {
   Future<void> loadInitialState(String path) =>
       _tell(LoadInitialStates(path, modelID: id));
 
-  /// Forgets it; the tag is ordinary text from then on.
+  /// Unloads that state; its tag is ordinary text from then on.
   Future<void> unloadInitialState(String path) =>
       _tellToEnd(UnloadInitialStates(path, modelID: id));
 
-  /// Forgets the conversations that the model remembers in order to go on with
-  /// them quickly.
+  /// Drops the remembered states of conversations. A conversation that goes on is
+  /// read again from its beginning.
   Future<void> clearStates() => _tellToEnd(ClearStates(modelID: id));
 
-  /// Sets the model's share of the processors while others compute as well: with
-  /// a [weight] of 3 against another's 1 it computes three times as long. It is 1
-  /// unless set, and 0.001 to 1000.
+  /// Sets the model's share of the processors while other models compute: with a
+  /// [weight] of 3 against another's 1 it computes three times as long. The weight
+  /// is 1 unless set, and 0.001 to 1000.
   Future<void> setWeight(double weight) async {
     checkFinite('weight', weight);
     await _tell(SetModelWeight(weight, modelID: id));
   }
 
-  /// Stops what the model is writing and completes when it has stopped. Nothing
-  /// happens when it is not.
+  /// Stops the model's generation and completes when it has stopped. Does nothing
+  /// when there is none.
   Future<void> stop() => _tellToEnd(Stop(modelID: id));
 
   /// Stops the model and frees its memory; it cannot be used afterwards, and a
@@ -368,7 +371,7 @@ final class RwkvModel {
     late final JoiningEvents events;
     bool isOver() => ended || slots > 0 && running == 0;
 
-    // Of all slots: whoever listens on has heard it.
+    // Of all slots: a listener that goes on has heard it.
     void fail(Object error) {
       if (isOver()) return;
       ended = true;

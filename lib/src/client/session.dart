@@ -42,16 +42,16 @@ final class Session {
   // ignore: unused_field
   Object? _kept;
 
-  /// With what nobody can reach any more this is closed. It is kept while a
-  /// request is served or somebody listens: futures and streams need this, and
-  /// their users need nothing else.
+  /// The session is closed when this object cannot be reached any more. It is kept
+  /// alive while a request is served or a stream has a listener: futures and
+  /// streams need the session, and their users hold nothing else.
   set owner(Object value) => _owner = WeakReference(value);
 
   /// Whether [close] was called.
   bool get isClosed => _closed;
 
-  /// What running generations tell, whoever started them: GenerationDelta,
-  /// GenerationProgress and GenerationEnd.
+  /// The pushes of running generations, also of those that another client has
+  /// started: GenerationDelta, GenerationProgress and GenerationEnd.
   Stream<FromRWKV> get pushes => _pushes.stream;
 
   /// Sends [request], as `RuntimeConnection.send` does. The stream has all its
