@@ -165,6 +165,28 @@ def write_state(folder):
     (folder / "old.state").write_bytes(old)
 
 
+def write_foreign_state(folder):
+    """States of two layers of 4 values and one head of 4 x 4, the number of tokens before them."""
+
+    def state(head, scale):
+        out = head + struct.pack("<IiI", 1, 8, 0) + struct.pack("<II", 0, 2)
+        for count in (8, 8, 16, 16):
+            out += struct.pack("<iQ", 0, 4 * count) + struct.pack(f"<{count}f", *(i * scale for i in range(count)))
+        return out
+
+    before, after = state(struct.pack("<II", 0x67677371, 1), 0.25), state(b"", -0.5)
+    (folder / "new").write_bytes(b"\3" + before)
+    (folder / "old").write_bytes(b"\3" + after)
+    for name, tokens, has_last, last in (
+        ("both", 2, 1, 300),
+        ("one", 1, 1, 5),
+        ("unknown", 3, 0, -1),
+        ("wrong", 3, 1, 5),
+    ):
+        head = struct.pack("<IIBiQQ", 0x5350524C, 1, has_last, last, len(before), len(after))
+        (folder / name).write_bytes(bytes([tokens]) + head + before + after)
+
+
 def write_vocabulary(folder):
     (folder / "escapes.txt").write_text(
         r"""1 '\n' 1
@@ -195,7 +217,9 @@ def write_protocol(folder):
                 out = {"type": name, "requestId": 1}
                 for field, spec in message.get("fields", {}).items():
                     kind = (spec if isinstance(spec, str) else spec.get("type", "int32")).rstrip("?")
-                    value = samples.get(kind.replace("list<", "").rstrip(">[]"), 1)
+                    value = samples.get(kind.replace("list<", "").replace("map<", "").rstrip(">[]"), 1)
+                    if kind.startswith("map"):
+                        value = {"key": value}
                     out[field] = [value] if "list" in kind or kind.endswith("[]") else value
                 (folder / f"{name}.json").write_text(json.dumps(out), encoding="utf-8")
     (folder / "unicode.json").write_text(r'{"type":"ChatAsync","messages":["\ud83d\ude00 \ud83d é"],"extra":[[{}]]}')
@@ -211,13 +235,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
-    for name in ("gguf", "safetensors", "pth", "pickle", "rmpack", "state_file", "vocabulary", "protocol", "chat"):
+    formats = ("gguf", "safetensors", "pth", "pickle", "rmpack", "state_file", "foreign_state")
+    for name in (*formats, "vocabulary", "protocol", "chat"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     write_gguf(folder / "gguf")
     write_checkpoints(folder)
     write_pickles(folder / "pickle")
     write_rmpack(folder / "rmpack")
     write_state(folder / "state_file")
+    write_foreign_state(folder / "foreign_state")
     write_vocabulary(folder / "vocabulary")
     write_protocol(folder / "protocol")
     write_chat(folder / "chat")
