@@ -134,10 +134,7 @@ class Peer {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 2) {
-    std::fprintf(stderr, "usage: %s MODEL [threads] [rounds] [tokens]\n", argv[0]);
-    return 2;
-  }
+  rwkv::bench::end_with_usage(argc, argv, 1, "MODEL [threads] [rounds] [tokens]");
   const int rounds = argc > 3 ? std::max(std::atoi(argv[3]), 1) : 11;
   const int tokens = argc > 4 ? std::max(std::atoi(argv[4]), 2) : 96;
   Ours ours(argv[1], argc > 2 ? std::atoi(argv[2]) : 0);

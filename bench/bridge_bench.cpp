@@ -441,6 +441,7 @@ void measure_stops(Scripts& scripts, int rounds) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  rwkv::bench::end_with_usage(argc, argv, 0, "[rounds]");
   const int rounds = argc > 1 ? std::max(std::atoi(argv[1]), 1) : 10;
   Scripts scripts;
   measure_token_events(scripts, rounds);

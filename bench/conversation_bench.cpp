@@ -57,10 +57,7 @@ Turn talk(rwkv::LanguageModel& model, int turns, bool use_cache, bool pause) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 2) {
-    std::fprintf(stderr, "usage: %s MODEL [turns] [rounds]\n", argv[0]);
-    return 2;
-  }
+  rwkv::bench::end_with_usage(argc, argv, 1, "MODEL [turns] [rounds]");
   const int turns = argc > 2 ? std::max(std::atoi(argv[2]), 3) : 100;
   const int rounds = argc > 3 ? std::max(std::atoi(argv[3]), 1) : 7;
   const auto model = rwkv::bench::load_model(argv[1], 0, 1);

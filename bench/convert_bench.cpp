@@ -106,6 +106,7 @@ void copy_durably(const std::string& from, const std::string& to) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  rwkv::bench::end_with_usage(argc, argv, 0, "[megabytes or checkpoint] [rounds] [threads]");
   const bool has_file = argc > 1 && fs::exists(argv[1]);
   const std::uint64_t megabytes = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 600;
   const int rounds = argc > 2 ? std::atoi(argv[2]) : 5;

@@ -123,10 +123,7 @@ void report(const char* what, const char* unit, std::vector<Speeds>& ours, std::
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 2) {
-    std::fprintf(stderr, "usage: %s MODEL [threads] [rounds]\n", argv[0]);
-    return 2;
-  }
+  rwkv::bench::end_with_usage(argc, argv, 1, "MODEL [threads] [rounds]");
   const int rounds = argc > 3 ? std::max(std::atoi(argv[3]), 1) : 15;
   Ours ours(argv[1], argc > 2 ? std::atoi(argv[2]) : 0);
   Peer peer(argv[1], ours.threads());

@@ -1,6 +1,6 @@
 // How likely a text is: in chunks with all logits, against a step for each token.
 //
-//   score_bench [MODEL.gguf [TOKENS]]
+//   score_bench [model] [tokens]
 //
 // Prints both speeds and their ratio; the tokens are the model's own choice of numbers, the sums of both ways are
 // printed so that one sees them agree.
@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 
+#include "common.h"
 #include "engine/backend.h"
 
 namespace {
@@ -54,6 +55,7 @@ Run score(rwkv::Model& model, const rwkv::Tokens& tokens, std::size_t chunk) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  rwkv::bench::end_with_usage(argc, argv, 0, "[model] [tokens]");
   const std::string path = argc > 1 ? argv[1] : RWKV_SOURCE_DIR "/models/tiny/rwkv7-tiny.gguf";
   const std::size_t count = argc > 2 ? std::strtoul(argv[2], nullptr, 10) : 512;
   const rwkv::ModelSource source(path);

@@ -52,10 +52,7 @@ double run(int port, int clients, int tokens) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 2) {
-    std::fprintf(stderr, "usage: server_clients_bench MODEL [tokens an answer] [rounds]\n");
-    return 2;
-  }
+  rwkv::bench::end_with_usage(argc, argv, 1, "MODEL [tokens an answer] [rounds]");
   const int tokens = argc > 2 ? std::atoi(argv[2]) : 128;
   const int rounds = argc > 3 ? std::atoi(argv[3]) : 5;
   if (tokens < 1 || rounds < 1) {

@@ -4,7 +4,6 @@
 //
 //   server_idle_bench MODEL [idle connections] [streams] [requests]
 #include <httplib.h>
-#include <netinet/in.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -25,6 +24,7 @@
 
 #include "common.h"
 #include "server/http_server.h"
+#include "support/connect.h"
 
 namespace {
 
@@ -34,14 +34,7 @@ using rwkv::bench::seconds_since;
 
 class RawClient {
  public:
-  RawClient(int port, const std::string& request) : socket_(socket(AF_INET, SOCK_STREAM, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(static_cast<std::uint16_t>(port));
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-      throw std::runtime_error("cannot connect");
-    }
+  RawClient(int port, const std::string& request) : socket_(rwkv::test::connect_to(port)) {
     if (::send(socket_, request.data(), request.size(), MSG_NOSIGNAL) != static_cast<long>(request.size())) {
       throw std::runtime_error("cannot send");
     }
@@ -88,10 +81,7 @@ void print_health(const char* when, int port, int requests) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 2) {
-    std::fprintf(stderr, "usage: server_idle_bench MODEL [idle connections] [streams] [requests]\n");
-    return 2;
-  }
+  rwkv::bench::end_with_usage(argc, argv, 1, "MODEL [idle connections] [streams] [requests]");
   const int idle_count = argc > 2 ? std::atoi(argv[2]) : 1000;
   const int stream_count = argc > 3 ? std::atoi(argv[3]) : 64;
   const int requests = argc > 4 ? std::atoi(argv[4]) : 100;

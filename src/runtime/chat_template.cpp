@@ -56,20 +56,6 @@ void begin_turn(const ChatFormat& format, std::string_view role, bool first, std
   text.append(format.bos).append(role).append(format.flower ? format.eos : ":");
 }
 
-// `begin`: where the message's content stands in the text.
-void find_media(const ChatMessage& message, std::size_t begin, ChatText& chat) {
-  if (message.media.empty()) return;
-  const std::size_t before = chat.media_marks.size();
-  for (std::size_t at = begin; (at = chat.text.find(kMediaMark, at)) != std::string::npos; ++at) {
-    chat.media_marks.push_back(at);
-  }
-  if (const std::size_t marks = chat.media_marks.size() - before; marks != message.media.size()) {
-    throw Error(ErrorCode::kInvalidArgument, "a message has " + std::to_string(message.media.size()) +
-                                                 " pictures or recordings and " + std::to_string(marks) +
-                                                 " places for them; give one place for each");
-  }
-}
-
 }  // namespace
 
 std::vector<ChatMessage> alternate_roles(std::span<const std::string> contents) {
@@ -79,6 +65,16 @@ std::vector<ChatMessage> alternate_roles(std::span<const std::string> contents) 
     messages.push_back({i % 2 == 0 ? "user" : "assistant", contents[i], {}});
   }
   return messages;
+}
+
+std::vector<std::size_t> media_marks(std::string_view text, std::size_t begin, std::size_t count) {
+  std::vector<std::size_t> marks;
+  if (count == 0) return marks;
+  while ((begin = text.find(kMediaMark, begin)) != std::string_view::npos) marks.push_back(begin++);
+  if (marks.size() == count) return marks;
+  throw Error(ErrorCode::kInvalidArgument, "there are " + std::to_string(count) + " pictures or recordings and " +
+                                               std::to_string(marks.size()) +
+                                               " places for them in the text; give one place for each");
 }
 
 ChatText format_chat(const ChatFormat& format, std::span<const ChatMessage> messages, bool generation_prompt,
@@ -106,7 +102,8 @@ ChatText format_chat(const ChatFormat& format, std::span<const ChatMessage> mess
     } else {
       text += is_open ? std::string_view(messages[i].content) : remembered_answer(messages[i].content);
     }
-    find_media(messages[i], begin, chat);
+    const std::vector<std::size_t> marks = media_marks(text, begin, messages[i].media.size());
+    chat.media_marks.insert(chat.media_marks.end(), marks.begin(), marks.end());
     if (i + 1 == messages.size()) continue;
     text += format.eos;
     chat.turn_ends.push_back(text.size());

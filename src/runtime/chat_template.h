@@ -54,6 +54,10 @@ struct ChatText {
 /// Roles for a plain list of contents: user first, then taking turns.
 std::vector<ChatMessage> alternate_roles(std::span<const std::string> contents);
 
+/// Where the marks of `count` pictures and recordings stand in `text` from `begin` on, ascending. Throws
+/// Error(kInvalidArgument) for another number of marks; where `count` is 0, that byte is text like others.
+std::vector<std::size_t> media_marks(std::string_view text, std::size_t begin, std::size_t count);
+
 /// With `generation_prompt` the text ends where the other side begins to answer (after an assistant message the user,
 /// else the assistant); without it the last message is left open to be continued. `reasoning` adds the thinking token
 /// where the assistant begins. No message but the assistant's can make a turn: line breaks become LF; blank lines,

@@ -41,15 +41,7 @@ Prompt PromptBuilder::chat(const ChatFormat& format, std::span<const ChatMessage
 
 Prompt PromptBuilder::completion(std::string_view text,
                                  std::span<const std::shared_ptr<const Embeddings>> media) const {
-  std::vector<std::size_t> marks;
-  if (!media.empty()) {
-    for (std::size_t at = 0; (at = text.find(kMediaMark, at)) != std::string_view::npos; ++at) marks.push_back(at);
-  }
-  if (marks.size() != media.size()) {
-    throw Error(ErrorCode::kInvalidArgument, "a text has " + std::to_string(media.size()) +
-                                                 " pictures or recordings and " + std::to_string(marks.size()) +
-                                                 " places for them; give one place for each");
-  }
+  const std::vector<std::size_t> marks = media_marks(text, 0, media.size());
   Prompt prompt;
   prompt.chat = false;
   encode({text, text.size(), {}, marks, {media.begin(), media.end()}}, prompt);

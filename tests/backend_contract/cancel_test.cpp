@@ -1,37 +1,11 @@
 // Cancel in every phase: what it resets and what it leaves alone.
-#include <chrono>
-#include <thread>
-
 #include "backend_contract/subject.h"
+#include "support/cancelling.h"
 
 namespace rwkv::test {
 namespace {
 
 using Cancel = Contract;
-
-// Raises the flag after a while, from another thread.
-class Later {
- public:
-  Later(const CancelToken& cancel, std::chrono::microseconds delay)
-      : thread_([cancel, delay] {
-          std::this_thread::sleep_for(delay);
-          cancel.cancel();
-        }) {}
-  ~Later() { thread_.join(); }
-
- private:
-  std::thread thread_;
-};
-
-bool is_cancelled(Model& model, std::vector<EvalItem>& items, const CancelToken& cancel) {
-  try {
-    model.evaluate(items, cancel);
-    return false;
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ErrorCode::kCancelled) << error.what();
-    return true;
-  }
-}
 
 TEST_P(Cancel, BeforeTheFirstTokenChangesNothing) {
   const auto model = load();
@@ -68,7 +42,7 @@ TEST_P(Cancel, InTheMiddleResetsTheCancelledSequencesAndNoOther) {
                                 {.sequence = sequences[1].get(), .tokens = all}};
     const CancelToken cancel;
     {
-      const Later later(cancel, std::chrono::microseconds(700 * (round + 1)));
+      const LaterCancel later(cancel, std::chrono::microseconds(700 * (round + 1)));
       if (!is_cancelled(*model, items, cancel)) continue;
     }
     for (const EvalItem& item : items) EXPECT_TRUE(item.output.empty());

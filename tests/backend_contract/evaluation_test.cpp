@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "backend_contract/subject.h"
+#include "support/stable_cuts.h"
 
 namespace rwkv::test {
 namespace {
@@ -10,19 +11,6 @@ class Evaluation : public Contract {
  protected:
   // The whole contract of equal bits holds for those that say so.
   static bool is_exact(const Model& model) { return model.info().stable_chunk == 1 && model.info().stable_grid == 1; }
-
-  static State read(Model& model, const Tokens& tokens, const std::vector<std::size_t>& cuts) {
-    const auto sequence = model.create_sequence();
-    std::size_t done = 0;
-    for (const std::size_t cut : cuts) {
-      EvalItem item{
-          .sequence = sequence.get(), .tokens = std::span(tokens).subspan(done, cut - done), .wants = Output::kNone};
-      model.evaluate(std::span(&item, 1), {});
-      EXPECT_TRUE(item.output.empty());
-      done = cut;
-    }
-    return sequence->save();
-  }
 };
 
 TEST_P(Evaluation, PromptInPiecesOfAnyLengthGivesWhatTheWholeGives) {
@@ -42,36 +30,19 @@ TEST_P(Evaluation, PromptInPiecesOfAnyLengthGivesWhatTheWholeGives) {
   }
 }
 
-// The cut rule: see ModelInfo::stable_chunk. The cache relies on it.
 TEST_P(Evaluation, CutAtStablePlacesATextLeadsToTheSameStateBitForBit) {
   const auto model = load();
-  const auto chunk = static_cast<std::size_t>(model->info().stable_chunk);
-  const auto grid = static_cast<std::size_t>(model->info().stable_grid);
-  const Tokens tokens = random_tokens(599, model->info().vocabulary, 5);
-  const State whole = read(*model, tokens, {tokens.size()});
-  std::mt19937 random(7);
-  for (int round = 0; round < 4; ++round) {
-    std::vector<std::size_t> cuts;
-    const std::size_t longest = round < 1 ? 2 * chunk : 200;
-    for (std::size_t at = 0;;) {
-      at += chunk + random() % (longest - chunk + 1);
-      at = (at + grid - 1) / grid * grid;
-      if (at + chunk > tokens.size()) break;
-      cuts.push_back(at);
-    }
-    cuts.push_back(tokens.size());
-    EXPECT_TRUE(equal(read(*model, tokens, cuts), whole)) << "round " << round;
-  }
+  expect_stable_cuts(*model, GetParam().label);
 }
 
 TEST_P(Evaluation, WhoDecodesAsHePrefillsReachesTheSameStateTokenByToken) {
   const auto model = load();
   if (!model->info().decode_equals_prefill) GTEST_SKIP() << "adds up in another order for one token than for several";
   const Tokens tokens = random_tokens(100, model->info().vocabulary, 5);
-  const State whole = read(*model, tokens, {tokens.size()});
+  const State whole = state_after_cuts(*model, tokens, {tokens.size()});
   std::vector<std::size_t> each(tokens.size());
   for (std::size_t i = 0; i < each.size(); ++i) each[i] = i + 1;
-  EXPECT_TRUE(equal(read(*model, tokens, each), whole));
+  EXPECT_TRUE(equal(state_after_cuts(*model, tokens, each), whole));
 }
 
 TEST_P(Evaluation, BatchOfAnySizeGivesWhatEachGivesAlone) {

@@ -1,5 +1,6 @@
 // Sequences and their states: exact copies, no influence on each other, and typed refusals that change nothing.
 #include "backend_contract/subject.h"
+#include "support/stable_cuts.h"
 
 namespace rwkv::test {
 namespace {

@@ -71,6 +71,4 @@ std::unique_ptr<Model> Contract::load_path(const std::string& path, const LoadOp
   return backend().load(ModelSource(path), options);
 }
 
-bool equal(const State& a, const State& b) { return a.position() == b.position() && a.to_host() == b.to_host(); }
-
 }  // namespace rwkv::test

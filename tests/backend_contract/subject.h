@@ -71,7 +71,4 @@ class Contract : public testing::TestWithParam<Subject> {
   INSTANTIATE_TEST_SUITE_P(Backends, fixture, testing::ValuesIn(subjects()), \
                            [](const auto& test) { return test.param.label; })
 
-/// The same position and the same bytes.
-bool equal(const State& a, const State& b);
-
 }  // namespace rwkv::test

@@ -1,25 +1,13 @@
 // How soon llama.cpp heeds a cancel, and options that it refuses.
 #include <gtest/gtest.h>
 
-#include <chrono>
-#include <thread>
-
+#include "support/cancelling.h"
 #include "support/tiny_model.h"
 
 namespace rwkv::test {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-bool is_cancelled(Model& model, std::vector<EvalItem>& items, const CancelToken& cancel) {
-  try {
-    model.evaluate(items, cancel);
-    return false;
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ErrorCode::kCancelled) << error.what();
-    return true;
-  }
-}
+using Clock = LaterCancel::Clock;
 
 TEST(Cancel, TakesEffectWithin50MillisecondsInALongPrompt) {
   const auto model = load_tiny(shape_of(7));
@@ -28,17 +16,11 @@ TEST(Cancel, TakesEffectWithin50MillisecondsInALongPrompt) {
   Clock::duration best = std::chrono::hours(1);
   for (int round = 0; round < 5; ++round) {  // the best of some: a busy machine may not let us run at once
     const CancelToken cancel;
-    Clock::time_point raised;
-    std::thread later([&] {
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
-      raised = Clock::now();
-      cancel.cancel();
-    });
+    LaterCancel later(cancel, std::chrono::milliseconds(20));
     std::vector<EvalItem> items{{.sequence = sequence.get(), .tokens = tokens}};
     EXPECT_TRUE(is_cancelled(*model, items, cancel));
     const auto end = Clock::now();
-    later.join();
-    best = std::min(best, end - raised);
+    best = std::min(best, end - later.wait());
   }
   EXPECT_LT(best, std::chrono::milliseconds(50));
 }

@@ -1,48 +1,12 @@
 // How much of a text has to be evaluated at once for the same bits. The cache relies on it.
 #include <llama.h>
 
-#include <cstring>
-
-#include "support/tiny_model.h"
+#include "support/stable_cuts.h"
 
 namespace rwkv {
 namespace {
 
 using namespace test;
-
-State read(Model& model, const Tokens& tokens, const std::vector<std::size_t>& cuts) {
-  const auto sequence = model.create_sequence();
-  std::size_t done = 0;
-  for (std::size_t cut : cuts) {
-    EvalItem item{
-        .sequence = sequence.get(), .tokens = std::span(tokens).subspan(done, cut - done), .wants = Output::kNone};
-    model.evaluate(std::span(&item, 1), {});
-    done = cut;
-  }
-  return sequence->save();
-}
-
-bool equal(const State& a, const State& b) { return a.to_host() == b.to_host(); }
-
-void expect_stable(Model& model, const std::string& what) {
-  const auto chunk = static_cast<std::size_t>(model.info().stable_chunk);
-  const auto grid = static_cast<std::size_t>(model.info().stable_grid);
-  const Tokens tokens = random_tokens(599, model.info().vocabulary, 5);
-  const State whole = read(model, tokens, {tokens.size()});
-  std::mt19937 random(7);
-  for (int round = 0; round < 4; ++round) {
-    std::vector<std::size_t> cuts;
-    const std::size_t longest = round < 1 ? 2 * chunk : 200;
-    for (std::size_t at = 0;;) {
-      at += chunk + random() % (longest - chunk + 1);
-      at = (at + grid - 1) / grid * grid;
-      if (at + chunk > tokens.size()) break;
-      cuts.push_back(at);
-    }
-    cuts.push_back(tokens.size());
-    EXPECT_TRUE(equal(read(model, tokens, cuts), whole)) << what << " round " << round;
-  }
-}
 
 TEST(StablePiece, HoldsForQuantisedWeights) {
   TinyShape shape = shape_of(7);
@@ -59,7 +23,7 @@ TEST(StablePiece, HoldsForQuantisedWeights) {
     params.ftype = type;
     params.nthread = 1;
     ASSERT_EQ(llama_model_quantize(from.c_str(), to.c_str(), &params), 0u);
-    expect_stable(*load_file(to, one_thread()), "ftype " + std::to_string(type));
+    expect_stable_cuts(*load_file(to, one_thread()), "ftype " + std::to_string(type));
   }
 }
 

@@ -2,31 +2,18 @@
 #include <algorithm>
 
 #include "bridge/test_client.h"
-#include "support/http_server.h"
+#include "support/served_file.h"
 
 namespace rwkv::bridge::test {
 namespace {
 
 using rwkv::test::HttpServer;
+using rwkv::test::kContent;
+using rwkv::test::kDigest;
 using rwkv::test::read_file;
+using rwkv::test::serve;
 using Connection = HttpServer::Connection;
 using Status = p::DownloadStatus;
-
-// 1000 times "a"; its SHA-256 by coreutils.
-const std::string kContent(1000, 'a');
-const std::string kDigest = "41edece42d63e8d9bf515a9ba6932e1c20cbc9f5a5d134645adb5db1b9737ea3";
-
-// What an honest server sends, of which `cut` bytes arrive.
-void serve(const std::string& request, Connection& to, std::size_t cut = std::string::npos) {
-  const std::size_t range = request.find("Range: bytes=");
-  const std::size_t from = range == std::string::npos ? 0 : std::stoul(request.substr(range + 13));
-  std::string head =
-      from == 0 ? "HTTP/1.1 200 OK\r\n"
-                : "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes " + std::to_string(from) + "-999/1000\r\n";
-  head += "Connection: close\r\nETag: \"v1\"\r\nContent-Length: " + std::to_string(kContent.size() - from) + "\r\n\r\n";
-  to.send(head);
-  to.send(kContent.substr(from).substr(0, cut));
-}
 
 void serve_all(const std::string& request, Connection& to) { serve(request, to); }
 void serve_300_and_stall(const std::string& request, Connection& to) {

@@ -1,7 +1,5 @@
 // What a server calls its models, and how it ends that is told to by a signal.
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,6 +12,7 @@
 #include <vector>
 
 #include "command.h"
+#include "support/connect.h"
 #include "support/scratch.h"
 
 namespace rwkv::test {
@@ -65,12 +64,7 @@ class ServeCommand : public ::testing::Test {
     ASSERT_TRUE(read_until(R"("content":"y)"));
   }
   void post(const std::string& body) {
-    socket_ = socket(AF_INET, SOCK_STREAM, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(static_cast<std::uint16_t>(port_));
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    ASSERT_EQ(connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    socket_ = connect_to(port_);
     const std::string request =
         "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + std::to_string(body.size()) +
         "\r\n\r\n" + body;

@@ -7,10 +7,12 @@
 #include <optional>
 #include <thread>
 
-#include "base/error.h"
+#include "support/refusal.h"
 
 namespace rwkv {
 namespace {
+
+using test::expect_words;
 
 constexpr std::uint64_t kMegabyte = std::uint64_t{1} << 20;
 
@@ -19,18 +21,10 @@ std::string refusal(std::uint64_t addresses, std::uint64_t data) {
   Machine machine;
   machine.address_bytes = addresses;
   machine.data_bytes = data;
-  try {
+  return test::refusal(ErrorCode::kOutOfMemory, [&] {
     const AddressClaim claim(
         "a.gguf", {100 * kMegabyte, 30 * kMegabyte, 70 * kMegabyte}, [&] { return machine; }, CancelToken());
-    return "";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ErrorCode::kOutOfMemory);
-    return error.what();
-  }
-}
-
-void expect_words(const std::string& text, const std::vector<std::string>& words) {
-  for (const std::string& word : words) EXPECT_NE(text.find(word), std::string::npos) << word << " in: " << text;
+  });
 }
 
 TEST(AddressClaim, WhatTheLimitsOfTheProcessDoNotLeaveIsRefusedWithFigures) {

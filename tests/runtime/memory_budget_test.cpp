@@ -5,12 +5,14 @@
 
 #include <chrono>
 
-#include "base/error.h"
 #include "runtime/language_model.h"
+#include "support/refusal.h"
 #include "support/scratch.h"
 
 namespace rwkv {
 namespace {
+
+using test::expect_words;
 
 constexpr std::uint64_t kMegabyte = std::uint64_t{1} << 20;
 
@@ -25,17 +27,7 @@ MemoryNeed need(std::uint64_t mapped, std::uint64_t owned) { return {mapped * kM
 
 std::string refusal(const std::string& file, const MemoryNeed& need, const std::shared_ptr<MemoryBudget>& budget,
                     const Machine& machine) {
-  try {
-    const MemoryGrant grant(file, need, budget, machine);
-    return "";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ErrorCode::kOutOfMemory);
-    return error.what();
-  }
-}
-
-void expect_words(const std::string& text, const std::vector<std::string>& words) {
-  for (const std::string& word : words) EXPECT_NE(text.find(word), std::string::npos) << word << " in: " << text;
+  return test::refusal(ErrorCode::kOutOfMemory, [&] { const MemoryGrant grant(file, need, budget, machine); });
 }
 
 TEST(MemoryGrant, WhatTheBudgetDoesNotAllowIsRefusedWithAllFigures) {

@@ -10,11 +10,10 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <functional>
-#include <optional>
 #include <string>
 #include <vector>
 
+#include "base/error_of.h"
 #include "support/scratch.h"
 #include "support/tiny_rwkv.h"
 
@@ -73,15 +72,6 @@ TEST(ModelDescription, IsThatOfTheLoadedModel) {
   expect_like_loaded(request_for(path));
 }
 
-std::optional<Error> refusal(const std::function<void()>& call) {
-  try {
-    call();
-    return std::nullopt;
-  } catch (const Error& error) {
-    return error;
-  }
-}
-
 TEST(ModelDescription, IsRefusedAsALoadIs) {
   const ScratchFolder folder;
   const std::string whole = test::TinyRwkv({.version = 6}).gguf().bytes();
@@ -105,8 +95,8 @@ TEST(ModelDescription, IsRefusedAsALoadIs) {
   requests.back().tokenizer_path = folder.path() / "vocabulary";
   test::write_file(requests.back().tokenizer_path, "1 'a' 1\n");
   for (const ModelRequest& request : requests) {
-    const auto described = refusal([&] { describe_model(request); });
-    const auto loaded = refusal([&] { LanguageModel::load(request); });
+    const auto described = error_of([&] { describe_model(request); });
+    const auto loaded = error_of([&] { LanguageModel::load(request); });
     ASSERT_EQ(described.has_value(), loaded.has_value()) << request.model_path;
     if (!loaded) continue;
     EXPECT_STREQ(described->what(), loaded->what());

@@ -1,8 +1,6 @@
 #include "test_server.h"
 
-#include <arpa/inet.h>
 #include <httplib.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -10,6 +8,8 @@
 #include <chrono>
 #include <stdexcept>
 #include <utility>
+
+#include "support/connect.h"
 
 namespace rwkv::test {
 
@@ -83,15 +83,7 @@ std::vector<std::string> events_of(std::string_view stream) {
   return events;
 }
 
-RawConnection::RawConnection(int port) : socket_(socket(AF_INET, SOCK_STREAM, 0)) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<std::uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-    throw std::runtime_error("cannot connect");
-  }
-}
+RawConnection::RawConnection(int port) : socket_(connect_to(port)) {}
 
 void RawConnection::write(std::string_view bytes) {
   while (!bytes.empty()) {
