@@ -8,25 +8,25 @@
  * Versions
  *  - RWKV_BACKEND_ABI_VERSION is raised when a function, a structure or the meaning of one changes. The host takes a table
  *    with exactly its own number.
- *  - Within a version only the structures that begin with `struct_size` grow, at their end. Whoever makes one (the plugin:
- *    the table; the host: all others) sets it to sizeof. Whoever reads one uses no field beyond it; a plugin that fills one
- *    writes no field beyond it. Structures without the field never change within a version.
+ *  - Within a version only the structures that begin with `struct_size` grow, at their end. The side that makes one (the
+ *    plugin: the table; the host: all others) sets `struct_size` to sizeof. The other side reads no field beyond that size,
+ *    and a plugin that fills a structure writes none beyond it. Structures without the field never change within a version.
  *
  * Errors
  *  - A function that can fail returns an rwkv_backend_code and, unless that is RWKV_BACKEND_OK, has written a text into
  *    `error` that says what was wrong, where, and what to do about it; never text of a prompt.
  *  - Nothing is thrown across: C++ exceptions and Rust panics are caught in the plugin. Nothing aborts, exits, prints to
- *    stdout or stderr, or changes signal handlers. What there is to say besides errors goes to rwkv_backend_host.log.
+ *    stdout or stderr, or changes signal handlers. Other messages go to rwkv_backend_host.log.
  *
  * Ownership
- *  - What the host passes in is its own and valid until the function returns, except where a comment says longer. Models and
- *    sequences belong to the plugin; the host gives back each that it was given, all sequences of a model before the model.
- *  - No pointer is null where no comment says that it may be. Strings are UTF-8 and end with a NUL.
+ *  - Arguments belong to the host and are valid until the function returns, except where a comment says longer. Models and
+ *    sequences belong to the plugin; the host gives each of them back, all sequences of a model before the model.
+ *  - A pointer may be null only where a comment says so. Strings are UTF-8 and end with a NUL.
  *
  * Threads
  *  - Functions without a model or sequence may be called from any thread, several at once.
- *  - Those of one model and its sequences are called by one thread at a time, not always the same one. Different models may
- *    be used at the same time.
+ *  - Functions of one model and its sequences are called by one thread at a time, not always the same one. Different models
+ *    may be used at the same time.
  *  - The host's callbacks may be called from any thread, but only until the function that they were passed to returns; log
  *    at any time.
  *
@@ -70,7 +70,7 @@ enum {
   RWKV_BACKEND_INTERNAL = 9          /* a defect of the backend */
 };
 
-/* The host's; `text` is empty before each call. */
+/* Belongs to the host, which empties `text` before each call. */
 typedef struct rwkv_backend_error {
   char text[1024]; /* cut to fit, on a border of characters */
 } rwkv_backend_error;
@@ -99,17 +99,17 @@ enum { RWKV_BACKEND_DEVICE_CPU = 0, RWKV_BACKEND_DEVICE_GPU = 1, RWKV_BACKEND_DE
 
 typedef struct rwkv_backend_device {
   size_t struct_size;
-  char id[64];    /* what a client selects it by, for example "cpu" or "vulkan0"; stable while the process lives */
-  char name[128]; /* for people */
-  int32_t kind;   /* RWKV_BACKEND_DEVICE_* */
+  char id[64];          /* a client selects the device by it: "cpu", "vulkan0"; stable while the process lives */
+  char name[128];       /* for people */
+  int32_t kind;         /* RWKV_BACKEND_DEVICE_* */
   uint64_t total_bytes; /* its own memory; 0 where it uses the host's, or unknown */
   uint64_t free_bytes;  /* of those, now */
 } rwkv_backend_device;
 
-/* An option of one backend alone, for people who set it. */
+/* An option that one backend has. */
 typedef struct rwkv_backend_setting_info {
   const char* key;
-  const char* meaning; /* with the values that it can have */
+  const char* meaning; /* for people, with the values that it can have */
 } rwkv_backend_setting_info;
 
 typedef struct rwkv_backend_setting {
@@ -217,10 +217,10 @@ typedef struct rwkv_backend_api {
   size_t struct_size;
   uint32_t abi_version; /* RWKV_BACKEND_ABI_VERSION of the plugin */
 
-  const char* name;                          /* what clients select it by: the NAME of the library's file */
+  const char* name;                          /* clients select the backend by it: the NAME in the library's file name */
   const char* version;                       /* of the plugin, for people */
   const char* description;                   /* a line for people: what it computes with, which files it reads */
-  const rwkv_backend_setting_info* settings; /* what a client can set; null where there is nothing */
+  const rwkv_backend_setting_info* settings; /* that a client can set; null where there are none */
   size_t setting_count;
 
   /* Whether it can run on this machine; RWKV_BACKEND_UNSUPPORTED with the reason when it cannot. Cheap, asked often. */
@@ -234,17 +234,18 @@ typedef struct rwkv_backend_api {
    * to 100 one that is made for it. Reads no more than it must; says nothing about whether the rest is whole. */
   int32_t (*match)(const rwkv_backend_source* source);
 
-  /* What load is going to take, from the source's header alone. Fails as load does for what it looks at. */
+  /* The memory that load is going to take, from the source's header alone. Fails as load does where the header is
+   * wrong. */
   rwkv_backend_code (*estimate)(const rwkv_backend_source* source, const rwkv_backend_options* options,
                                 rwkv_backend_memory* memory, rwkv_backend_error* error);
 
   /* Checks all sizes and offsets of the source, then loads it. *model is set on success only. */
   rwkv_backend_code (*load)(const rwkv_backend_source* source, const rwkv_backend_options* options,
                             rwkv_backend_model** model, rwkv_backend_error* error);
-  /* Frees the model. It has no sequences any more. */
+  /* Frees the model, whose sequences are all freed already. */
   void (*release)(rwkv_backend_model* model);
 
-  /* The same for as long as the model lives, but for `threads`. */
+  /* Everything but `threads` stays the same as long as the model lives. */
   rwkv_backend_code (*info)(const rwkv_backend_model* model, rwkv_backend_model_info* info, rwkv_backend_error* error);
   /* The number of threads that evaluate uses from now on, 1 or more. Does nothing where there are no threads of its
    * own. */
@@ -254,7 +255,7 @@ typedef struct rwkv_backend_api {
   rwkv_backend_code (*create_sequence)(rwkv_backend_model* model, rwkv_backend_sequence** sequence,
                                        rwkv_backend_error* error);
   void (*free_sequence)(rwkv_backend_sequence* sequence);
-  /* Back to the zero state. Also makes a sequence usable again that an evaluation has failed in. */
+  /* Puts the sequence back to the zero state, also after an evaluation of it has failed. */
   rwkv_backend_code (*reset)(rwkv_backend_sequence* sequence, rwkv_backend_error* error);
 
   /* Copies the state into `bytes`, `size` = state_bytes of them. Restoring it into any sequence of the model, or of
@@ -262,7 +263,7 @@ typedef struct rwkv_backend_api {
    * position, a checksum and the fingerprint beside the bytes. */
   rwkv_backend_code (*save)(const rwkv_backend_sequence* sequence, void* bytes, uint64_t size,
                             rwkv_backend_error* error);
-  /* Takes what save gave. On an error the host resets the sequence. */
+  /* Takes a state that save has written. On an error the host resets the sequence. */
   rwkv_backend_code (*restore)(rwkv_backend_sequence* sequence, const void* bytes, uint64_t size,
                                rwkv_backend_error* error);
 

@@ -20,17 +20,17 @@
  *    running unless the closing call was made from within it.
  *
  * Process
- *  - main may be left while models load and generate, and so may exit() be called, in a callback too. From then on no
- *    callback begins; one that runs is waited for, a second at most. A language whose callbacks die before that (Python:
- *    an atexit function) closes its ports first.
- *  - The child of a fork has none of the parent's ports: they are answered with RWKV_BRIDGE_CLOSED at once. What it opens
- *    itself works. The parent is not disturbed.
- *  - dlclose never unloads the library; what runs goes on.
- *  - The library handles no signal but SIGBUS within its own mappings. A system call that a signal interrupts is made again. Where `ulimit -f` may
- *    be reached, ignore SIGXFSZ: writing then fails with an error instead of ending the process.
- *  - Model files are mapped: replace one by renaming another over it. One that is cut or written over while it is loaded
- *    answers with `bad_file` from then on (README.md, "Memory", says what that needs of a host that handles SIGBUS
- *    itself). Several processes may share a folder of the state cache and keep to its bound together.
+ *  - A program may leave main or call exit(), in a callback too, while models load and generate. From then on no callback
+ *    begins, and the exit waits at most a second for one that runs. In a language whose callbacks die before that (Python),
+ *    the program closes its ports first, for example in an atexit function.
+ *  - The child of a fork has none of the parent's ports: calls with them return RWKV_BRIDGE_CLOSED at once. Ports that the
+ *    child opens work. The parent is not disturbed.
+ *  - dlclose never unloads the library; running work goes on.
+ *  - The library handles no signal but SIGBUS within its own mappings. It repeats a system call that a signal interrupts.
+ *    Where `ulimit -f` may be reached, ignore SIGXFSZ: writing then fails with an error instead of ending the process.
+ *  - Model files are mapped: replace one by renaming another over it. After a file was cut or written over while it was
+ *    loaded, requests for its model end with `bad_file` (README.md, "Memory", says what that needs of a host that handles
+ *    SIGBUS itself). Several processes may share a folder of the state cache and keep to its bound together.
  *
  * No function throws, aborts, exits or prints; where the engine itself runs out of memory it may abort (docs/OUT_OF_MEMORY.md).
  */
@@ -59,7 +59,7 @@ extern "C" {
 
 RWKV_BRIDGE_API int32_t rwkv_bridge_abi_version(void);
 
-/* The version that this header is of, as rwkv_bridge_version() tells the library's. */
+/* The version of this header; rwkv_bridge_version() gives that of the library. */
 #define RWKV_BRIDGE_VERSION "0.1.0"
 
 /* The library's version, "MAJOR.MINOR.PATCH". Static. */
@@ -97,17 +97,18 @@ RWKV_BRIDGE_API rwkv_bridge_port rwkv_bridge_open(const char* name, const char* 
 RWKV_BRIDGE_API rwkv_bridge_port rwkv_bridge_open_dart(const char* name, const char* options, int64_t native_port,
                                                        void* post_cobject);
 
-/* Queues one request: a JSON object of `length` bytes. One of more than 64 MiB is a bad
- * argument; what is wrong with the content of others is answered by a message. The ports of a runtime are served in
- * turn, the requests of one in their order. Returns 0 or an error above; RWKV_BRIDGE_BUSY, and the request is not
- * queued, where it would make more than 64 MiB of the port's requests wait (128 bytes are added to each). */
+/* Queues one request: a JSON object of `length` bytes. A request of more than 64 MiB is a bad argument; other mistakes
+ * in a request are answered by a message. The ports of a runtime are served in turn, the requests of one port in their
+ * order. Returns 0 or an error above. RWKV_BRIDGE_BUSY means that the request was not queued, because more than 64 MiB
+ * of the port's requests would wait (each counts 128 bytes more than its length). */
 RWKV_BRIDGE_API int32_t rwkv_bridge_send(rwkv_bridge_port port, const char* json, size_t length);
 
-/* Closes a port. Requests of it that nobody has begun to serve are dropped without an answer: who wants them served
- * waits for the answer to the last one before (the option "acknowledge" gives each request an end, RequestDone). What
- * was begun goes on, or ends with the runtime: if the port was the runtime's last, that ends in the background; with
- * `wait` not 0 the call returns when it has ended. In a callback it would wait for itself: with `wait` the answer is
- * RWKV_BRIDGE_BUSY there and the port stays open. Returns 0, RWKV_BRIDGE_CLOSED or RWKV_BRIDGE_BUSY. */
+/* Closes a port. Its requests that the runtime has not begun to serve are dropped without an answer; a client that
+ * wants them served waits for the answer to the last one first (the option "acknowledge" gives each request an end,
+ * RequestDone). Requests that were begun go on, or end with the runtime. If the port was the runtime's last, the
+ * runtime ends in the background; with `wait` not 0 the call returns when the runtime has ended. In a callback such a
+ * call would wait for itself: it returns RWKV_BRIDGE_BUSY and the port stays open. Returns 0, RWKV_BRIDGE_CLOSED or
+ * RWKV_BRIDGE_BUSY. */
 RWKV_BRIDGE_API int32_t rwkv_bridge_close(rwkv_bridge_port port, int32_t wait);
 
 /* Memory for bindings that have no allocator of their own. Null when there is none; free(null) does nothing. */

@@ -1,28 +1,28 @@
 /* clang-format off */
 /* The C interface of the RWKV runtime: the 102 functions, the structures and the constants that clients of rwkv-mobile
- * (interface of April 2026) bind by name, so that such a client runs on this library when its file is replaced. What is
- * ours beyond them begins with `rwkv_ext_` and stands at the end. rwkv_mobile.hpp wraps all this for C++; rwkv_bridge.h
- * is the other interface of the same library: typed messages, pushed instead of polled.
+ * (interface of April 2026) bind by name, so that such a client runs on this library when its file is replaced. Functions
+ * of our own begin with `rwkv_ext_` and stand at the end. rwkv_mobile.hpp wraps all this for C++; rwkv_bridge.h is the
+ * other interface of the same library: typed messages, pushed instead of polled.
  *
  * Lifetime contract
  *  - A runtime handle is valid from rwkvmobile_runtime_init to rwkvmobile_runtime_release, a model id from the load to
- *    rwkvmobile_runtime_release_model. Handles are numbers that are never given out again, not addresses: a null,
- *    released or made-up one is recognised and answered like null. Ids count a runtime's loads, from 0 on, and are never
- *    given again either: that of a released model names none, whatever is loaded later.
- *  - Releasing a model or a runtime that loads or generates stops that, waits for it and frees everything. When it has
- *    returned no callback of that model begins. A callback itself cannot release (RWKV_ERROR_RUNTIME): it would wait
- *    for its own end. Do not hold a lock that a callback takes while you release.
+ *    rwkvmobile_runtime_release_model. Handles are numbers that are never given out again, not addresses: the library
+ *    recognises a null, released or made-up handle and treats it like null. Ids count a runtime's loads, from 0 on, and
+ *    are never given again either: the id of a released model names no later one.
+ *  - Releasing a model or a runtime that loads or generates stops that work, waits for its end and frees everything.
+ *    When the release has returned, no callback of that model begins. A callback itself cannot release
+ *    (RWKV_ERROR_RUNTIME): it would wait for its own end. Do not hold a lock that a callback takes while you release.
  *  - Strings, arrays and structures passed in are copied before a call returns, in all calls, the `_async` ones
  *    included.
- *  - What a function hands out belongs to the caller where it names a function that frees it; that function also takes
- *    structures of zeros. Everything else belongs to the library and lives as long as the function says. "Until the
- *    next call" means the next call of that function from the same thread: other threads do not disturb it.
+ *  - A result belongs to the caller where its function names another one that frees it; that one also takes structures
+ *    of zeros. Every other result belongs to the library and lives as long as its function says. "Until the next call"
+ *    means the next call of that function from the same thread: other threads do not disturb it.
  *
  * Threads
- *  - Every function may be called from any thread at any time. Those that evaluate on the calling thread say "Blocks";
- *    the releases wait as said above; all others return at once, also while a model loads or generates.
- *  - A model generates one thing at a time: a start while it generates is refused (RWKV_ERROR_RUNTIME). What only
- *    evaluates runs beside that. Different models and runtimes are independent.
+ *  - Every function may be called from any thread at any time. A function that evaluates on the calling thread says
+ *    "Blocks"; the releases wait as said above; all others return at once, also while a model loads or generates.
+ *  - A model runs one generation at a time: a start while it generates is refused (RWKV_ERROR_RUNTIME). Functions that
+ *    only evaluate run beside it. Different models and runtimes are independent.
  *
  * Errors
  *  - An `int` result is 0 or an OR of the RWKV_ERROR bits below, if its function does not say otherwise. The usual
@@ -34,18 +34,18 @@
  *      264   RUNTIME | INVALID_PARAMETERS: no model with that id, or a value that does not fit it
  *      512   UNSUPPORTED: not in this build (vision, audio, speech, embedding)
  *      1024  ALLOC: no memory, or the buffer is too small
- *    rwkv_ext_last_error says in words what went wrong, and so does the log (rwkvmobile_dump_log). The words are the
- *    runtime's, not a thread's: where several threads or models fail at once, the last failure is what it tells.
+ *    rwkv_ext_last_error says in words what went wrong, and so does the log (rwkvmobile_dump_log). The words are kept
+ *    for each runtime, not for each thread: where several threads or models fail at once, they tell the last failure.
  *  - Functions without such a result give null, zeros or an empty string, as they say.
  *  - No function throws, aborts, exits or prints; where the engine itself runs out of memory it may abort (docs/OUT_OF_MEMORY.md).
  *
  * Process
- *  - main may be left, and exit() called, while models load and generate. The child of a fork has none of the parent's
- *    runtimes: their handles are answered like null there, new ones work. dlclose never unloads the library.
+ *  - A program may leave main or call exit() while models load and generate. The child of a fork has none of the
+ *    parent's runtimes: their handles count as null there, new ones work. dlclose never unloads the library.
  *  - Model files are mapped: replace one by renaming another over it. Several processes may share a folder of states.
  *    rwkv_bridge.h and README.md say more about signals and files that change; it is the same library.
  *
- * Text is UTF-8 with a NUL at its end. What comes out is always valid UTF-8 and is never cut inside a character.
+ * Text is UTF-8 with a NUL at its end. Results are always valid UTF-8 and are never cut inside a character.
  */
 /* clang-format on */
 #ifndef RWKV_MOBILE_H
@@ -212,9 +212,9 @@ struct coreml_args {
 
 /* Called for each new token of an answer: the text so far (as the response buffer has it), the token, and what it added
  * to the text, which may be nothing while a character or a stop text is unfinished. A last call with token -1 brings
- * text that was held back at the end. The pointers are valid during the call. As rwkv-mobile has it, there is no
- * pointer of the caller's among them: who runs several generations at once and has to tell them apart polls, or takes
- * the other interface (rwkv_bridge.h). */
+ * text that was held back at the end. The pointers are valid during the call. As in rwkv-mobile, the caller has no
+ * pointer of its own among them: a client that runs several generations at once and has to tell them apart polls, or
+ * uses the other interface (rwkv_bridge.h). */
 typedef void (*rwkvmobile_on_token)(const char* full_text, const int token_id, const char* new_text);
 
 /* The same for a batch: arrays of batch_size elements. Slots that the call is not about have token -1 and "" as new
@@ -316,10 +316,11 @@ RWKV_MOBILE_API int rwkvmobile_convert_pth_to_safetensors(const char* pth_path, 
  * rwkvmobile_runtime_get_response_buffer_content(_batch), and ended by the model, by max_tokens, by
  * rwkvmobile_runtime_stop_generation or by an error, which rwkv_ext_end_reason tells apart. It takes the model's
  * settings at its start. max_tokens is the largest number of new tokens; 0 only evaluates the text into the state
- * cache, so that the next call with it starts at once.
+ * cache, so that the next call with the same text starts at once.
  *
- * When a start has returned 0, is_generating is 1; when that has become 0, the response buffer is final. A callback
- * comes from a thread of the model, one call after another; it may call everything but the releases. Null: poll.
+ * When a start has returned 0, is_generating is 1; when is_generating has become 0, the response buffer is final. The
+ * callback is called on a thread of the model, one call after another; it may call every function but the releases.
+ * A null callback: poll.
  *
  * Errors of the starts: 8 for null pointers (elements of arrays too), counts below 1 and negative max_tokens; 264; 256
  * while the model generates. */
@@ -516,11 +517,11 @@ RWKV_MOBILE_API int rwkvmobile_runtime_calculate_tokens_count_from_messages(rwkv
 
 /* ---- States and evaluation ----
  *
- * Each model remembers states of what it read, so that a conversation goes on without being read again: up to a
- * sixteenth of the machine's memory, but at least 32 MiB and at most 1 GiB, until it is released.
- * rwkv_ext_set_state_cache_limit and its neighbours bound that and give it back. */
+ * Each model remembers the states of texts that it has read, so that a conversation goes on without being read again.
+ * Until the model is released it uses up to a sixteenth of the machine's memory for them, but at least 32 MiB and at
+ * most 1 GiB. rwkv_ext_set_state_cache_limit and its neighbours bound that memory and give it back. */
 
-/* Empties the live state of rwkvmobile_runtime_eval_logits. The state cache is kept; chats and completions do not
+/* Empties the live state of rwkvmobile_runtime_eval_logits. The state cache stays; chats and completions do not
  * depend on the live state. 0, also for an unknown id. */
 RWKV_MOBILE_API int rwkvmobile_runtime_clear_state(rwkvmobile_runtime_t runtime, int model_id);
 
@@ -530,7 +531,8 @@ RWKV_MOBILE_API int rwkvmobile_runtime_clear_state(rwkvmobile_runtime_t runtime,
  * file is missing, damaged or made for a model of another shape. */
 RWKV_MOBILE_API int rwkvmobile_runtime_load_initial_state(rwkvmobile_runtime_t runtime, int model_id,
                                                           const char* state_path);
-/* Forgets it; the tag is ordinary text from then on. What runs goes on. Nothing happens for an unknown path. */
+/* Unloads the state; its tag is ordinary text from then on. Running generations go on. Does nothing for an unknown
+ * path. */
 RWKV_MOBILE_API void rwkvmobile_runtime_unload_initial_state(rwkvmobile_runtime_t runtime, int model_id,
                                                              const char* state_path);
 
@@ -641,9 +643,9 @@ RWKV_MOBILE_API const char* rwkvmobile_dump_log(void);
 /* Lines below the level are not kept, in the whole process. 4 counts as 3; other values are ignored. Default: INFO. */
 RWKV_MOBILE_API void rwkvmobile_set_loglevel(int loglevel);
 
-/* A folder for files that a backend may keep for itself; none in this build does. It has nothing to do with what is
- * remembered of conversations: that is kept in memory, as said above, and in files only where
- * rwkv_ext_set_state_folder says so. Null is ignored. */
+/* Names a folder for files that a backend may keep for itself; none in this build does. Remembered conversations do not
+ * go there: they are kept in memory, as said above, and in files only after rwkv_ext_set_state_folder. Null is ignored.
+ */
 RWKV_MOBILE_API void rwkvmobile_set_cache_dir(rwkvmobile_runtime_t runtime, const char* cache_dir);
 
 /* Where libraries of the QNN backend are, which is not in this build: a line in the log and nothing else; the process's
@@ -658,27 +660,27 @@ RWKV_MOBILE_API void rwkvmobile_runtime_set_qnn_library_path(rwkvmobile_runtime_
 RWKV_MOBILE_API struct rwkvmobile_server_config rwkvmobile_server_config_default(void);
 
 /* Serves a loaded model to HTTP clients (chat, completions, streams, models, as OpenAI clients expect) in the
- * background, several at once, beside what the runtime does. It takes the model's settings at its start; what requests
- * ask for is theirs alone. Null config: the defaults; so are a null host and model_name in it, and default_max_tokens
- * below 1. `threads` is the number of requests that generate at once (below 1: 64). Anybody who can reach the host may
- * use the server: it asks for no key. Null when there is no such model, and when it cannot listen there:
- * rwkv_ext_last_error. Free with rwkvmobile_server_release.
+ * background, several at once, beside other work of the runtime. The server takes the model's settings at its start;
+ * settings in a request hold for that request alone. A null config means the defaults, and so do a null host or
+ * model_name in it and default_max_tokens below 1. `threads` is the number of requests that generate at once (below 1:
+ * 64). The server asks for no key: every program that can reach the host may use it. Returns null when there is no such
+ * model or the server cannot listen there; rwkv_ext_last_error says why. Free with rwkvmobile_server_release.
  *
  * Releasing the model or the runtime ends its servers first; their memory, and that of the model, is freed when they
  * are released. */
 RWKV_MOBILE_API rwkvmobile_server_t rwkvmobile_server_start(rwkvmobile_runtime_t runtime, int model_id,
                                                             const struct rwkvmobile_server_config* config);
-/* Takes no more connections and cancels what is being generated for clients. Returns at once. These three: 8 for null
- * or a server that is released. */
+/* Takes no more connections and cancels the clients' generations. Returns at once. This function and the next two: 8
+ * for null or a released server. */
 RWKV_MOBILE_API int rwkvmobile_server_stop(rwkvmobile_server_t server);
-/* Until it is stopped and the last answer has gone out. Blocks. */
+/* Waits until the server is stopped and the last answer has gone out. Blocks. */
 RWKV_MOBILE_API int rwkvmobile_server_wait(rwkvmobile_server_t server);
 /* Stops it, waits for that and frees it. */
 RWKV_MOBILE_API int rwkvmobile_server_release(rwkvmobile_server_t server);
 
 /* ---- Ours ----
  *
- * A client that may meet another library of the same name looks for rwkv_ext_version first. */
+ * A client that may be linked to another library of the same name looks for rwkv_ext_version first. */
 
 #define RWKV_EXT_VERSION 2
 
@@ -700,40 +702,42 @@ RWKV_MOBILE_API int rwkv_ext_end_reason(rwkvmobile_runtime_t runtime, int model_
 /* The port on which a server listens; 0 for null. */
 RWKV_MOBILE_API int rwkv_ext_server_port(rwkvmobile_server_t server);
 
-/* Copies what the runtime's latest failed call or generation said, in words, with a NUL; "" when nothing failed.
- * Results as of rwkvmobile_runtime_get_prompt. */
+/* Copies the message of the runtime's latest failed call or generation, with a NUL; "" when nothing has failed. Returns
+ * what rwkvmobile_runtime_get_prompt returns. */
 RWKV_MOBILE_API int rwkv_ext_last_error(rwkvmobile_runtime_t runtime, char* buffer, int buffer_size);
 
-/* How much a model may remember in memory (see "States and evaluation"), at once: what is too much is forgotten, the
- * states used longest ago first. 0: nothing but what was loaded from files. Where a budget is set and leaves less, that
- * counts. 8 for less than 0; 264. Since version 2, as all up to rwkv_ext_memory_in_use. */
+/* Bounds the memory of a model's remembered states (see "States and evaluation"), at once: states beyond it are
+ * dropped, those used longest ago first. 0: only states that were loaded from files stay. Where a budget leaves less,
+ * the budget counts. 8 for less than 0; 264. Since version 2, as all functions up to rwkv_ext_memory_in_use. */
 RWKV_MOBILE_API int rwkv_ext_set_state_cache_limit(rwkvmobile_runtime_t runtime, int model_id, int64_t bytes);
 
-/* Keeps what the model remembers of conversations in files too, for the next start of the program: at most `bytes` of
- * them, in a folder of its own below `folder`, which is made where it is missing. Other processes may use the same
- * folder: the bound is for all of them together. "": no longer. 8 for null or less than 0 bytes; 257 when the folder
- * cannot be made; 264. Blocks while it looks at the files that are there. */
+/* Keeps remembered conversations in files too, for the next start of the program: at most `bytes` of files, in a folder
+ * of the model's own below `folder`, which is made where it is missing. Other processes may use the same folder: the
+ * bound is for all of them together. "" ends that. 8 for null or less than 0 bytes; 257 when the folder cannot be made;
+ * 264. Blocks while it lists the files in the folder. */
 RWKV_MOBILE_API int rwkv_ext_set_state_folder(rwkvmobile_runtime_t runtime, int model_id, const char* folder,
                                               int64_t bytes);
 
-/* A bound for all models of the runtime with what they remember; 0, the default: none but the machine's memory. A model
- * that does not fit is not loaded (-1024). What is too much already goes: states first, then the weights of idle
- * models, those used longest ago first; a model without weights keeps its id and settings and loads them again with the
- * next call that needs them. 8 for less than 0. Blocks for milliseconds. */
+/* Bounds the memory of all models of the runtime with their remembered states; 0, the default: no bound but the
+ * machine's memory. A model that does not fit is not loaded (-1024). Where the models exceed the bound already, their
+ * states are dropped first, then the weights of idle models, those used longest ago first. A model without weights
+ * keeps its id and settings and loads the weights again with the next call that needs them. 8 for less than 0. Blocks
+ * for milliseconds. */
 RWKV_MOBILE_API int rwkv_ext_set_memory_budget(rwkvmobile_runtime_t runtime, int64_t bytes);
 
-/* What goes when the system says that memory runs short (Android's onTrimMemory, iOS's didReceiveMemoryWarning). */
+/* What is dropped when the system says that memory runs short (Android's onTrimMemory, iOS's
+ * didReceiveMemoryWarning). */
 enum {
-  RWKV_PRESSURE_MODERATE = 0, /* half of what idle models remember */
-  RWKV_PRESSURE_LOW = 1,      /* all that models remember, but what was loaded from files stays */
+  RWKV_PRESSURE_MODERATE = 0, /* half of the remembered states of idle models */
+  RWKV_PRESSURE_LOW = 1,      /* all remembered states but those that were loaded from files */
   RWKV_PRESSURE_CRITICAL = 2  /* the weights of idle models too, as above */
 };
 
-/* Gives memory back to the system. Only time is lost: what was forgotten is read again. 8 for another `pressure`.
- * Blocks for milliseconds. */
+/* Gives memory back to the system. Only time is lost: texts whose states were dropped are read again. 8 for another
+ * `pressure`. Blocks for milliseconds. */
 RWKV_MOBILE_API int rwkv_ext_release_memory(rwkvmobile_runtime_t runtime, int pressure);
 
-/* Bytes that the runtime's models take with what they remember; mapped weights count. 0 for null. */
+/* Bytes that the runtime's models take, with their remembered states; mapped weights count. 0 for null. */
 RWKV_MOBILE_API int64_t rwkv_ext_memory_in_use(rwkvmobile_runtime_t runtime);
 
 /* Runtimes, models, servers and results not freed yet, in the whole process. For leak checks. */

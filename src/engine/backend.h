@@ -27,26 +27,26 @@ struct LoadOptions {
   std::string device;                  // Device::id; empty: the backend's default
   /// The backend's own options, see Backend::settings().
   std::map<std::string, std::string> settings;
-  /// Called with 0..1, not decreasing and 1 at the end, from the loading thread. What it throws ends the load and comes
-  /// out of load().
+  /// Called on the loading thread with the loaded share, 0 to 1, not decreasing and 1 at the end. An exception that it
+  /// throws ends the load, and load() throws it on.
   std::function<void(float)> progress;
   CancelToken cancel;
 };
 
 /// Memory that a loaded model takes, in bytes.
 struct MemoryNeed {
-  /// Weights that are used where they lie in the file, never locked: the system can take the pages back, but then reads
-  /// them again for every token.
+  /// Weights that are used where they lie in the file. They are never locked: the system can take the pages back, but
+  /// then it reads them again for every token.
   std::uint64_t mapped = 0;
   /// The rest: states of all sequences, work buffers, the vocabulary, weights that are kept in another form.
   std::uint64_t owned = 0;
-  /// Addresses that are taken beside those and hardly written to, at the worst moment of a load: stacks of threads,
-  /// buffers for the worst case. No memory, but some processes have few addresses.
+  /// Addresses beside those that a load reserves at its worst moment and hardly writes to: stacks of threads, buffers
+  /// for the worst case. They take no memory, but some processes have few addresses.
   std::uint64_t reserved = 0;
   /// Memory of the device that is not the host's.
   std::uint64_t on_device = 0;
 
-  /// Of the host.
+  /// Memory of the host.
   std::uint64_t total() const noexcept { return mapped + owned; }
 };
 
@@ -66,36 +66,37 @@ class Backend {
   virtual std::string description() const = 0;
   /// Why it cannot run on this machine, or nothing when it can.
   virtual std::optional<std::string> unavailable_reason() const = 0;
-  /// What models can be loaded on, with figures of the moment; first what is used where nothing is asked for. Empty
-  /// where the backend is unavailable.
+  /// The devices that models can be loaded on, with figures of the moment, the default first. Empty where the backend
+  /// is unavailable.
   virtual std::vector<Device> devices() const = 0;
   /// The keys that LoadOptions::settings can have.
   virtual std::vector<Setting> settings() const = 0;
 
-  /// How well it suits the source, by content and not by name: 0 not at all, 50 a format that it reads, up to 100 one
-  /// that is made for it. The best one loads it. Throws Error(kOutOfMemory) only.
+  /// How well the backend suits the source, by content and not by name: 0 not at all, 50 a format that it reads, up to
+  /// 100 a format that is made for it. The backend with the highest number loads the source. Throws
+  /// Error(kOutOfMemory) only.
   virtual int match(const ModelSource& source) const = 0;
-  /// What load() is going to take beside the source's own mapping once all sequences are in use, from the header alone.
-  /// Throws as that does.
+  /// The memory that load() is going to take, beside the source's own mapping, once all sequences are in use. Reads the
+  /// header alone. Throws as load() does.
   virtual MemoryNeed estimate(const ModelSource& source, const LoadOptions& options) const = 0;
   /// Checks the whole source first, then loads it. Throws Error(kNotFound, kIo, kBadFile, kUnsupported, kOutOfMemory,
   /// kCancelled, kInvalidArgument for options out of range).
   virtual std::unique_ptr<Model> load(const ModelSource& source, const LoadOptions& options) const = 0;
 };
 
-/// What every backend refuses alike: throws Error(kInvalidArgument) for a number of sequences out of range, a device
-/// that it does not have and a setting that it does not know, naming those that there are.
+/// The check that all backends share: throws Error(kInvalidArgument) for a number of sequences out of range, a device
+/// that the backend does not have and a setting that it does not know. The message lists the valid ones.
 void check_options(const Backend& backend, const LoadOptions& options);
 
 /// All backends of this build, available or not, best first.
 const std::vector<std::unique_ptr<Backend>>& backends();
 
-/// The backend with this name. Throws Error(kUnsupported) naming the ones there are.
+/// The backend with this name. Throws Error(kUnsupported) with the names of all backends.
 const Backend& backend_by_name(std::string_view name);
 
-/// The available backend that suits the source best, the first of several; where there is none an unavailable one,
-/// whose load() says what it lacks. Throws Error(kBadFile), for a folder Error(kIo), saying what it is, where none
-/// suits.
+/// The available backend that suits the source best, the first of equals. Where no available backend suits, an
+/// unavailable one that does: its load() says what it lacks. Where none suits, throws Error(kBadFile), for a folder
+/// Error(kIo), with what the source is.
 const Backend& backend_for(const ModelSource& source);
 
 }  // namespace rwkv

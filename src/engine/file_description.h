@@ -1,4 +1,4 @@
-// What a model file says of itself, for those who need no weights.
+// What the header of a model file says about the model, without its weights.
 #pragma once
 
 #include <optional>
@@ -9,16 +9,16 @@
 namespace rwkv {
 
 struct FileDescription {
-  ModelInfo info;  // as the loaded model's, without its fingerprint
+  ModelInfo info;  // that of the loaded model, but for the fingerprint
   std::optional<Vocabulary> vocabulary;
 };
 
-/// What a Backend is as well if it can describe a file from its header alone.
+/// A Backend implements this as well if it can describe a file from its header alone.
 class DescribesFiles {
  public:
   virtual ~DescribesFiles() = default;
 
-  /// The source is checked as Backend::load() checks it, and refused as that does; no weights are read.
+  /// Checks the source as Backend::load() does and throws as that does; reads no weights.
   virtual FileDescription describe(const ModelSource& source, const LoadOptions& options) const = 0;
 };
 

@@ -1,4 +1,4 @@
-// The contract between the runtime and whatever computes a model. Nothing here names a backend.
+// The contract between the runtime and the code that computes a model. Nothing here names a backend.
 #pragma once
 
 #include <chrono>
@@ -35,7 +35,7 @@ struct ModelInfo {
   std::uint64_t fingerprint = 0;  // tells models apart whose states cannot be exchanged
   std::vector<int> batch_sizes;   // numbers of sequences one evaluate() call can step together, ascending
   int threads = 0;
-  Device device;  // that computes it
+  Device device;  // the one that computes the model
   /// The longest that evaluate() goes without looking at its cancel token.
   std::chrono::milliseconds longest_call{50};
   /// EvalItem::embeddings may be given.
@@ -117,7 +117,7 @@ class Model {
   /// Number of threads evaluate() uses from now on, 1 or more.
   virtual void set_threads(int threads) = 0;
 
-  /// Somebody else needs the processors: threads that wait for the next evaluate() sleep instead of polling for it.
+  /// Another model needs the processors: threads that wait for the next evaluate() sleep instead of polling for it.
   virtual void yield_cores() {}
 };
 

@@ -1,4 +1,4 @@
-// Where the registry gets its backends from.
+// Where the registry finds its backends.
 #pragma once
 
 #include <memory>
@@ -9,9 +9,9 @@
 
 namespace rwkv {
 
-/// Where backends that are libraries of their own are looked for first, instead of in the folder that the environment
-/// variable RWKV_BACKEND_DIR names (docs/PLUGINS.md). Throws Error(kNotFound) where there is no such folder and
-/// Error(kBusy) once backends() has been called.
+/// Sets the folder that is searched first for backends that are libraries of their own, in place of the folder that the
+/// environment variable RWKV_BACKEND_DIR names (docs/PLUGINS.md). Throws Error(kNotFound) where there is no such folder
+/// and Error(kBusy) once backends() has been called.
 void set_backend_folder(const std::string& path);
 
 /// The backends of this build, best first, then those that are libraries of their own (see set_backend_folder()).

@@ -1,4 +1,4 @@
-// What a model is loaded from: opened once, asked by all who look at it.
+// What a model is loaded from: a file or folder that is opened once and shared by everything that looks at it.
 #pragma once
 
 #include <cstddef>
@@ -16,17 +16,17 @@
 
 namespace rwkv {
 
-/// A file or a folder. What is asked of it is found out once and kept, so that the registry, the estimate and the load
-/// share one mapping, one parsed header and one check. Not longer kept than a load takes: it holds addresses, and
-/// whoever replaces the file means the next load. Used by one thread at a time.
+/// A file or a folder. It keeps each answer that it gives, so that the registry, the estimate and the load share one
+/// mapping, one parsed header and one check. It lives no longer than a load: the mapping holds addresses, and a file
+/// that is replaced later belongs to the next load. Used by one thread at a time.
 class ModelSource {
  public:
-  /// Maps a file; of a folder nothing is read. Throws what MappedFile throws, but takes a folder.
+  /// Maps a file; reads nothing of a folder. Throws what MappedFile throws, except that a folder is no error.
   explicit ModelSource(const std::string& path);
   ModelSource(const ModelSource&) = delete;
   ModelSource& operator=(const ModelSource&) = delete;
 
-  /// UTF-8, as it was given.
+  /// The path as the caller gave it, UTF-8.
   const std::string& path() const noexcept { return path_; }
   bool is_folder() const noexcept { return !file_; }
 
@@ -41,7 +41,8 @@ class ModelSource {
   bool is_gguf() const noexcept;
   /// The parsed header. Throws like bytes() and GgufFile::parse().
   const GgufFile& gguf() const;
-  /// Proof that it is a sound RWKV model, checked once. Throws like gguf() and check_rwkv_model().
+  /// What the check of the whole file has found, made once; a sound RWKV model has passed it. Throws like gguf() and
+  /// check_rwkv_model().
   const RwkvPassport& passport() const;
 
   /// Whether the file begins as a container of named blobs does.

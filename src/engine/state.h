@@ -12,7 +12,7 @@
 
 namespace rwkv {
 
-/// The largest blocks that come and go by the hundred.
+/// States are the largest blocks that are made and freed by the hundred, so they have pages of their own.
 using StateBytes = std::vector<std::byte, PageAllocator<std::byte>>;
 
 /// What a state is made of, wherever it lies: in memory of the host, or where a device keeps its own. Immutable, in the
@@ -53,11 +53,11 @@ class State {
   std::int64_t position() const noexcept { return position_; }
   bool is_zero() const noexcept { return position_ == 0; }
 
-  /// As of its data; 0 and empty for the zero state.
+  /// Those of the data; 0 and empty for the zero state.
   std::uint64_t bytes() const noexcept { return data_ ? data_->bytes() : 0; }
   StateBytes to_host() const { return data_ ? data_->to_host() : StateBytes(); }
 
-  /// For the backend that made it: its own kind of data, or null where somebody else made it.
+  /// For a backend: the data as its own type, or null where another backend made the state.
   template <class Data>
   const Data* as() const noexcept {
     return dynamic_cast<const Data*>(data_.get());

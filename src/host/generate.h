@@ -1,4 +1,4 @@
-// What a request for text becomes: tasks made from messages and settings, whose answers a run's stream gets.
+// Makes a request for text into tasks, from messages and settings, and writes their answers into a run's stream.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,7 @@
 
 namespace rwkv::host {
 
-/// One slot's chat: contents of messages, user first, then taking turns.
+/// One slot's chat: the contents of its messages, of the user and the assistant in turn, the user's first.
 struct Conversation {
   std::vector<std::string> messages;
   bool reasoning = false;
@@ -24,14 +24,14 @@ struct Conversation {
   ForcedLanguage language = ForcedLanguage::kNone;
 };
 
-/// Called on the model's thread, where tokenising may take its time.
+/// Called on the worker's thread, where tokenising delays no other request.
 using MakeTasks = std::function<std::vector<GenerationTask>()>;
 
-/// What a new run takes from the model's settings, one a slot.
+/// The options of a new run from the model's settings, one a slot.
 std::vector<GenerationOptions> options_for_run(ModelSettings& settings, std::size_t slots, int max_tokens);
 
-/// Tasks of chats, `options` one a slot; the stream's slots get the tokens that their answers begin with. Throws what
-/// LanguageModel::chat_prompt throws.
+/// The tasks of chats, with one element of `options` a slot. The stream's slots get the tokens that their answers
+/// begin with. Throws what LanguageModel::chat_prompt throws.
 std::vector<GenerationTask> chat_tasks(const LanguageModel& model, const ChatFormat& format,
                                        const std::vector<Conversation>& conversations,
                                        std::vector<GenerationOptions> options, TextStream& stream);
@@ -41,20 +41,20 @@ std::vector<GenerationTask> chat_tasks(const LanguageModel& model, const ChatFor
 std::vector<GenerationTask> completion_tasks(const LanguageModel& model, const std::vector<std::string>& prompts,
                                              const std::vector<GenerationOptions>& options, TextStream& stream);
 
-/// The prompt of a conversation as its next question finds it: up to the user's role, without a question that has no
-/// answer yet; without messages that of the format's own prompt. Throws what LanguageModel::chat_prompt throws.
+/// The prompt of a conversation up to the user's next turn, without a question that has no answer yet. Without messages
+/// it is the format's own prompt. Throws what LanguageModel::chat_prompt throws.
 Prompt conversation_prompt(const LanguageModel& model, const ChatFormat& format, std::vector<std::string> messages);
 
-/// How many bytes at the beginning of an answer that goes on repeat what the request holds of it: without the space
-/// that belongs to the template.
+/// How many bytes at the beginning of a continued answer the request has given itself, without the space that belongs
+/// to the template.
 std::size_t begun_bytes(const Prompt& prompt) noexcept;
 
-/// Makes the tasks and starts to write their answers into the run's stream; what comes back is ready when that has
-/// ended, whatever happens. `on_news` (or nothing) is called on the model's thread after each change, before the end is
-/// ready, and must not throw.
+/// Makes the tasks and submits them; the model writes their answers into the run's stream. The future is ready when the
+/// run has ended, in whatever way. `on_news` may be empty; else the model's thread calls it after each change, the last
+/// time before the future is ready. It must not throw.
 std::future<void> submit_into(const std::shared_ptr<Run>& run, LanguageModel& model, const MakeTasks& make_tasks,
                               const std::function<void()>& on_news);
-/// Why the run could not begin, if it could not.
+/// The error of a run that could not begin; nothing for others.
 std::optional<Error> refusal(const Run& run);
 
 }  // namespace rwkv::host

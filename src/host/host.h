@@ -1,4 +1,4 @@
-// Models by id, and what they may take together.
+// All models by their ids, and the memory that they may take together.
 #pragma once
 
 #include <cstddef>
@@ -14,19 +14,19 @@
 
 namespace rwkv::host {
 
-/// How badly the system lacks memory, by what goes: half of the states of models that do nothing; all states; the
-/// weights of models that do nothing, too.
+/// How short of memory the system is. Moderate drops half of the remembered states of idle models, low drops all
+/// states, critical puts idle models to sleep as well.
 enum class MemoryPressure { kModerate, kLow, kCritical };
 
-/// What a folder of states may take where nobody says.
+/// The most that a folder of states takes where the client sets no limit.
 inline constexpr std::int64_t kStateFolderBytes = std::int64_t{1} << 30;
 
-/// Safe from any thread. Nothing here waits for a model.
+/// Safe from any thread. No function waits for a model.
 class Host {
  public:
   /// Which id a model gets.
   enum class Ids { kSmallestFree, kNeverAgain };
-  /// Only a loaded model is found; one that is being loaded or released has its id all the same.
+  /// find() finds loaded models only; a model that is being loaded or released keeps its id.
   enum class Phase { kLoading, kLoaded, kLeaving };
 
   explicit Host(Ids ids) : ids_(ids) {}
@@ -35,17 +35,17 @@ class Host {
 
   /// Gives it an id. Throws Error(kCancelled) after take_all().
   void add(const std::shared_ptr<ModelHost>& model, Phase phase = Phase::kLoaded);
-  /// Does nothing for a model that is not there.
+  /// Does nothing for a model that this Host does not have.
   void set_phase(const ModelHost& model, Phase phase) noexcept;
-  /// False where it is not there.
+  /// False for a model that this Host does not have.
   bool remove(const ModelHost& model) noexcept;
 
-  /// Null where no loaded model has that id.
+  /// The loaded model with this id, or null.
   std::shared_ptr<ModelHost> find(std::int64_t id);
-  /// Those in this phase, by ascending id.
+  /// The models in this phase, by ascending id.
   std::vector<std::shared_ptr<ModelHost>> models(Phase phase = Phase::kLoaded) const;
   bool has_any(Phase phase) const;
-  /// `use` gets each of those and must not use this Host. Without taking memory.
+  /// Calls `use` with each model in this phase. `use` must not call this Host. Takes no memory.
   template <class Use>
   void for_each(Phase phase, const Use& use) const {
     const std::lock_guard lock(mutex_);
@@ -53,7 +53,7 @@ class Host {
       if (entry.phase == phase) use(*entry.model);
     }
   }
-  /// Without taking memory.
+  /// Cancels everything that uses a model. Takes no memory.
   void cancel_uses() noexcept;
 
   struct Entry {
@@ -61,28 +61,28 @@ class Host {
     Phase phase;
   };
   using Entries = std::map<int, Entry>;
-  /// Nothing is there any more, and nothing comes.
+  /// Takes all models out; from then on add() refuses new ones.
   Entries take_all() noexcept;
 
-  /// What models are to be loaded with.
+  /// The budget that models are to be loaded with.
   const std::shared_ptr<MemoryBudget>& budget() const noexcept { return budget_; }
-  /// By models and what they remember.
+  /// Of all models and their remembered states, in bytes.
   std::uint64_t memory_in_use() const;
-  /// Caches share what the budget leaves them. Models that wake up take from that without asking anybody, so this is to
-  /// be called again and again.
+  /// Gives the caches the part of the budget that the models leave. A model that wakes up takes from that part without
+  /// notice, so callers repeat this call.
   void fit_caches();
-  /// What the model's cache may take; a budget may leave it less.
+  /// The most that the model's cache may take; the budget may leave it less.
   void set_cache_limit(ModelHost& model, std::uint64_t bytes);
 
   struct Dropped {
     std::uint64_t bytes = 0;
     int caches = 0;
   };
-  /// 0: none. States go; for the rest models have to sleep.
+  /// Sets the budget in bytes; 0: none. Drops states that exceed it; for the rest the border puts models to sleep.
   Dropped set_budget(std::uint64_t bytes);
   Dropped drop_states(MemoryPressure pressure);
-  /// Of the models that do nothing and are awake the one used longest ago, but for those in `tried` (their load_id);
-  /// null where there is none.
+  /// The model that was used longest ago among those that are idle, awake and not in `tried` (by load_id); null where
+  /// there is none.
   std::shared_ptr<ModelHost> next_to_sleep(const std::set<std::int64_t>& tried) const;
 
  private:

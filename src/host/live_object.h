@@ -8,7 +8,7 @@ namespace rwkv::host {
 
 using LiveCount = std::atomic<std::int64_t>;
 
-/// A member of what is counted.
+/// A member of each object that is counted.
 class LiveObject {
  public:
   explicit LiveObject(LiveCount& count) noexcept : count_(count) { count_.fetch_add(1, std::memory_order_relaxed); }

@@ -1,4 +1,4 @@
-// A loaded model with its settings, its thread and what uses it.
+// A loaded model with its settings, its thread and the uses that it has admitted.
 #pragma once
 
 #include <condition_variable>
@@ -18,8 +18,8 @@
 
 namespace rwkv::host {
 
-/// Safe from any thread once the model is loaded. There is one generation at a time; evaluations run beside it. Borders
-/// derive from it what they need beside.
+/// Safe from any thread once the model is loaded. It runs one generation at a time, and evaluations beside it. Each
+/// border derives a class of its own with what it needs in addition.
 class ModelHost {
  public:
   explicit ModelHost(ModelRequest request);
@@ -27,20 +27,20 @@ class ModelHost {
   ModelHost& operator=(const ModelHost&) = delete;
   virtual ~ModelHost() = default;
 
-  /// What its Host calls it; -1 before.
+  /// The id that its Host has given it; -1 before.
   int id() const noexcept { return id_; }
   const ModelRequest& request() const noexcept { return request_; }
-  /// Counts in the process, and is told apart from others' where ids are given again.
+  /// Unique in the process, so that it tells models apart where an id is given again.
   const std::int64_t load_id;
 
   /// Loads it on this thread; see LanguageModel::load and LoadOptions.
   void load(const CancelToken& cancel, std::function<void(float)> progress);
-  /// Frees it. Nobody uses it any more.
+  /// Frees the model. Call it when no use is left.
   void unload() noexcept { model_.reset(); }
   LanguageModel& model() noexcept { return *model_; }
   const LanguageModel& model() const noexcept { return *model_; }
 
-  /// The settings, which no other thread has while this lives.
+  /// The settings, locked against other threads as long as this object lives.
   class LockedSettings {
    public:
     explicit LockedSettings(ModelHost& host) : lock_(host.settings_mutex_), settings_(host.settings_) {}
@@ -55,29 +55,30 @@ class ModelHost {
 
   enum class Kind { kGeneration, kEvaluation, kWarmUp };
   class Use;
-  /// Accepts something that uses the model; what evaluates a prompt ahead makes way. Throws Error(kBusy) for anything
-  /// but an evaluation during a generation, and Error(kInvalidArgument) once it is closed.
+  /// Admits a use of the model and ends the warm-up of a prompt, if one runs. During a generation only evaluations are
+  /// admitted: throws Error(kBusy) for others. Throws Error(kInvalidArgument) once the host is closed.
   std::shared_ptr<Use> admit(Kind kind, const CancelToken& cancel);
 
   using Then = std::function<void(const std::optional<Error>&)>;
-  /// Runs `work` on the model's thread, after which the use has ended and `then` is called with what was thrown.
+  /// Runs `work` on the worker's thread, ends the use, and calls `then` with the error that `work` threw, or with
+  /// nothing.
   void post(std::shared_ptr<Use> use, std::function<void()> work, Then then = nullptr);
-  /// Runs `work` here and now. Throws like admit(), besides what `work` throws.
+  /// Runs `work` on the calling thread. Throws like admit(), and what `work` throws.
   void evaluate(Kind kind, const std::function<void(const CancelToken&)>& work);
 
-  /// Makes `text` the prompt of chats, which is evaluated in the background unless the model generates; a generation
-  /// that comes meanwhile ends that.
+  /// Makes `text` the prompt of chats. Unless the model generates, the prompt is evaluated in the background until the
+  /// next generation begins.
   void set_prompt(const std::string& text);
 
-  /// Cancels all that uses the model.
+  /// Cancels all uses.
   void cancel_uses() noexcept;
   bool generating() const;
-  /// Whether something uses the model or is going to.
+  /// Whether the model has a use that runs or waits.
   bool busy() const;
-  /// Counts uses in the process: the model used last has the highest.
+  /// The number of its last use; uses are counted in the process, so the model used last has the highest.
   std::int64_t last_use() const;
 
-  /// Nothing new is accepted, and what uses the model is cancelled.
+  /// Admits nothing from now on and cancels all uses.
   void close() noexcept;
   void wait_until_unused();
 
@@ -106,7 +107,7 @@ class ModelHost {
   Worker worker_;  // last: its jobs use all of the above
 };
 
-/// From the acceptance of something that uses the model to its end.
+/// A use of the model, from its admission to its end.
 class ModelHost::Use {
  public:
   Use(ModelHost& host, Kind kind, const CancelToken& cancel);
@@ -114,7 +115,7 @@ class ModelHost::Use {
   Use& operator=(const Use&) = delete;
   ~Use() { end(); }
 
-  /// Before its time: what was accepted is not going to run.
+  /// Ends it early: its work is not going to run.
   void end() noexcept;
 
  private:

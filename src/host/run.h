@@ -1,4 +1,4 @@
-// A generation that was accepted.
+// A generation that its model has admitted.
 #pragma once
 
 #include <atomic>
@@ -12,7 +12,7 @@
 
 namespace rwkv::host {
 
-/// Safe from any thread. What it has written stays readable after it.
+/// Safe from any thread. Its text stays readable after its end.
 struct Run {
   explicit Run(std::size_t slots, bool keep_steps = false, CancelToken ended_by = {})
       : id(next_id()), stream(slots, keep_steps), cancel(std::move(ended_by)) {}
@@ -20,7 +20,7 @@ struct Run {
   const std::int64_t id;  // unique in the process, from 1 on
   TextStream stream;
   const CancelToken cancel;
-  /// In the order of the tasks, once it has ended; none where it could not begin.
+  /// Set when the run has ended, in the order of the tasks; empty where it could not begin.
   std::vector<GenerationResult> results;
 
  private:

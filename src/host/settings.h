@@ -1,4 +1,4 @@
-// What a client has set for a model.
+// The settings of a model, which a client can change.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,7 @@
 
 namespace rwkv::host {
 
-/// The most answers of one generation.
+/// The largest number of answers in one generation.
 inline constexpr std::size_t kMostSlots = 4096;
 
 /// Sampler and penalties of every slot.
@@ -31,7 +31,7 @@ class SlotSettings {
     common_ = values;
     own_.clear();
   }
-  /// Each slot's values become what `changed` makes of them; all or, where it throws, none.
+  /// Replaces each slot's values by what `changed` returns for them; where that throws, none.
   void change(const std::function<Values(const Values&)>& changed) {
     const Values common = changed(common_);
     std::vector<Values> own;
@@ -48,7 +48,7 @@ class SlotSettings {
   std::vector<Values> own_;
 };
 
-/// The seed of one of several answers that share `seed`: all differ, and the first has it itself.
+/// The seed of answer `index` of a generation with this seed: they all differ, and the first is `seed` itself.
 std::uint64_t seed_of_answer(std::uint64_t seed, std::size_t index) noexcept;
 
 /// Seeds of runs: after set() the same runs get the same seeds again, whatever ran before.
@@ -73,8 +73,8 @@ struct ModelSettings {
   SlotSettings slots;
   SeedSource seeds;
   Tokens banned;
-  int max_length = kDefaultMaxTokens;  // of runs that say nothing of their own
-  TokenId stop_token = kEndOfText;     // of completions that say nothing of their own
+  int max_length = kDefaultMaxTokens;  // of runs whose request sets none
+  TokenId stop_token = kEndOfText;     // of completions whose request sets none
 };
 
 }  // namespace rwkv::host

@@ -1,4 +1,4 @@
-// What a running generation has written, between the thread that writes it and those who read it.
+// The text of a running generation, between the thread that writes it and the threads that read it.
 #pragma once
 
 #include <condition_variable>
@@ -14,8 +14,8 @@
 
 namespace rwkv::host {
 
-/// One generation with its slots. The model's thread appends and never waits; polls, pushed deltas, events over HTTP,
-/// callbacks and the terminal read what is new since they last did. Every method is safe from any thread.
+/// One generation with its slots. The model's thread appends and never waits. Polls, pushed deltas, events over HTTP,
+/// callbacks and the terminal read what was appended since their last read. Every method is safe from any thread.
 /// Texts and token lists only grow. Each take_delta() of a slot gets the next number, from 1 on, so that a reader can
 /// tell that it has everything.
 class TextStream {
@@ -29,50 +29,50 @@ class TextStream {
     std::size_t given_text = 0;
     std::size_t given_tokens = 0;
 
-    /// What is new stays.
+    /// Removes what the request gave; new text and tokens stay.
     void leave_out_given();
   };
-  using Delta = Part;     // what came since the previous number
-  using Snapshot = Part;  // what came since a number that a client named
-  /// What one choice of a token brought.
+  using Delta = Part;     // appended since the previous number
+  using Snapshot = Part;  // appended since a number that a client named
+  /// One chosen token with the text that it completed.
   struct Step {
     std::size_t slot = 0;
-    std::optional<TokenId> token;  // nothing: text alone, at the end of an answer
+    std::optional<TokenId> token;  // none at the end of an answer, where text that was held back comes alone
     std::string text;
     std::size_t text_end = 0;  // where it ends in text()
   };
-  /// What a poll gets: all that follows a place, or everything.
+  /// The answer to a poll: all that follows a place, or everything.
   template <class Sequence>
   struct Rest {
-    std::size_t begin = 0;   // how much comes before it
-    std::size_t length = 0;  // of the whole
+    std::size_t begin = 0;   // where it begins in the whole
+    std::size_t length = 0;  // length of the whole
     Sequence what;
   };
   struct End {
     EndReason reason = EndReason::kError;
     std::int64_t prompt_tokens = 0;
     std::int64_t generated_tokens = 0;
-    std::optional<Error> error = {};  // with kError: what happened
+    std::optional<Error> error = {};  // with kError
   };
 
-  /// `keep_steps`: they are kept for take_steps(), all of them: who reads slowly holds nobody up.
+  /// `keep_steps`: all steps are kept until take_steps() takes them, so that a slow reader delays no other.
   TextStream(std::size_t slots, bool keep_steps) : slots_(slots), keep_steps_(keep_steps) {}
 
   std::size_t slots() const noexcept { return slots_.size(); }
 
-  /// The text a slot begins with, before anything is generated (a completion's prompt), and its tokens. Of what is
-  /// generated the first `given_reply` bytes repeat an answer that the request gave, and `tokens` are its tokens.
+  /// Sets the text that a slot has before anything is generated (a completion's prompt), and its tokens. The first
+  /// `given_reply` bytes of the generated text repeat an answer that the request gave; then `tokens` are its tokens.
   void start(std::size_t slot, std::string text, Tokens tokens, std::size_t given_reply = 0);
-  /// Takes over what `generation` has written since the last call, and its end.
+  /// Appends the text and tokens that `generation` has written since the last call, and its end.
   void append(std::size_t slot, const Generation& generation);
   /// Ends each slot that has not ended, for example when the model failed.
   void finish(EndReason reason, const std::optional<Error>& error = {}) noexcept;
   void set_prefill(std::uint64_t done, std::uint64_t total);
 
-  /// Waits until there is something new since the call that returned `seen` (0: since the beginning) and returns what
-  /// to give next.
+  /// Waits until something has changed since the call that returned `seen` (0: since the beginning). Returns the number
+  /// to pass next time.
   std::uint64_t wait_for_news(std::uint64_t seen) const;
-  /// Whether finish() was called: nothing new comes.
+  /// Whether finish() was called; nothing is appended after that.
   bool ended() const;
 
   struct Prefill {
@@ -86,9 +86,9 @@ class TextStream {
   std::string text(std::size_t slot) const { return text_from(slot, 0).what; }
   /// From byte `begin` on, or all of it where no character begins at `begin`.
   Rest<std::string> text_from(std::size_t slot, std::size_t begin) const;
-  /// The same from a place that another call came to, or nothing before that.
+  /// From byte `begin` on, which another call has given as the end; empty where the text is shorter.
   std::string text_after(std::size_t slot, std::size_t begin) const;
-  /// What start() gave.
+  /// The text that start() set.
   std::string start_text(std::size_t slot) const;
   /// From token `begin` on, or all of them where there are fewer.
   Rest<Tokens> tokens_from(std::size_t slot, std::size_t begin) const;
@@ -96,7 +96,7 @@ class TextStream {
   /// The model ended the answer by itself: a stop, the stop token or the end of the text.
   bool eos_found(std::size_t slot) const;
 
-  /// What is new since the last call, or nothing. Pieces of text follow each other without gap or repeat.
+  /// The part that was appended since the last call, or nothing. Deltas follow each other without gap or repeat.
   std::optional<Delta> take_delta(std::size_t slot);
   /// Everything after delta number `after` (0: all) up to the last number taken. Unknown numbers count as 0.
   Snapshot snapshot(std::size_t slot, std::int64_t after) const;

@@ -1,4 +1,4 @@
-// A thread that does one model's work.
+// A thread that runs the jobs of one model.
 #pragma once
 
 #include <condition_variable>
@@ -19,7 +19,8 @@ class Worker {
   Worker& operator=(const Worker&) = delete;
   ~Worker();
 
-  /// Jobs catch what they may meet: what one throws is logged and ends that job alone. From any thread.
+  /// Adds a job, from any thread. Jobs catch their errors; an exception that leaves one is logged and ends that job
+  /// alone.
   void post(Job job);
 
  private:
