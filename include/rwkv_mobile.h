@@ -682,7 +682,7 @@ RWKV_MOBILE_API int rwkvmobile_server_release(rwkvmobile_server_t server);
  *
  * A client that may be linked to another library of the same name looks for rwkv_ext_version first. */
 
-#define RWKV_EXT_VERSION 2
+#define RWKV_EXT_VERSION 3
 
 /* The RWKV_EXT_VERSION of the library: raised when something is added below. */
 RWKV_MOBILE_API int rwkv_ext_version(void);
@@ -695,6 +695,12 @@ enum {
   RWKV_END_CANCELLED = 4, /* rwkvmobile_runtime_stop_generation or a release */
   RWKV_END_ERROR = 5      /* see rwkv_ext_last_error */
 };
+
+/* Loads a model as rwkvmobile_runtime_load_model does, on a device of the backend (null or "": its default) and with
+ * settings of the backend: lines KEY=VALUE (null or "": none). `rwkv backends` and the message Doctor (rwkv_bridge.h)
+ * list the devices and settings. -264 for a device or a setting that the backend does not have. Since version 3. */
+RWKV_MOBILE_API int rwkv_ext_load_model(rwkvmobile_runtime_t runtime, const char* model_path, const char* backend_name,
+                                        const char* tokenizer_path, const char* device, const char* settings);
 
 /* How the latest single generation ended; with slot 0 or more, that slot of the latest batch. -1: the single one. */
 RWKV_MOBILE_API int rwkv_ext_end_reason(rwkvmobile_runtime_t runtime, int model_id, int slot);

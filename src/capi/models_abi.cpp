@@ -1,5 +1,10 @@
 // rwkv_mobile.h: models are loaded, listed and released.
+#include <algorithm>
+#include <map>
 #include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "capi/callbacks.h"
@@ -23,6 +28,22 @@ rwkv::ModelRequest request_for(const char* model_path, const char* backend_name,
     if (layers >= 0) request.options.gpu_layers = layers;
   }
   return request;
+}
+
+// Lines KEY=VALUE.
+std::map<std::string, std::string> settings_in(std::string_view text) {
+  std::map<std::string, std::string> settings;
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    if (line.empty()) continue;
+    const std::size_t equals = line.find('=');
+    if (equals == 0 || equals == std::string_view::npos) {
+      throw rwkv::Error(rwkv::ErrorCode::kInvalidArgument, "a setting is not KEY=VALUE: '" + std::string(line) + "'");
+    }
+    settings[std::string(line.substr(0, equals))] = line.substr(equals + 1);
+  }
+  return settings;
 }
 
 void describe(AbiModel& model, model_info& info) {
@@ -53,6 +74,19 @@ int rwkvmobile_runtime_load_model_with_extra(rwkvmobile_runtime_t runtime, const
   int id = -kBadArgument;
   const int error = with_runtime(
       runtime, [&](AbiHost& to) { id = to.load(request_for(model_path, backend_name, tokenizer_path, extra)); });
+  return error == RWKV_SUCCESS ? id : -error;
+}
+
+int rwkv_ext_load_model(rwkvmobile_runtime_t runtime, const char* model_path, const char* backend_name,
+                        const char* tokenizer_path, const char* device, const char* settings) {
+  if (!model_path || !backend_name || !tokenizer_path) return -kBadArgument;
+  int id = -kBadArgument;
+  const int error = with_runtime(runtime, [&](AbiHost& to) {
+    rwkv::ModelRequest request = request_for(model_path, backend_name, tokenizer_path, nullptr);
+    if (device) request.options.device = device;
+    if (settings) request.options.settings = settings_in(settings);
+    id = to.load(std::move(request));
+  });
   return error == RWKV_SUCCESS ? id : -error;
 }
 

@@ -91,6 +91,21 @@ TEST(CApiWrapper, ThrowsWhatWentWrong) {
   EXPECT_THROW(model.load_history("/no/such/file"), rwkv_mobile::Error);
 }
 
+TEST(CApi, AModelIsLoadedOnADeviceAndWithSettingsOfItsBackend) {
+  rwkv_mobile::Runtime runtime;
+  const auto load = [&](const char* device, const char* settings) {
+    return rwkv_ext_load_model(runtime.handle(), MODEL, "llama.cpp", "", device, settings);
+  };
+  constexpr int kRefused = -(RWKV_ERROR_RUNTIME | RWKV_ERROR_INVALID_PARAMETERS);
+  EXPECT_EQ(load("no such device", ""), kRefused);
+  EXPECT_EQ(load("cpu", "no such setting=1"), kRefused);
+  EXPECT_EQ(load("cpu", "weights=borrowed"), kRefused);
+  EXPECT_EQ(load("cpu", "weights"), kRefused);
+  EXPECT_EQ(load("cpu", "=copied"), kRefused);
+  EXPECT_EQ(load(nullptr, nullptr), 0);
+  EXPECT_EQ(load("cpu", "weights=copied\n"), 1);
+}
+
 // A sanitizer keeps what is freed.
 #if defined(__linux__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 

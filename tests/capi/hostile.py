@@ -137,12 +137,12 @@ NO_MODEL |= {
 }
 NO_MODEL |= {"rwkv_ext_end_reason": 0}
 # Functions that take null in a pointer parameter, and what the others give for null where it is not 8.
-NULL_IS_FINE = {"callback", "callback_batch", "extra", "prompt_audio_text", "config"}
+NULL_IS_FINE = {"callback", "callback_batch", "extra", "prompt_audio_text", "config", "device", "settings"}
 NULL_GIVES = {
     R + n: 0
     for n in ["get_loaded_model_ids", "calculate_tokens_count_from_text", "calculate_tokens_count_from_messages"]
 }
-NULL_GIVES |= {R + "load_model": -8, R + "load_model_with_extra": -8}
+NULL_GIVES |= {R + "load_model": -8, R + "load_model_with_extra": -8, "rwkv_ext_load_model": -8}
 MUST_HAVE_CALLBACK = {R + "gen_completion"}
 
 
