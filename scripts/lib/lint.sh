@@ -20,3 +20,14 @@ run_lint() {
   "$bin/shellcheck" -s bash -e SC1090,SC1091,SC2034,SC2154,SC2191 "${shell[@]}" scripts/lib/*.sh || failed=1
   ((failed == 0)) || { say "scripts/test format formats; the rest is to be mended by hand."; return 1; }
 }
+
+# run_tidy: what .clang-tidy asks for, of the library and the command. Some minutes on two processors, so it is no part of lint.
+run_tidy() {
+  local bin=build/third_party/tidy/python/bin
+  python_packages tidy third_party/tidy/requirements.txt
+  # A folder of its own: it is only configured, and needs neither the libraries of the tests nor those of the benchmarks.
+  cmake --preset release -B build/tidy -DRWKV_BUILD_TESTS=OFF -DRWKV_BUILD_BENCH=OFF >/dev/null
+  # The compiler's own warnings are not clang's.
+  git ls-files -z 'src/*.cpp' 'cli/*.cpp' |
+    xargs -0 -n 1 -P "$(nproc)" "$bin/clang-tidy" -p build/tidy --quiet --extra-arg=-Wno-unknown-warning-option
+}

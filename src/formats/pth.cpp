@@ -117,7 +117,7 @@ class Interpreter {
       const PickleValue& key = pickle_.item(dict, i);
       text += text.empty() ? "'" : ", '";
       text += key.kind == Kind::kText ? std::string(key.text.substr(0, 64)) : std::to_string(key.number);
-      text += "'";
+      text += '\'';
     }
     if (dict.items.size() > 2 * kMost) text += " and more";
     return text.empty() ? "nothing" : text;
@@ -243,6 +243,7 @@ class Interpreter {
       fail(tensor, "has a shape that is no tuple of up to " + std::to_string(kMaxWeightDimensions) + " sizes");
     }
     std::vector<std::uint64_t> sizes;
+    sizes.reserve(value.items.size());
     for (std::size_t i = 0; i < value.items.size(); ++i) sizes.push_back(size_of(tensor, pickle_.item(value, i)));
     return sizes;
   }

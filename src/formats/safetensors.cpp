@@ -171,6 +171,7 @@ WeightFile parse_safetensors(std::span<const std::byte> bytes, const std::string
   reader = after;
 
   std::vector<const Entry*> places;
+  places.reserve(handler.entries.size());
   for (const Entry& entry : handler.entries) places.push_back(&entry);
   check_places(reader, places, reader.remaining());
 
