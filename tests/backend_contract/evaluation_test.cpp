@@ -78,6 +78,43 @@ TEST_P(Evaluation, BatchOfAnySizeGivesWhatEachGivesAlone) {
   }
 }
 
+TEST_P(Evaluation, AnySequencesStepTogetherAndNoOtherOneChanges) {
+  const auto model = load(1, 8);
+  const auto alone = model->create_sequence();
+  std::vector<std::unique_ptr<Sequence>> sequences(7);
+  std::vector<Tokens> texts(7);
+  for (std::size_t i = 0; i < 7; ++i) {
+    sequences[i] = model->create_sequence();
+    if (i == 3) continue;  // one at the zero state
+    texts[i] = random_tokens(10 + i, model->info().vocabulary, static_cast<std::uint32_t>(i));
+    feed(*model, *sequences[i], texts[i]);
+  }
+  sequences[4] = nullptr;  // a free place
+  const TokenId token = 7;
+  for (const std::vector<std::size_t>& chosen : std::vector<std::vector<std::size_t>>{{0, 2, 6}, {6, 1}, {5, 0}}) {
+    std::vector<EvalItem> items;
+    std::vector<State> before(7);
+    for (std::size_t i = 0; i < 7; ++i) {
+      if (sequences[i]) before[i] = sequences[i]->save();
+    }
+    for (const std::size_t i : chosen) items.push_back({.sequence = sequences[i].get(), .tokens = {&token, 1}});
+    model->evaluate(items, {});
+    for (std::size_t i = 0; i < 7; ++i) {
+      const auto item = std::find(chosen.begin(), chosen.end(), i);
+      if (item == chosen.end()) {
+        EXPECT_TRUE(!sequences[i] || equal(sequences[i]->save(), before[i])) << i;
+        continue;
+      }
+      const auto& output = items[static_cast<std::size_t>(item - chosen.begin())].output;
+      alone->restore(before[i]);
+      const double allowed = is_exact(*model) ? 0 : traits().order_tolerance;
+      const Logits together(output.begin(), output.end());
+      EXPECT_LE(distance(together, feed(*model, *alone, {token})), allowed) << i;
+      EXPECT_EQ(sequences[i]->position(), alone->position());
+    }
+  }
+}
+
 TEST_P(Evaluation, ABatchOfAnswersHasTheTokensOfEachAlone) {
   const auto model = load(1, 4);
   const auto best = [](std::span<const float> logits) {

@@ -102,7 +102,7 @@ LlamaCppModel::LlamaCppModel(const GgufFile& file, const RwkvPassport& passport,
       copied_(weights_are_copied(options)),
       info_(model_info(file, passport, options)),
       vocabulary_(vocabulary_in(file, passport)),
-      slots_(static_cast<std::size_t>(options.max_sequences), false),
+      slots_(static_cast<std::size_t>(options.max_sequences)),
       batch_tokens_(tokens_per_batch(passport)),
       batch_(static_cast<std::size_t>(batch_tokens_)) {
   info_.fingerprint = model_fingerprint(file, passport);
@@ -215,7 +215,7 @@ void LlamaCppModel::yield_cores() {
 }
 
 std::unique_ptr<Sequence> LlamaCppModel::create_sequence() {
-  const auto free = std::find(slots_.begin(), slots_.end(), false);
+  const auto free = std::find(slots_.begin(), slots_.end(), nullptr);
   if (free == slots_.end()) {
     throw Error(ErrorCode::kOutOfMemory, "all " + std::to_string(slots_.size()) +
                                              " sequences of the model are in use; load it with more or end one");
@@ -229,6 +229,7 @@ void LlamaCppModel::validate(std::span<const EvalItem> items) const {
     return own != nullptr && &own->model() == this;
   });
   for (const EvalItem& item : items) {
+    static_cast<const LlamaCppSequence&>(*item.sequence).check_state();
     const auto room = std::numeric_limits<llama_pos>::max() - item.sequence->position();
     if (length_of(item, info_.width) > static_cast<std::uint64_t>(room)) {
       throw Error(ErrorCode::kInvalidArgument, "a sequence is longer than llama.cpp can count");
@@ -279,7 +280,10 @@ void LlamaCppModel::run(std::span<EvalItem> items) {
   std::iota(all.begin(), all.end(), std::size_t{0});
   const auto alone = std::stable_partition(all.begin(), all.end(), std::not_fn(is_alone));
   order_.assign(all.begin(), alone);
-  std::sort(order_.begin(), order_.end(), [&](std::size_t a, std::size_t b) { return id(a) < id(b); });
+  const auto is_before = [&](std::size_t a, std::size_t b) { return id(a) < id(b); };
+  std::sort(order_.begin(), order_.end(), is_before);
+  close_ranks(items);
+  std::sort(order_.begin(), order_.end(), is_before);
   run_in_order(items);
   for (auto one = alone; one != all.end(); ++one) {
     order_.assign(1, *one);

@@ -30,6 +30,8 @@ ModelInfo model_info(const GgufFile& file, const RwkvPassport& passport, const L
 /// Throws Error(kBadFile) naming the file and the token.
 Vocabulary vocabulary_in(const GgufFile& file, const RwkvPassport& passport);
 
+class LlamaCppSequence;
+
 class LlamaCppModel final : public Model {
  public:
   /// `file` has passed the check that gave `passport`; llama.cpp opens it by its name.
@@ -51,6 +53,7 @@ class LlamaCppModel final : public Model {
   void set_to_zero(llama_seq_id id);
   void validate(std::span<const EvalItem> items) const;
   void run(std::span<EvalItem> items);
+  void close_ranks(std::span<const EvalItem> items);
   void run_in_order(std::span<EvalItem> items);
   void keep_outputs(std::span<EvalItem> items);
   std::size_t tokens_to_take(const EvalItem& item, std::size_t handed, std::size_t room) const;
@@ -73,8 +76,8 @@ class LlamaCppModel final : public Model {
   std::unique_ptr<llama_context, ContextDeleter> context_;
   std::vector<std::uint8_t> zero_;  // a state of zeros in llama.cpp's form
   std::shared_ptr<const StateForm> state_form_;
-  std::vector<bool> slots_;  // which sequence ids are taken
-  int batch_tokens_;         // tokens a llama.cpp call
+  std::vector<LlamaCppSequence*> slots_;  // by id; null: free
+  int batch_tokens_;                      // tokens a llama.cpp call
   Batch batch_;
 
   // Rows of one item that a decode has put out.
@@ -85,16 +88,16 @@ class LlamaCppModel final : public Model {
   };
 
   // Of the running evaluation, by item:
-  std::vector<std::size_t> order_;        // items by sequence id: llama.cpp steps neighbours together
+  std::vector<std::size_t> order_;        // items by sequence id
   std::vector<std::size_t> handed_;       // tokens handed to llama.cpp
   std::vector<std::vector<float>> kept_;  // outputs of earlier decodes
   std::vector<Rows> outputs_;             // of the last decode, in llama.cpp's buffer
   const CancelToken* cancel_ = nullptr;
 };
 
-/// A sequence id of the context. Its state never leaves its cell of llama.cpp's memory: all cells are always occupied
-/// (the zero state stands at llama.cpp's position 0, token i at i + 1). Otherwise llama.cpp moves the cells of other
-/// sequences while it evaluates, and an evaluation that is cancelled half way would leave those broken as well.
+/// A sequence id of the context. An id's state never leaves its cell of llama.cpp's memory: all cells are always
+/// occupied (the zero state stands at llama.cpp's position 0, token i at i + 1). Otherwise llama.cpp moves the cells of
+/// other sequences while it evaluates, and an evaluation that is cancelled half way would leave those broken as well.
 class LlamaCppSequence final : public Sequence {
  public:
   LlamaCppSequence(LlamaCppModel& model, llama_seq_id id);
@@ -108,11 +111,16 @@ class LlamaCppSequence final : public Sequence {
   LlamaCppModel& model() const noexcept { return model_; }
   llama_seq_id id() const noexcept { return id_; }
   void advance(std::int64_t tokens) noexcept { position_ += tokens; }
+  /// Takes another id with its state. A sequence that has that one gets this one's. Throws Error(kOutOfMemory).
+  void move_to(llama_seq_id id);
+  /// Throws Error(kOutOfMemory) after a move that lacked memory, until the sequence is reset or takes a state.
+  void check_state() const;
 
  private:
   LlamaCppModel& model_;
   llama_seq_id id_;
   std::int64_t position_ = 0;
+  bool lost_ = false;  // the state, in a move
 };
 
 }  // namespace rwkv::llama_cpp
