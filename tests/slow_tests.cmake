@@ -16,16 +16,11 @@ set(rwkv_slow_bridge
     Ports.ClosingWhileRequestsWaitForAStopLeavesNothing
     Push.ASlotIsToldAtMostOnceInEightMilliseconds)
 set(rwkv_slow_runtime
-    Asleep.AStopWhileItWakesTakesEffectAtOnceAndForThatOneAlone
-    Asleep.ItsEndDoesNotWaitForALoad
-    Asleep.SeveralWhoAskAtOnceWakeItOnce
     Cancel.TakesEffectInDecodeAndKeepsTheText
     Cancel.TakesEffectInPrefill
     Cancel.TakesEffectWhileLoading
     CoreShare.WhoWaitsGivesUpWithinMilliseconds
-    ChunkSize.AfterLargeChunksSmallOnesDoNotTakeMuchLonger
-    Together.AWaitingTaskIsCancelledWithoutASequence
-    Together.CallsFromSeveralThreadsShareTheSteps
-    Together.CancellingOneEndsItAloneAndSoon
-    TwoModels.AStopWhileAModelWaitsForCoresTakesEffectAtOnce)
+    TwoModels.AStopWhileAModelWaitsForCoresTakesEffectAtOnce
+    TwoModels.AStreamGoesOnWhileAnotherModelReadsALongText
+    TwoModels.BothGoOnAndShareByWeight)
 set(rwkv_slow_server Leaving.StopEndsWhatIsBeingGenerated)

@@ -148,7 +148,7 @@ std::unique_ptr<LanguageModel> LanguageModel::load(const ModelRequest& request) 
 // While the model is asleep, on a thread of the scheduler.
 LoadedModel LanguageModel::load_again(const CancelToken& cancel) {
   ModelRequest request;
-  scheduler_.between_steps([&](const Model*) { request = request_; });
+  scheduler_.evaluator().between_evaluations([&](const Model*) { request = request_; });
   request.options.cancel = cancel;
   std::optional<AddressClaim> claim;
   LoadedModel loaded = load_weights(request, claim);
@@ -167,7 +167,7 @@ bool LanguageModel::sleep() {
 
 LanguageModel::MemoryUse LanguageModel::memory_use() const {
   MemoryUse use;
-  use.asleep = scheduler_.asleep();
+  use.asleep = scheduler_.evaluator().asleep();
   if (!use.asleep) use.model = need_;
   use.cache = cache_.stats();
   return use;
@@ -204,7 +204,7 @@ GenerationResult LanguageModel::generate(Prompt prompt, const GenerationOptions&
 }
 
 void LanguageModel::set_threads(int threads) {
-  scheduler_.between_steps([&](Model* model) {
+  scheduler_.evaluator().between_evaluations([&](Model* model) {
     if (model == nullptr && threads < 1) {
       throw Error(ErrorCode::kInvalidArgument,
                   "the number of threads is " + std::to_string(threads) + ", not 1 or more");

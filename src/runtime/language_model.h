@@ -79,8 +79,8 @@ class LanguageModel {
   void set_threads(int threads);
   /// Its share of the processors beside other models of the process: 1 unless set, 0.001 to 1000, or
   /// Error(kInvalidArgument) is thrown. With 3 against 1 it computes three times as long while both have work.
-  void set_weight(double weight) { scheduler_.set_weight(weight); }
-  double weight() const { return scheduler_.weight(); }
+  void set_weight(double weight) { scheduler_.evaluator().cores().set_weight(weight); }
+  double weight() const { return scheduler_.evaluator().cores().weight(); }
 
   /// See PromptBuilder.
   const PromptBuilder& prompts() const noexcept { return prompts_; }

@@ -20,6 +20,13 @@ std::span<const float> media_rows(std::span<const MediaPlace> media, std::size_t
   return {};
 }
 
+EvalItem item_of(std::span<const TokenId> text, std::span<const MediaPlace> media, std::size_t begin,
+                 std::size_t count) noexcept {
+  const std::span<const float> rows = media_rows(media, begin, begin + count);
+  if (!rows.empty()) return {.embeddings = rows};
+  return {.tokens = text.subspan(begin, count)};
+}
+
 std::vector<std::size_t> media_borders(std::span<const MediaPlace> media) {
   std::vector<std::size_t> borders;
   for (const MediaPlace& place : media) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/token.h"
+#include "engine/model.h"
 
 namespace rwkv {
 
@@ -32,6 +33,10 @@ inline bool is_media(TokenId token) noexcept { return token < 0; }
 
 /// The values of the rows that stand for tokens [begin, end) of a text: of one place, or empty if these are tokens.
 std::span<const float> media_rows(std::span<const MediaPlace> media, std::size_t begin, std::size_t end) noexcept;
+
+/// What an evaluation of `count` tokens of a text from `begin` on takes: tokens, or the rows of one place.
+EvalItem item_of(std::span<const TokenId> text, std::span<const MediaPlace> media, std::size_t begin,
+                 std::size_t count) noexcept;
 
 /// Where tokens and rows meet, ascending: no evaluation goes across.
 std::vector<std::size_t> media_borders(std::span<const MediaPlace> media);

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "runtime/generation.h"
-#include "runtime/scheduler.h"
+#include "runtime/sequence_task.h"
 #include "text/tokenizer.h"
 
 namespace rwkv {

@@ -8,22 +8,26 @@ namespace rwkv {
 
 class SpeedMeter {
  public:
-  /// A run begins: forgets the last one's figures.
-  void reset() noexcept {
-    for (Total* total : {&prefill_, &decode_}) {
-      total->tokens.store(0, std::memory_order_relaxed);
-      total->nanoseconds.store(0, std::memory_order_relaxed);
+  /// A task with a prompt of so many tokens comes. The first one after all others have gone begins a run: the last
+  /// run's figures are forgotten. From any thread, one at a time.
+  void add_task(std::uint64_t prompt_tokens) noexcept {
+    if (tasks_.fetch_add(1) == 0) {
+      for (std::atomic<std::uint64_t>* figure :
+           {&prefill_.tokens, &prefill_.nanoseconds, &decode_.tokens, &decode_.nanoseconds, &done_, &expected_}) {
+        figure->store(0, std::memory_order_relaxed);
+      }
     }
-    done_.store(0, std::memory_order_relaxed);
-    expected_.store(0, std::memory_order_relaxed);
+    expected_.fetch_add(prompt_tokens, std::memory_order_relaxed);
   }
-
+  /// So many of its tokens are evaluated or known. This and what follows from the model's thread, while there is a
+  /// task.
+  void add_progress(std::uint64_t tokens) noexcept { done_.fetch_add(tokens, std::memory_order_relaxed); }
   void add_prefill(std::uint64_t tokens, double seconds) noexcept { prefill_.add(tokens, seconds); }
   /// One step of all sequences together counts as many tokens as it has sequences.
   void add_decode(std::uint64_t tokens, double seconds) noexcept { decode_.add(tokens, seconds); }
-  void set_progress(std::uint64_t done, std::uint64_t expected) noexcept {
-    expected_.store(expected, std::memory_order_relaxed);
-    done_.store(done, std::memory_order_relaxed);
+  /// A task goes, and so many of its tokens were not evaluated. The last one leaves the figures of the run as they are.
+  void remove_task(std::uint64_t tokens_left) noexcept {
+    if (tasks_.fetch_sub(1) > 1) expected_.fetch_sub(tokens_left, std::memory_order_relaxed);
   }
 
   /// Tokens per second, 0 before anything ran.
@@ -55,6 +59,7 @@ class SpeedMeter {
 
   Total prefill_;
   Total decode_;
+  std::atomic<std::size_t> tasks_{0};
   std::atomic<std::uint64_t> done_{0};
   std::atomic<std::uint64_t> expected_{0};
 };

@@ -3,7 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <future>
@@ -15,11 +14,8 @@
 namespace rwkv {
 namespace {
 
-using test::ScratchFolder;
-using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
-
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+using test::ScratchFolder;
 
 std::string repeated(const std::string& text, int times) {
   std::string all;
@@ -56,25 +52,6 @@ class Together : public ::testing::Test {
   ScratchFolder scratch_;
 };
 
-TEST_F(Together, CallsFromSeveralThreadsShareTheSteps) {
-  // 100 steps of 5 ms: one after another would take 4 times as long as together.
-  const auto model = load(R"("decode_us": 5000, "replies": [{"say": ")" + repeated("x", 100) + "\"}]");
-  const auto time_of = [&](int threads) {
-    const Clock::time_point begin = Clock::now();
-    std::vector<std::thread> runners;
-    for (int i = 0; i < threads; ++i) {
-      runners.emplace_back([&, i] {
-        const GenerationTask task = ask(*model, "question " + std::to_string(i));
-        EXPECT_EQ(model->generate(task.prompt, task.options, {}, CancelToken()).text, repeated("x", 100));
-      });
-    }
-    for (std::thread& runner : runners) runner.join();
-    return seconds_since(begin);
-  };
-  const double one = time_of(1);
-  EXPECT_LT(time_of(4), 2 * one);
-}
-
 TEST_F(Together, MoreThanThereAreSequencesWaitAndAreAllAnswered) {
   const auto model = load(R"("decode_us": 200, "replies": [{"say": "an answer"}])", 3);
   std::vector<std::future<GenerationResult>> results;
@@ -96,22 +73,6 @@ TEST_F(Together, OneThatEndsMakesRoomAtOnce) {
   EXPECT_EQ(long_one.get().text, repeated("y", 400));
 }
 
-TEST_F(Together, CancellingOneEndsItAloneAndSoon) {
-  const auto model = load(R"("decode_us": 5000, "replies": [{"say": ")" + repeated("z", 150) + "\"}]");
-  const CancelToken cancel;
-  auto others = std::vector<std::future<GenerationResult>>();
-  for (int i = 0; i < 2; ++i) others.push_back(start(*model, ask(*model, "question " + std::to_string(i))));
-  auto one = start(*model, ask(*model, "stop me"), {}, cancel);
-  std::this_thread::sleep_for(milliseconds(200));
-  const Clock::time_point begin = Clock::now();
-  cancel.cancel();
-  const GenerationResult result = one.get();
-  EXPECT_LT(seconds_since(begin), 0.05);
-  EXPECT_EQ(result.reason, EndReason::kCancelled);
-  EXPECT_FALSE(result.text.empty());
-  for (auto& other : others) EXPECT_EQ(other.get().text, repeated("z", 150));
-}
-
 TEST_F(Together, ATaskOfARunHasACancelOfItsOwn) {
   const auto model = load(R"("decode_us": 2000, "replies": [{"say": ")" + repeated("z", 50) + "\"}]");
   std::vector<GenerationTask> tasks{ask(*model, "a"), ask(*model, "b"), ask(*model, "c")};
@@ -124,41 +85,6 @@ TEST_F(Together, ATaskOfARunHasACancelOfItsOwn) {
   EXPECT_EQ(results[0].text, repeated("z", 50));
   EXPECT_EQ(results[1].reason, EndReason::kCancelled);
   EXPECT_EQ(results[2].text, repeated("z", 50));
-}
-
-TEST_F(Together, AWaitingTaskIsCancelledWithoutASequence) {
-  const auto model = load(R"("decode_us": 5000, "replies": [{"say": ")" + repeated("z", 100) + "\"}]", 1);
-  auto first = start(*model, ask(*model, "a"));
-  const CancelToken cancel;
-  auto waiting = start(*model, ask(*model, "b"), {}, cancel);
-  std::this_thread::sleep_for(milliseconds(50));
-  const Clock::time_point begin = Clock::now();
-  cancel.cancel();
-  EXPECT_EQ(waiting.get().reason, EndReason::kCancelled);
-  EXPECT_LT(seconds_since(begin), 0.05);
-  EXPECT_EQ(first.get().text, repeated("z", 100));
-}
-
-// The longest time between two tokens of a running answer while long prompts are read, on a model that reads 1000 and
-// writes 100 tokens a second. A busy machine may take the processor away now and then, so two gaps do not count.
-TEST_F(Together, ALongPromptDoesNotHoldUpARunningAnswer) {
-  const auto model = load(R"("prefill_us": 1000, "decode_us": 10000, "replies": [{"when": "stream", "say": ")" +
-                          repeated("s", 250) + R"("}, {"say": "read"}])");
-  Clock::time_point last;
-  std::vector<double> gaps;
-  GenerationCallbacks callbacks;
-  callbacks.on_token = [&](std::size_t, const Generation& generation) {
-    if (generation.tokens().size() > 1) gaps.push_back(seconds_since(last));
-    last = Clock::now();
-  };
-  auto stream = start(*model, ask(*model, "stream"), callbacks);
-  std::this_thread::sleep_for(milliseconds(100));
-  auto reader = start(*model, ask(*model, repeated("w", 1500)));
-  EXPECT_EQ(reader.get().text, "read");
-  EXPECT_EQ(stream.wait_for(milliseconds(0)), std::future_status::timeout) << "they did not run together";
-  EXPECT_EQ(stream.get().text, repeated("s", 250));
-  std::sort(gaps.rbegin(), gaps.rend());
-  EXPECT_LT(gaps[2], 0.1);
 }
 
 TEST_F(Together, WhatTheyBeginWithIsReadOnce) {

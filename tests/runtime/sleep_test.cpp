@@ -15,8 +15,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
 class Asleep : public ::testing::Test {
  protected:
   std::filesystem::path write_script(const std::string& fields) {
@@ -119,56 +117,6 @@ TEST_F(Asleep, EveryKindOfQuestionWakes) {
   EXPECT_TRUE(model->sleep());
   model->remember(tokens, state);
   EXPECT_EQ(model->cache().longest_prefix(tokens).position(), 8);
-}
-
-TEST_F(Asleep, SeveralWhoAskAtOnceWakeItOnce) {
-  const auto model = load_script(R"("load_ms": 100, "replies": [{"say": "yes"}])");
-  for (int round = 0; round < 5; ++round) {
-    EXPECT_TRUE(model->sleep());
-    const Clock::time_point start = Clock::now();
-    std::vector<std::future<GenerationResult>> answers;
-    for (int i = 0; i < 8; ++i) answers.push_back(std::async(std::launch::async, [&] { return ask(*model, {"go"}); }));
-    for (auto& answer : answers) EXPECT_EQ(answer.get().text, "yes");
-    EXPECT_GT(seconds_since(start), 0.09);
-    EXPECT_LT(seconds_since(start), 0.6);
-  }
-}
-
-TEST_F(Asleep, AStopWhileItWakesTakesEffectAtOnceAndForThatOneAlone) {
-  const auto model = load_script(R"("load_ms": 1000, "replies": [{"say": "yes"}])");
-  EXPECT_TRUE(model->sleep());
-  const CancelToken cancel;
-  auto stopped = std::async(std::launch::async, [&] { return ask(*model, {"stop me"}, cancel); });
-  std::this_thread::sleep_for(milliseconds(100));
-  auto other = std::async(std::launch::async, [&] { return ask(*model, {"go on"}); });
-  std::this_thread::sleep_for(milliseconds(100));
-  const Clock::time_point start = Clock::now();
-  cancel.cancel();
-  EXPECT_EQ(stopped.get().reason, EndReason::kCancelled);
-  EXPECT_LT(seconds_since(start), 0.1);
-  EXPECT_EQ(other.get().text, "yes");
-  // With nobody left the load ends as well, and the next one begins anew.
-  EXPECT_TRUE(model->sleep());
-  cancel.clear();
-  stopped = std::async(std::launch::async, [&] { return ask(*model, {"stop me"}, cancel); });
-  std::this_thread::sleep_for(milliseconds(100));
-  cancel.cancel();
-  EXPECT_EQ(stopped.get().reason, EndReason::kCancelled);
-  EXPECT_TRUE(model->sleep());
-  EXPECT_EQ(ask(*model, {"go"}).text, "yes");
-}
-
-TEST_F(Asleep, ItsEndDoesNotWaitForALoad) {
-  auto model = load_script(R"("load_ms": 2000, "replies": [{"say": "yes"}])");
-  EXPECT_TRUE(model->sleep());
-  std::promise<EndReason> ended;
-  model->submit({{model->completion_prompt("x"), {}}}, {}, CancelToken(),
-                [&](const std::vector<GenerationResult>& results) { ended.set_value(results.front().reason); });
-  std::this_thread::sleep_for(milliseconds(50));
-  const Clock::time_point start = Clock::now();
-  model.reset();
-  EXPECT_LT(seconds_since(start), 0.2);
-  EXPECT_EQ(ended.get_future().get(), EndReason::kCancelled);
 }
 
 TEST_F(Asleep, WhatGoesWrongIsSaidToWhoAskedAndTheNextMayHaveMoreLuck) {
