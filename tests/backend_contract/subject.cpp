@@ -3,6 +3,7 @@
 #include <ostream>
 
 #include "backends/llama_cpp/llama_cpp_backend.h"
+#include "backends/native/native_backend.h"
 #include "backends/plugin/library.h"
 #include "backends/plugin/plugin_backend.h"
 #include "backends/scripted/scripted_backend.h"
@@ -38,6 +39,7 @@ std::ostream& operator<<(std::ostream& out, const Subject& subject) { return out
 const std::vector<Subject>& subjects() {
   static const std::vector<Subject> all = [] {
     static const auto llama = make_llama_cpp_backend();
+    static const auto native = make_native_backend();
     static const auto scripted = make_scripted_backend();
     static const auto reference = make_plugin_backend(RWKV_TEST_PLUGINS "/" + plugin::file_name("reference"));
     // Single precision against double: rounding, amplified by the layers' norms. With F16 ggml rounds the other factor
@@ -46,11 +48,13 @@ const std::vector<Subject>& subjects() {
     const Traits halves{.tolerance = 1e-1, .order_tolerance = 1e-2, .loads = 50};
     // Always the same sums in the same order, of halves too.
     const Traits plain{.tolerance = 1e-3, .uses_threads = false};
+    const Traits same_bits{.tolerance = 1e-3};
     const Traits script{.reads_weights = false, .checks_states = false};
     return std::vector<Subject>{
         {"LlamaCppRwkv7F32", llama.get(), 7, kF32, exact},      {"LlamaCppRwkv7F16", llama.get(), 7, kF16, halves},
         {"LlamaCppRwkv6F32", llama.get(), 6, kF32, exact},      {"LlamaCppRwkv6F16", llama.get(), 6, kF16, halves},
         {"ReferenceRwkv7F32", reference.get(), 7, kF32, plain}, {"ReferenceRwkv7F16", reference.get(), 7, kF16, plain},
+        {"NativeRwkv7F32", native.get(), 7, kF32, same_bits},   {"NativeRwkv7F16", native.get(), 7, kF16, same_bits},
         {"Scripted", scripted.get(), 0, kF32, script},
     };
   }();

@@ -29,8 +29,8 @@ TEST(Registry, BackendsHaveNamesAndDescriptionsOfTheirOwn) {
     EXPECT_EQ(&backend_by_name(backend->name()), backend.get());
     names.push_back(backend->name());
   }
-  EXPECT_EQ(names, (std::vector<std::string_view>{"llama.cpp", "scripted"}));
-  expect_error(ErrorCode::kUnsupported, "it has llama.cpp, scripted", [] { backend_by_name("web-rwkv"); });
+  EXPECT_EQ(names, (std::vector<std::string_view>{"llama.cpp", "native", "scripted"}));
+  expect_error(ErrorCode::kUnsupported, "it has llama.cpp, native, scripted", [] { backend_by_name("web-rwkv"); });
 }
 
 TEST(Registry, FileIsTakenByContentAndNotByName) {

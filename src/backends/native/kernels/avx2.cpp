@@ -1,0 +1,12 @@
+#ifdef RWKV_NATIVE_X86
+#include "backends/native/kernels/head.h"
+#include "backends/native/kernels/lanes_avx2.h"
+#include "backends/native/kernels/products.h"
+
+namespace rwkv::native {
+
+const Kernels kAvx2{"AVX2", multiply<Avx2Lanes>, prepare, normalise, shift, tanh, sigmoid, head<Avx2Lanes>};
+
+}  // namespace rwkv::native
+
+#endif

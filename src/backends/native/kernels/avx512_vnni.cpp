@@ -1,0 +1,12 @@
+#ifdef RWKV_NATIVE_X86
+#include "backends/native/kernels/head.h"
+#include "backends/native/kernels/lanes_avx512.h"
+#include "backends/native/kernels/products.h"
+
+namespace rwkv::native {
+
+const Kernels kAvx512Vnni{"AVX-512 VNNI", multiply<Avx512Lanes>, prepare, normalise, shift, tanh, sigmoid, head<Avx512Lanes>};
+
+}  // namespace rwkv::native
+
+#endif

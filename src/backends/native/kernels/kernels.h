@@ -1,0 +1,99 @@
+// What the engine computes with. There is a set of these functions for each kind of processor, and all sets give the
+// same bits: each value is made by the same additions and multiplications in the same order, and sums of bytes are
+// exact. So nothing depends on how many tokens are computed at once, or on the processor.
+//
+// The sources of the sets are compiled with instructions that not every processor has. They include nothing but this
+// and what stands beside it, so that no function of theirs is shared with the rest of the program.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace rwkv::native {
+
+inline constexpr std::size_t kPanelRows = 16;  // of a matrix, side by side in memory: one a lane
+inline constexpr std::size_t kBlock = 32;      // values that share a scale
+inline constexpr std::size_t kGroup = 4;       // values of a row that lie together in a panel
+inline constexpr std::size_t kMostHeadSize = 1024;
+
+/// The types of matrices that the engine knows.
+enum class Packing : std::uint8_t { kF32, kF16, kBF16, kQ8_0, kQ4_0, kQ4_K, kQ5_K, kQ6_K };
+inline constexpr std::size_t kPackings = 8;
+
+constexpr bool is_float(Packing packing) {
+  return packing == Packing::kF32 || packing == Packing::kF16 || packing == Packing::kBF16;
+}
+
+/// A matrix as panels of kPanelRows rows, the last one filled up with zeros. panels.h says how they are laid out.
+struct PanelMatrix {
+  Packing packing = Packing::kF32;
+  std::size_t rows = 0;
+  std::size_t columns = 0;  // of a matrix of blocks a multiple of kBlock
+  std::size_t panel_bytes = 0;
+  const std::byte* panels = nullptr;  // null: there is no such matrix
+
+  std::size_t panel_count() const { return (rows + kPanelRows - 1) / kPanelRows; }
+};
+
+/// Vectors that matrices are multiplied by, one a token, in the forms that the matrices want.
+struct Vectors {
+  std::size_t length = 0;
+  // For matrices of floats; rows are `stride` apart, the values from `length` on are zeros. Null: not wanted.
+  float* floats = nullptr;
+  std::size_t stride = 0;
+  // For matrices of blocks: whole numbers and their scale a block. Null: not wanted.
+  std::int8_t* values = nullptr;     // length a token
+  float* scales = nullptr;           // length / kBlock a token, as are the others
+  float* sums = nullptr;             // of a block's values, times the scale
+  std::int32_t* half_sums = nullptr; // of the two halves of a block
+};
+
+/// What becomes of a product.
+enum class Then { kSet, kAdd, kSquareOfPositive };
+
+struct NormWeights {
+  const float* weight = nullptr;
+  const float* bias = nullptr;
+};
+
+/// What one head of one layer knows; all vectors begin at the head.
+struct HeadWeights {
+  const float *decay = nullptr, *rate = nullptr, *residual = nullptr;  // offsets w0, a0, v0
+  const float *k_k = nullptr, *k_a = nullptr, *r_k = nullptr;
+  NormWeights norm;
+};
+
+/// What a head computes of some tokens of one sequence; rows are `stride` apart, and all begin at the head.
+struct HeadVectors {
+  std::size_t stride = 0;
+  const float *r = nullptr, *w = nullptr, *k = nullptr, *v = nullptr, *a = nullptr, *g = nullptr;
+  const float* residual = nullptr;  // null: the first layer, which writes first_value
+  float* first_value = nullptr;
+  float* y = nullptr;
+};
+
+struct Kernels {
+  const char* name;
+
+  /// y[t][i] = row i of the matrix times vector t, for `count` panels from `first` on.
+  void (*multiply)(const PanelMatrix& m, std::size_t first, std::size_t count, const Vectors& x, std::size_t tokens,
+                   Then then, float* y, std::size_t y_stride);
+  /// Puts a row of values into the forms that x has.
+  void (*prepare)(const float* row, const Vectors& x, std::size_t token);
+  /// To mean 0 and variance 1, then scaled and moved.
+  void (*normalise)(const float* x, std::size_t count, float epsilon, NormWeights weights, float* out);
+  /// out = x moved towards the input of the token before, by a share a value.
+  void (*shift)(const float* x, const float* previous, const float* share, std::size_t count, float* out);
+  void (*tanh)(float* x, std::size_t count);
+  void (*sigmoid)(float* x, std::size_t count);
+  /// The recurrence of one head. `state` has size x size values, keys as rows and values as columns.
+  void (*head)(const HeadWeights& weights, const HeadVectors& x, std::size_t size, std::size_t tokens, float* state);
+};
+
+/// In plain C++.
+extern const Kernels kPortable;
+/// Of a processor that this build has them for and that has the instructions.
+extern const Kernels kAvx2;
+extern const Kernels kAvx512Vnni;
+
+}  // namespace rwkv::native

@@ -1,0 +1,9 @@
+#include "backends/native/kernels/head.h"
+#include "backends/native/kernels/lanes_portable.h"
+#include "backends/native/kernels/products.h"
+
+namespace rwkv::native {
+
+const Kernels kPortable{"portable", multiply<PortableLanes>, prepare, normalise, shift, tanh, sigmoid, head<PortableLanes>};
+
+}  // namespace rwkv::native

@@ -1,0 +1,140 @@
+#include "backends/native/select_kernels.h"
+
+#include <algorithm>
+#include <cstring>
+#include <random>
+#include <string>
+
+#include "backends/native/kernels/panels.h"
+#include "base/log.h"
+
+namespace rwkv::native {
+namespace {
+
+std::vector<float> random_floats(std::mt19937& random, std::size_t count) {
+  std::vector<float> values(count);
+  for (float& value : values) value = static_cast<float>(static_cast<std::int32_t>(random()) >> 8) / (1 << 22);
+  return values;
+}
+
+// Vectors in both forms.
+class Prepared {
+ public:
+  Prepared(const Kernels& kernels, const std::vector<float>& rows, std::size_t length)
+      : floats_(rows.size()), values_(rows.size()), scales_(rows.size()), sums_(rows.size()), halves_(rows.size()) {
+    x.length = x.stride = length;
+    x.floats = floats_.data();
+    x.values = values_.data();
+    x.scales = scales_.data();
+    x.sums = sums_.data();
+    x.half_sums = halves_.data();
+    for (std::size_t t = 0; t < rows.size() / length; ++t) kernels.prepare(rows.data() + t * length, x, t);
+  }
+
+  Vectors x;
+
+ private:
+  std::vector<float> floats_;
+  std::vector<std::int8_t> values_;
+  std::vector<float> scales_, sums_;
+  std::vector<std::int32_t> halves_;
+};
+
+constexpr std::size_t kTokens = 11;
+
+std::vector<float> products(const Kernels& kernels, Packing packing) {
+  constexpr std::size_t kColumns = 512;
+  constexpr std::size_t kBlocks = kColumns / kBlock;
+  std::mt19937 random(1);
+  const PanelParts parts = panel_parts(packing);
+  PanelMatrix matrix{packing, 2 * kPanelRows - 3, kColumns, 0, nullptr};
+  matrix.panel_bytes = kBlocks * (parts.low + parts.high + parts.block) + kBlocks / kSuperBlock * parts.super;
+  std::vector<std::byte> panels(2 * matrix.panel_bytes);
+  for (std::byte& byte : panels) byte = static_cast<std::byte>(random());
+  // Halves and floats must be numbers: none has all bits of its exponent set.
+  const bool has_halves_in_blocks = parts.super == 0;
+  for (std::size_t panel = 0; panel < 2; ++panel) {
+    std::byte* at = panels.data() + panel * matrix.panel_bytes;
+    std::size_t first = 0;
+    if (!is_float(packing)) {
+      first = kBlocks * (parts.low + parts.high + (has_halves_in_blocks ? 0 : parts.block));
+    }
+    for (std::size_t i = first + 1; i < matrix.panel_bytes; i += 2) at[i] &= std::byte{0xBB};
+  }
+  matrix.panels = panels.data();
+  const Prepared x(kernels, random_floats(random, kTokens * kColumns), kColumns);
+  std::vector<float> y = random_floats(random, kTokens * matrix.rows);
+  for (const Then then : {Then::kAdd, Then::kSquareOfPositive, Then::kSet}) {
+    std::vector<float> one = y;
+    kernels.multiply(matrix, 0, 2, x.x, kTokens, then, one.data(), matrix.rows);
+    y.insert(y.end(), one.begin(), one.end());
+  }
+  return y;
+}
+
+// What is computed value by value, and a head of 64 and of an odd number.
+std::vector<float> vectors(const Kernels& kernels) {
+  std::mt19937 random(2);
+  std::vector<float> all;
+  for (const std::size_t size : {64u, 23u}) {
+    std::vector<std::vector<float>> of(20, std::vector<float>());
+    for (auto& values : of) values = random_floats(random, kTokens * size);
+    std::vector<float> state = random_floats(random, size * size);
+    kernels.shift(of[0].data(), of[1].data(), of[2].data(), kTokens * size, of[3].data());
+    kernels.normalise(of[3].data(), kTokens * size, 1e-5f, {of[1].data(), of[2].data()}, of[4].data());
+    kernels.tanh(of[4].data(), kTokens * size);
+    kernels.sigmoid(of[5].data(), kTokens * size);
+    const HeadWeights weights{of[0].data(), of[1].data(), of[2].data(), of[3].data(),
+                              of[4].data(), of[5].data(), {of[6].data(), of[7].data()}};
+    const HeadVectors x{size,           of[8].data(),  of[9].data(),  of[10].data(), of[11].data(), of[12].data(),
+                        of[13].data(), of[14].data(), of[15].data(), of[16].data()};
+    kernels.head(weights, x, size, kTokens, state.data());
+    for (const auto& values : of) all.insert(all.end(), values.begin(), values.end());
+    all.insert(all.end(), state.begin(), state.end());
+  }
+  return all;
+}
+
+bool equal(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+const Kernels& find_fastest() {
+  for (const Kernels* kernels : usable_kernels()) {
+    if (kernels == &kPortable || agree_with_portable(*kernels)) return *kernels;
+    log::warn(std::string("the ") + kernels->name +
+              " instructions of this processor compute something else than plain C++; models run without them");
+  }
+  return kPortable;
+}
+
+}  // namespace
+
+std::vector<const Kernels*> usable_kernels() {
+  std::vector<const Kernels*> usable;
+#ifdef RWKV_NATIVE_X86
+  __builtin_cpu_init();
+  const bool has_avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                          __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+  if (has_avx512 && __builtin_cpu_supports("avx512vnni")) usable.push_back(&kAvx512Vnni);
+  // Every processor with AVX2 converts halves, too.
+  if (__builtin_cpu_supports("avx2")) usable.push_back(&kAvx2);
+#endif
+  usable.push_back(&kPortable);
+  return usable;
+}
+
+bool agree_with_portable(const Kernels& kernels) {
+  for (std::size_t i = 0; i < kPackings; ++i) {
+    const auto packing = static_cast<Packing>(i);
+    if (!equal(products(kernels, packing), products(kPortable, packing))) return false;
+  }
+  return equal(vectors(kernels), vectors(kPortable));
+}
+
+const Kernels& fastest_kernels() {
+  static const Kernels& fastest = find_fastest();
+  return fastest;
+}
+
+}  // namespace rwkv::native
