@@ -67,8 +67,8 @@ TEST_F(NativeModel, QuantisedTypesAreAsNearToTheirWeightsAsInLlamaCpp) {
     const auto sequence = model.create_sequence();
     return feed(model, *sequence, tokens);
   };
-  for (const ggml_type type : {GGML_TYPE_BF16, GGML_TYPE_Q8_0, GGML_TYPE_Q4_0, GGML_TYPE_Q4_K, GGML_TYPE_Q5_K,
-                               GGML_TYPE_Q6_K}) {
+  for (const ggml_type type :
+       {GGML_TYPE_BF16, GGML_TYPE_Q8_0, GGML_TYPE_Q4_0, GGML_TYPE_Q4_K, GGML_TYPE_Q5_K, GGML_TYPE_Q6_K}) {
     const std::string file = file_of(weights, type);
     const Logits exact = logits(*load(file_of(weights, type, true)));
     const double ours = distance(logits(*load(file)), exact);

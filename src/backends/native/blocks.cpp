@@ -59,8 +59,8 @@ RowBlock read_q45_k(const std::byte* super, const std::byte* high, const std::by
 }
 
 RowBlock read_q6_k(const std::byte* super, std::size_t block) {
-  const std::size_t half = block / 4;   // of the superblock
-  const std::size_t part = block % 4;   // of the half
+  const std::size_t half = block / 4;  // of the superblock
+  const std::size_t part = block % 4;  // of the half
   const std::byte* low = super + half * 64 + part % 2 * kBlock;
   const std::byte* high = super + 128 + half * 32;
   RowBlock out{{}, half_at(super + 208), 0, {}};

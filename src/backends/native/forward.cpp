@@ -47,7 +47,8 @@ class Forward::Pass {
       if (index > 0) kernels_.prepare(s_.residual_rank[t], s_.to_residual_second, t);
       kernels_.prepare(s_.gate_rank[t], s_.to_gate_second, t);
     });
-    multiply({product(layer.decay.second, s_.to_decay_second, s_.w), product(layer.rate.second, s_.to_rate_second, s_.a),
+    multiply({product(layer.decay.second, s_.to_decay_second, s_.w),
+              product(layer.rate.second, s_.to_rate_second, s_.a),
               product(layer.residual.second, s_.to_residual_second, s_.residual),
               product(layer.gate.second, s_.to_gate_second, s_.g)});
     run_heads(index);
@@ -141,8 +142,8 @@ class Forward::Pass {
       const std::size_t at = piece % heads * size;
       const auto begin = [&](const Rows& rows) { return rows[segment.first] + at; };
       HeadWeights own = weights_.layers()[index].head;
-      for (const float** vector : {&own.decay, &own.rate, &own.residual, &own.k_k, &own.k_a, &own.r_k,
-                                   &own.norm.weight, &own.norm.bias}) {
+      for (const float** vector :
+           {&own.decay, &own.rate, &own.residual, &own.k_k, &own.k_a, &own.r_k, &own.norm.weight, &own.norm.bias}) {
         if (*vector != nullptr) *vector += at;
       }
       const HeadVectors x{.stride = s_.r.length,
@@ -179,7 +180,8 @@ void Forward::run(std::span<const Segment> segments, ThreadPool& pool, const Can
 }
 
 void Forward::read_hidden(std::size_t row, float* out) const {
-  kernels_.normalise(space_.x[row], weights_.geometry().width, weights_.geometry().epsilon, weights_.output_norm(), out);
+  kernels_.normalise(space_.x[row], weights_.geometry().width, weights_.geometry().epsilon, weights_.output_norm(),
+                     out);
 }
 
 void Forward::read_logits(std::span<const std::size_t> rows, float* out, ThreadPool& pool, const CancelToken& cancel) {

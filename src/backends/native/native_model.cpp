@@ -66,7 +66,7 @@ ModelInfo model_info(const GgufFile& file, const RwkvPassport& passport, const L
   info.logit_rows = rows_of_logits(passport, rows_at_once(geometry));
   info.gives_hidden = true;
   info.decode_equals_prefill = true;
-  info.stable_piece = 1;
+  info.stable_chunk = 1;
   info.stable_grid = 1;
   return info;
 }
@@ -122,8 +122,8 @@ NativeModel::NativeModel(const ModelSource& source, const LoadOptions& options)
 std::unique_ptr<Sequence> NativeModel::create_sequence() {
   const int slots = info_.batch_sizes.back();
   if (sequences_ == slots) {
-    throw Error(ErrorCode::kOutOfMemory, "all " + std::to_string(slots) +
-                                             " sequences of the model are in use; load it with more or end one");
+    throw Error(ErrorCode::kOutOfMemory,
+                "all " + std::to_string(slots) + " sequences of the model are in use; load it with more or end one");
   }
   try {
     return std::make_unique<NativeSequence>(*this);

@@ -11,7 +11,8 @@
 
 namespace rwkv::native {
 
-/// In large pages where the system has them, since looking up the address of each small one takes as long as reading it.
+/// In large pages where the system has them, since looking up the address of each small one takes as long as reading
+/// it.
 class Pages {
  public:
   Pages() = default;

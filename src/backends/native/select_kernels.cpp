@@ -84,10 +84,15 @@ std::vector<float> vectors(const Kernels& kernels) {
     kernels.normalise(of[3].data(), kTokens * size, 1e-5f, {of[1].data(), of[2].data()}, of[4].data());
     kernels.tanh(of[4].data(), kTokens * size);
     kernels.sigmoid(of[5].data(), kTokens * size);
-    const HeadWeights weights{of[0].data(), of[1].data(), of[2].data(), of[3].data(),
-                              of[4].data(), of[5].data(), {of[6].data(), of[7].data()}};
-    const HeadVectors x{size,           of[8].data(),  of[9].data(),  of[10].data(), of[11].data(), of[12].data(),
-                        of[13].data(), of[14].data(), of[15].data(), of[16].data()};
+    const HeadWeights weights{of[0].data(),
+                              of[1].data(),
+                              of[2].data(),
+                              of[3].data(),
+                              of[4].data(),
+                              of[5].data(),
+                              {of[6].data(), of[7].data()}};
+    const HeadVectors x{size,          of[8].data(),  of[9].data(),  of[10].data(), of[11].data(),
+                        of[12].data(), of[13].data(), of[14].data(), of[15].data(), of[16].data()};
     kernels.head(weights, x, size, kTokens, state.data());
     for (const auto& values : of) all.insert(all.end(), values.begin(), values.end());
     all.insert(all.end(), state.begin(), state.end());

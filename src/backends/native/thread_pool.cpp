@@ -36,7 +36,9 @@ ThreadPool::ThreadPool(int threads) {
     const auto got = others_.size() + 1;
     ends_ = true;
     phase_.fetch_add(std::uint64_t{1} << 2 * kBits);
-    { const std::lock_guard lock(mutex_); }
+    {
+      const std::lock_guard lock(mutex_);
+    }
     wake_.notify_all();
     for (std::thread& thread : others_) thread.join();
     throw Error(ErrorCode::kOutOfMemory, "the system gives this process " + std::to_string(got) + " of " +
@@ -47,7 +49,9 @@ ThreadPool::ThreadPool(int threads) {
 ThreadPool::~ThreadPool() {
   ends_ = true;
   phase_.fetch_add(std::uint64_t{1} << 2 * kBits);
-  { const std::lock_guard lock(mutex_); }
+  {
+    const std::lock_guard lock(mutex_);
+  }
   wake_.notify_all();
   for (std::thread& thread : others_) thread.join();
 }
@@ -63,7 +67,9 @@ void ThreadPool::share(std::size_t count, const Work& work) {
   const std::uint64_t number = (phase_.load(std::memory_order_relaxed) >> 2 * kBits) + 1;
   phase_.store(number << 2 * kBits | std::uint64_t{count} << kBits);
   if (sleepers_.load() > 0) {
-    { const std::lock_guard lock(mutex_); }
+    {
+      const std::lock_guard lock(mutex_);
+    }
     wake_.notify_all();
   }
   while (take_and_do_one()) {

@@ -26,8 +26,8 @@ class ThreadPool {
 
   int threads() const noexcept { return static_cast<int>(others_.size()) + 1; }
 
-  /// Calls f(piece) once for each piece below `count`, fewer than 4 million, from any of the threads, and returns when all are done. Once
-  /// the token is raised what remains is not called. `f` throws nothing.
+  /// Calls f(piece) once for each piece below `count`, fewer than 4 million, from any of the threads, and returns when
+  /// all are done. Once the token is raised what remains is not called. `f` throws nothing.
   template <class F>
   void run(std::size_t count, const CancelToken& cancel, const F& f) {
     const Work work{&f, [](const void* function, std::size_t piece) { (*static_cast<const F*>(function))(piece); },

@@ -5,7 +5,8 @@
 
 namespace rwkv::native {
 
-const Kernels kAvx512Vnni{"AVX-512 VNNI", multiply<Avx512Lanes>, prepare, normalise, shift, tanh, sigmoid, head<Avx512Lanes>};
+const Kernels kAvx512Vnni{"AVX-512 VNNI", multiply<Avx512Lanes>, prepare, normalise, shift, tanh,
+                          sigmoid,        head<Avx512Lanes>};
 
 }  // namespace rwkv::native
 

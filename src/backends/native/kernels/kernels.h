@@ -42,10 +42,10 @@ struct Vectors {
   float* floats = nullptr;
   std::size_t stride = 0;
   // For matrices of blocks: whole numbers and their scale a block. Null: not wanted.
-  std::int8_t* values = nullptr;     // length a token
-  float* scales = nullptr;           // length / kBlock a token, as are the others
-  float* sums = nullptr;             // of a block's values, times the scale
-  std::int32_t* half_sums = nullptr; // of the two halves of a block
+  std::int8_t* values = nullptr;      // length a token
+  float* scales = nullptr;            // length / kBlock a token, as are the others
+  float* sums = nullptr;              // of a block's values, times the scale
+  std::int32_t* half_sums = nullptr;  // of the two halves of a block
 };
 
 /// What becomes of a product.

@@ -79,9 +79,7 @@ struct Avx2Lanes {
     const __m256i wanted = _mm256_set1_epi8(static_cast<char>(mask));
     return {_mm256_and_si256(shift<Left>(a.low), wanted), _mm256_and_si256(shift<Left>(a.high), wanted)};
   }
-  static Bytes either(Bytes a, Bytes b) {
-    return {_mm256_or_si256(a.low, b.low), _mm256_or_si256(a.high, b.high)};
-  }
+  static Bytes either(Bytes a, Bytes b) { return {_mm256_or_si256(a.low, b.low), _mm256_or_si256(a.high, b.high)}; }
   static Wide widen(Bytes a) {
     const __m256i offset = _mm256_set1_epi8(-128);
     const Int value{_mm256_xor_si256(a.low, offset), _mm256_xor_si256(a.high, offset)};

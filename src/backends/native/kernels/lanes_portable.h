@@ -52,8 +52,12 @@ struct PortableLanes {
     return out;
   }
 
-  static Float zero() { return each([](std::size_t) { return 0.0f; }); }
-  static Float splat(float x) { return each([x](std::size_t) { return x; }); }
+  static Float zero() {
+    return each([](std::size_t) { return 0.0f; });
+  }
+  static Float splat(float x) {
+    return each([x](std::size_t) { return x; });
+  }
   static Float load(const float* from) {
     Float out;
     std::memcpy(out.v, from, sizeof out.v);

@@ -1,5 +1,5 @@
-// How panels lie in memory. For a row r of a panel (0 to 15) and column c, with g = c % 32 / 4 the group in its block and
-// j = c % 4 the place in the group:
+// How panels lie in memory. For a row r of a panel (0 to 15) and column c, with g = c % 32 / 4 the group in its block
+// and j = c % 4 the place in the group:
 //
 //   F32, F16, BF16  a value of row r for each column, then those of the next column; columns are filled up to a
 //                   multiple of kGroup with zeros

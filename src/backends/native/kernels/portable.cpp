@@ -4,6 +4,7 @@
 
 namespace rwkv::native {
 
-const Kernels kPortable{"portable", multiply<PortableLanes>, prepare, normalise, shift, tanh, sigmoid, head<PortableLanes>};
+const Kernels kPortable{"portable", multiply<PortableLanes>, prepare, normalise, shift, tanh,
+                        sigmoid,    head<PortableLanes>};
 
 }  // namespace rwkv::native

@@ -29,7 +29,7 @@ Parts parts_of(const std::byte* panel, std::size_t blocks) {
 // Group `Group` of a block: a byte for each row and place, below 64.
 template <class L, Packing P, int Group>
 typename L::Bytes group_of(const std::byte* low, const std::byte* high) {
-  const auto nibbles = L::template shift_and_mask<Group < 4 ? 0 : -4>(L::load_bytes(low + Group % 4 * 64), 0x0F);
+  const auto nibbles = L::template shift_and_mask < Group<4 ? 0 : -4>(L::load_bytes(low + Group % 4 * 64), 0x0F);
   if constexpr (P == Packing::kQ5_K) {
     return L::either(nibbles, L::template shift_and_mask<4 - Group>(L::load_bytes(high), 0x10));
   } else if constexpr (P == Packing::kQ6_K) {
