@@ -51,6 +51,45 @@ struct Matrix {
   GgufTensor tensor;
 };
 
+// Vectors in the form for matrices of floats or of blocks.
+struct Prepared {
+  Prepared(const std::vector<float>& rows, std::size_t columns, bool plain) {
+    const std::size_t tokens = rows.size() / columns;
+    x.length = columns;
+    x.padded = (columns + kGroup - 1) / kGroup * kGroup;
+    const std::size_t room = (tokens + kTile - 1) / kTile * kTile * x.padded;
+    if (plain) {
+      floats.resize(room);
+      x.floats = floats.data();
+    } else {
+      values.resize(room);
+      for (auto* numbers : {&scales, &sums}) numbers->resize(room);
+      for (auto* numbers : {&totals, &halves}) numbers->resize(room);
+      x.values = values.data();
+      x.scales = scales.data();
+      x.sums = sums.data();
+      x.totals = totals.data();
+      x.halves = halves.data();
+    }
+    for (std::size_t t = 0; t < tokens; ++t) kPortable.prepare(rows.data() + t * columns, x, t);
+  }
+
+  float scale(std::size_t token, std::size_t column) const {
+    return scales[token / kTile * kTile * x.blocks() + column / kBlock * kTile + token % kTile];
+  }
+  double value(std::size_t token, std::size_t column) const {
+    const std::size_t tile = token / kTile * kTile;
+    if (x.floats != nullptr) return floats[tile * x.padded + column * kTile + token % kTile];
+    const std::size_t group = tile * x.length + column / kGroup * kGroup * kTile;
+    return static_cast<double>(values[group + token % kTile * kGroup + column % kGroup]) * scale(token, column);
+  }
+
+  Vectors x;
+  std::vector<float> floats, scales, sums;
+  std::vector<std::int8_t> values;
+  std::vector<std::int32_t> totals, halves;
+};
+
 TEST(NativeBlocks, ARowHasTheValuesThatGgmlReads) {
   for (const GgmlType type : kTypes) {
     const Matrix matrix(type, 3, 512);
@@ -74,7 +113,7 @@ TEST(NativeBlocks, TypesThatItDoesNotKnowHaveNoPacking) {
 
 // One token's and several tokens' products by all kernels, for a number of rows that no panel divides.
 TEST(NativeBlocks, AProductIsThatOfTheValuesWithTheRoundedVector) {
-  constexpr std::size_t kRows = 37;
+  constexpr std::size_t kRows = 85;
   constexpr std::size_t kTokens = 7;
   for (const GgmlType type : kTypes) {
     const bool plain = is_float(*packing_of(type));
@@ -88,33 +127,17 @@ TEST(NativeBlocks, AProductIsThatOfTheValuesWithTheRoundedVector) {
       packed.panels = panels.data();
 
       const std::vector<float> rows = random_values(kTokens * columns, 2);
-      std::vector<float> floats(kTokens * (columns + kGroup));
-      std::vector<std::int8_t> values(kTokens * columns);
-      std::vector<float> scales(values.size());
-      std::vector<float> sums(values.size());
-      std::vector<std::int32_t> halves(values.size());
-      Vectors x{columns, nullptr, (columns + kGroup - 1) / kGroup * kGroup, nullptr, nullptr, nullptr, nullptr};
-      if (plain) {
-        x.floats = floats.data();
-      } else {
-        x.values = values.data();
-        x.scales = scales.data();
-        x.sums = sums.data();
-        x.half_sums = halves.data();
-      }
-      for (std::size_t t = 0; t < kTokens; ++t) kPortable.prepare(rows.data() + t * columns, x, t);
-
+      const Prepared all(rows, columns, plain);
       for (const Kernels* kernels : usable_kernels()) {
         std::vector<float> y(kTokens * kRows);
-        kernels->multiply(packed, 0, packed.panel_count(), x, kTokens, Then::kSet, y.data(), kRows);
+        kernels->multiply(packed, 0, packed.panel_count(), all.x, kTokens, Then::kSet, y.data(), kRows);
         for (std::size_t t = 0; t < kTokens; ++t) {
           for (std::size_t i = 0; i < kRows; ++i) {
             double expected = 0;
             double scale = 0;
             for (std::size_t c = 0; c < columns; ++c) {
-              const std::size_t at = t * columns + c;
-              const double input = plain ? rows[at] : static_cast<double>(values[at]) * scales[at / kBlock];
-              ASSERT_NEAR(input, rows[at], plain ? 0.0 : 0.51 * scales[at / kBlock]);
+              const double input = all.value(t, c);
+              ASSERT_NEAR(input, rows[t * columns + c], plain ? 0.0 : 0.51 * all.scale(t, c));
               expected += input * matrix.values[i * columns + c];
               scale += std::fabs(input * matrix.values[i * columns + c]);
             }
@@ -124,17 +147,10 @@ TEST(NativeBlocks, AProductIsThatOfTheValuesWithTheRoundedVector) {
         }
         for (std::size_t t = 0; t < kTokens; ++t) {
           // Alone, and only some panels.
-          Vectors one = x;
-          if (plain) {
-            one.floats += t * x.stride;
-          } else {
-            one.values += t * columns;
-            one.scales += t * columns / kBlock;
-            one.sums += t * columns / kBlock;
-            one.half_sums += 2 * t * columns / kBlock;
-          }
+          const auto begin = rows.begin() + static_cast<std::ptrdiff_t>(t * columns);
+          const Prepared one({begin, begin + static_cast<std::ptrdiff_t>(columns)}, columns, plain);
           std::vector<float> alone(kRows, 5.0f);
-          kernels->multiply(packed, 1, 2, one, 1, Then::kSet, alone.data(), kRows);
+          kernels->multiply(packed, 1, packed.panel_count() - 1, one.x, 1, Then::kSet, alone.data(), kRows);
           EXPECT_EQ(alone[15], 5.0f);
           for (std::size_t i = kPanelRows; i < kRows; ++i) ASSERT_EQ(alone[i], y[t * kRows + i]) << i;
         }

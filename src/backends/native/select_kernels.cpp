@@ -20,40 +20,42 @@ std::vector<float> random_floats(std::mt19937& random, std::size_t count) {
 // Vectors in both forms.
 class Prepared {
  public:
-  Prepared(const Kernels& kernels, const std::vector<float>& rows, std::size_t length)
-      : floats_(rows.size()), values_(rows.size()), scales_(rows.size()), sums_(rows.size()), halves_(rows.size()) {
-    x.length = x.stride = length;
-    x.floats = floats_.data();
-    x.values = values_.data();
-    x.scales = scales_.data();
-    x.sums = sums_.data();
-    x.half_sums = halves_.data();
-    for (std::size_t t = 0; t < rows.size() / length; ++t) kernels.prepare(rows.data() + t * length, x, t);
+  Prepared(const Kernels& kernels, const std::vector<float>& rows, std::size_t length) {
+    const std::size_t tokens = rows.size() / length;
+    const std::size_t room = (tokens + kTile - 1) / kTile * kTile * length;
+    floats_.resize(room);
+    values_.resize(room);
+    scales_.resize(room);
+    sums_.resize(room);
+    totals_.resize(room);
+    halves_.resize(room);
+    x = {length, length, floats_.data(), values_.data(), scales_.data(), sums_.data(), totals_.data(), halves_.data()};
+    for (std::size_t t = 0; t < tokens; ++t) kernels.prepare(rows.data() + t * length, x, t);
   }
 
   Vectors x;
 
  private:
-  std::vector<float> floats_;
+  std::vector<float> floats_, scales_, sums_;
   std::vector<std::int8_t> values_;
-  std::vector<float> scales_, sums_;
-  std::vector<std::int32_t> halves_;
+  std::vector<std::int32_t> totals_, halves_;
 };
 
 constexpr std::size_t kTokens = 11;
 
 std::vector<float> products(const Kernels& kernels, Packing packing) {
+  constexpr std::size_t kPanels = 4;
   constexpr std::size_t kColumns = 512;
   constexpr std::size_t kBlocks = kColumns / kBlock;
   std::mt19937 random(1);
   const PanelParts parts = panel_parts(packing);
-  PanelMatrix matrix{packing, 2 * kPanelRows - 3, kColumns, 0, nullptr};
+  PanelMatrix matrix{packing, kPanels * kPanelRows - 3, kColumns, 0, nullptr};
   matrix.panel_bytes = kBlocks * (parts.low + parts.high + parts.block) + kBlocks / kSuperBlock * parts.super;
-  std::vector<std::byte> panels(2 * matrix.panel_bytes);
+  std::vector<std::byte> panels(kPanels * matrix.panel_bytes);
   for (std::byte& byte : panels) byte = static_cast<std::byte>(random());
   // Halves and floats must be numbers: none has all bits of its exponent set.
   const bool has_halves_in_blocks = parts.super == 0;
-  for (std::size_t panel = 0; panel < 2; ++panel) {
+  for (std::size_t panel = 0; panel < kPanels; ++panel) {
     std::byte* at = panels.data() + panel * matrix.panel_bytes;
     std::size_t first = 0;
     if (!is_float(packing)) {
@@ -66,7 +68,7 @@ std::vector<float> products(const Kernels& kernels, Packing packing) {
   std::vector<float> y = random_floats(random, kTokens * matrix.rows);
   for (const Then then : {Then::kAdd, Then::kSquareOfPositive, Then::kSet}) {
     std::vector<float> one = y;
-    kernels.multiply(matrix, 0, 2, x.x, kTokens, then, one.data(), matrix.rows);
+    kernels.multiply(matrix, 0, kPanels, x.x, kTokens, then, one.data(), matrix.rows);
     y.insert(y.end(), one.begin(), one.end());
   }
   return y;
@@ -122,8 +124,8 @@ std::vector<const Kernels*> usable_kernels() {
   const bool has_avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
   if (has_avx512 && __builtin_cpu_supports("avx512vnni")) usable.push_back(&kAvx512Vnni);
-  // Every processor with AVX2 converts halves, too.
-  if (__builtin_cpu_supports("avx2")) usable.push_back(&kAvx2);
+  // Every processor with these converts halves, too.
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) usable.push_back(&kAvx2);
 #endif
   usable.push_back(&kPortable);
   return usable;

@@ -6,7 +6,7 @@ namespace rwkv::native {
 namespace {
 
 constexpr std::size_t kAlignment = 64;
-constexpr std::size_t kMostRows = 128;
+constexpr std::size_t kMostRows = 128;  // a multiple of kTile, as all that is less
 
 std::size_t aligned(std::size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
@@ -26,14 +26,14 @@ class Workspace::Layout {
   Vectors vectors(const Forms& forms) {
     Vectors x;
     x.length = forms.length;
-    x.stride = aligned(forms.length * sizeof(float)) / sizeof(float);
-    const std::size_t blocks = forms.length / kBlock;
-    if (forms.floats) x.floats = take<float>(x.stride);
+    x.padded = (forms.length + kGroup - 1) / kGroup * kGroup;
+    if (forms.floats) x.floats = take<float>(x.padded);
     if (!forms.blocks) return x;
     x.values = take<std::int8_t>(forms.length);
-    x.scales = take<float>(blocks);
-    x.sums = take<float>(blocks);
-    x.half_sums = take<std::int32_t>(2 * blocks);
+    x.scales = take<float>(x.blocks());
+    x.sums = take<float>(x.blocks());
+    x.totals = take<std::int32_t>(x.blocks());
+    x.halves = take<std::int32_t>(2 * x.blocks());
     return x;
   }
 

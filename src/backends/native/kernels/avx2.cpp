@@ -5,7 +5,7 @@
 
 namespace rwkv::native {
 
-const Kernels kAvx2{"AVX2", multiply<Avx2Lanes>, prepare, normalise, shift, tanh, sigmoid, head<Avx2Lanes>};
+const Kernels kAvx2{"AVX2", multiply<Avx2Lanes>, prepare<Avx2Lanes>, normalise, shift, tanh, sigmoid, head<Avx2Lanes>};
 
 }  // namespace rwkv::native
 

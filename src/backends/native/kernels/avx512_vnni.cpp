@@ -5,7 +5,7 @@
 
 namespace rwkv::native {
 
-const Kernels kAvx512Vnni{"AVX-512 VNNI", multiply<Avx512Lanes>, prepare, normalise, shift, tanh,
+const Kernels kAvx512Vnni{"AVX-512 VNNI", multiply<Avx512Lanes>, prepare<Avx512Lanes>, normalise, shift, tanh,
                           sigmoid,        head<Avx512Lanes>};
 
 }  // namespace rwkv::native

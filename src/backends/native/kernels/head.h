@@ -7,36 +7,36 @@
 namespace rwkv::native {
 namespace {
 
-// state <- diag(w) state - (k' a) (k' state) + k v and y = r state, with keys as rows; `removed` is k' state. The
-// lanes are values i, each of which has its own sums over the keys, in their order.
+// state <- diag(w) state + b (k' state) + k v and y = r state, with keys as rows and b = -k' a; `removed` is k' state.
+// The lanes are values i, each of which has its own sums over the keys, in their order.
 template <class L, std::size_t N>
 void update_lanes(float* state, std::size_t size, const float* r, const float* w, const float* k, const float* v,
                   const float* kk, const float* b, float* y) {
   typename L::Float removed[N];
   typename L::Float sum[N];
   typename L::Float value[N];
-#pragma GCC unroll 4
+  RWKV_UNROLL
   for (std::size_t n = 0; n < N; ++n) {
     removed[n] = sum[n] = L::zero();
     value[n] = L::load(v + 16 * n);
   }
   for (std::size_t j = 0; j < size; ++j) {
-#pragma GCC unroll 4
+    RWKV_UNROLL
     for (std::size_t n = 0; n < N; ++n) {
-      removed[n] = L::add(removed[n], L::multiply(L::load(state + j * size + 16 * n), L::splat(kk[j])));
+      removed[n] = L::fma(L::load(state + j * size + 16 * n), L::splat(kk[j]), removed[n]);
     }
   }
   for (std::size_t j = 0; j < size; ++j) {
     float* row = state + j * size;
-#pragma GCC unroll 4
+    RWKV_UNROLL
     for (std::size_t n = 0; n < N; ++n) {
-      const auto added = L::subtract(L::multiply(value[n], L::splat(k[j])), L::multiply(removed[n], L::splat(b[j])));
-      const auto next = L::add(L::multiply(L::load(row + 16 * n), L::splat(w[j])), added);
+      const auto kept = L::fma(removed[n], L::splat(b[j]), L::multiply(L::load(row + 16 * n), L::splat(w[j])));
+      const auto next = L::fma(value[n], L::splat(k[j]), kept);
       L::store(row + 16 * n, next);
-      sum[n] = L::add(sum[n], L::multiply(next, L::splat(r[j])));
+      sum[n] = L::fma(next, L::splat(r[j]), sum[n]);
     }
   }
-#pragma GCC unroll 4
+  RWKV_UNROLL
   for (std::size_t n = 0; n < N; ++n) L::store(y + 16 * n, sum[n]);
 }
 
@@ -45,11 +45,12 @@ inline void update_value(float* state, std::size_t size, const float* r, const f
                          const float* kk, const float* b, float* y) {
   float removed = 0;
   float sum = 0;
-  for (std::size_t j = 0; j < size; ++j) removed += state[j * size] * kk[j];
+  for (std::size_t j = 0; j < size; ++j) removed = __builtin_fmaf(state[j * size], kk[j], removed);
   for (std::size_t j = 0; j < size; ++j) {
-    const float next = state[j * size] * w[j] + (value * k[j] - removed * b[j]);
+    const float kept = __builtin_fmaf(removed, b[j], state[j * size] * w[j]);
+    const float next = __builtin_fmaf(value, k[j], kept);
     state[j * size] = next;
-    sum += next * r[j];
+    sum = __builtin_fmaf(next, r[j], sum);
   }
   *y = sum;
 }
@@ -90,7 +91,7 @@ void head(const HeadWeights& weights, const HeadVectors& x, std::size_t size, st
     const float scale = 1.0f / (length > 1e-12f ? length : 1e-12f);
     for (std::size_t i = 0; i < size; ++i) {
       kk[i] *= scale;
-      b[i] *= kk[i];
+      b[i] *= -kk[i];
     }
     update<L>(state, size, r, w, k, v, kk, b, y);
     const float bonus = sum_of(size, [&](std::size_t i) { return r[i] * k[i] * weights.r_k[i]; });

@@ -1,6 +1,6 @@
 // What the engine computes with. There is a set of these functions for each kind of processor, and all sets give the
-// same bits: each value is made by the same additions and multiplications in the same order, and sums of bytes are
-// exact. So nothing depends on how many tokens are computed at once, or on the processor.
+// same bits: each value is made by the same additions and multiplications (joined where fma() stands) in the same
+// order, and sums of bytes are exact. So nothing depends on how many tokens are computed at once, or on the processor.
 //
 // The sources of the sets are compiled with instructions that not every processor has. They include nothing but this
 // and what stands beside it, so that no function of theirs is shared with the rest of the program.
@@ -9,11 +9,21 @@
 #include <cstddef>
 #include <cstdint>
 
+// Of a loop over what lies in registers: there may be no loop left.
+#if defined(__clang__)
+#define RWKV_UNROLL _Pragma("clang loop unroll(full)")
+#elif defined(__GNUC__)
+#define RWKV_UNROLL _Pragma("GCC unroll 16")
+#else
+#define RWKV_UNROLL
+#endif
+
 namespace rwkv::native {
 
 inline constexpr std::size_t kPanelRows = 16;  // of a matrix, side by side in memory: one a lane
 inline constexpr std::size_t kBlock = 32;      // values that share a scale
 inline constexpr std::size_t kGroup = 4;       // values of a row that lie together in a panel
+inline constexpr std::size_t kTile = 4;        // tokens whose vectors lie together
 inline constexpr std::size_t kMostHeadSize = 1024;
 
 /// The types of matrices that the engine knows.
@@ -35,17 +45,22 @@ struct PanelMatrix {
   std::size_t panel_count() const { return (rows + kPanelRows - 1) / kPanelRows; }
 };
 
-/// Vectors that matrices are multiplied by, one a token, in the forms that the matrices want.
+/// Vectors that matrices are multiplied by, one a token, in the forms that the matrices want. Tokens lie in tiles of
+/// kTile: first what all of them have of a group (or of a block, or of a column), then of the next one. So the rows
+/// there is memory for are a multiple of kTile.
 struct Vectors {
   std::size_t length = 0;
-  // For matrices of floats; rows are `stride` apart, the values from `length` on are zeros. Null: not wanted.
+  std::size_t padded = 0;  // length, filled up with zeros to a multiple of kGroup
+  // For matrices of floats, padded a token; null: not wanted.
   float* floats = nullptr;
-  std::size_t stride = 0;
-  // For matrices of blocks: whole numbers and their scale a block. Null: not wanted.
-  std::int8_t* values = nullptr;      // length a token
-  float* scales = nullptr;            // length / kBlock a token, as are the others
-  float* sums = nullptr;              // of a block's values, times the scale
-  std::int32_t* half_sums = nullptr;  // of the two halves of a block
+  // For matrices of blocks: whole numbers, `length` a token, and for each block; null: not wanted.
+  std::int8_t* values = nullptr;
+  float* scales = nullptr;
+  float* sums = nullptr;           // of a block's values, times the scale
+  std::int32_t* totals = nullptr;  // of a block's values, times -1
+  std::int32_t* halves = nullptr;  // the same of the two halves of a block, the first and the second
+
+  std::size_t blocks() const { return length / kBlock; }
 };
 
 /// What becomes of a product.

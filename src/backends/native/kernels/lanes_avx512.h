@@ -15,8 +15,11 @@ struct Avx512Lanes {
   using Int = __m512i;
   using Bytes = __m512i;
   using Wide = __m512i;
-  static constexpr std::int32_t kWideOffset = 128;
-  static constexpr std::size_t kTile = 8;
+  using Group = __m512i;
+  static constexpr bool kWideHasOffset = true;
+  // Three times four sums of bytes and of floats leave registers for a group each of three rows and one vector.
+  static constexpr std::size_t kPanels = 3;
+  static constexpr std::size_t kTokens = 4;
 
   static Float zero() { return _mm512_setzero_ps(); }
   static Float splat(float x) { return _mm512_set1_ps(x); }
@@ -36,11 +39,16 @@ struct Avx512Lanes {
     return _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
   }
   static Float add(Float a, Float b) { return _mm512_add_ps(a, b); }
-  static Float subtract(Float a, Float b) { return _mm512_sub_ps(a, b); }
+  static Float negate(Float a) { return _mm512_xor_ps(a, _mm512_set1_ps(-0.0f)); }
   static Float multiply(Float a, Float b) { return _mm512_mul_ps(a, b); }
+  static Float fma(Float a, Float b, Float c) { return _mm512_fmadd_ps(a, b, c); }
   static Float positive(Float a) { return _mm512_max_ps(a, zero()); }
   static Float to_float(Int a) { return _mm512_cvtepi32_ps(a); }
   static Int splat_int(std::int32_t x) { return _mm512_set1_epi32(x); }
+  template <int Bits>
+  static Int shift_left(Int a) {
+    return _mm512_slli_epi32(a, Bits);
+  }
   static Int add_int(Int a, Int b) { return _mm512_add_epi32(a, b); }
   static Int multiply_int(Int a, Int b) { return _mm512_mullo_epi32(a, b); }
 
@@ -53,12 +61,24 @@ struct Avx512Lanes {
   }
   static Bytes either(Bytes a, Bytes b) { return _mm512_or_si512(a, b); }
   static Wide widen(Bytes a) { return a; }
-  static Int dot(Int sum, Bytes w, const std::int8_t* x) {
+  static Group load_group(const std::int8_t* from) {
     std::int32_t four;
-    std::memcpy(&four, x, sizeof four);
-    return _mm512_dpbusd_epi32(sum, w, _mm512_set1_epi32(four));
+    std::memcpy(&four, from, sizeof four);
+    return _mm512_set1_epi32(four);
   }
-  static Int dot_wide(Int sum, Wide w, const std::int8_t* x) { return dot(sum, w, x); }
+  static Int dot(Int sum, Bytes w, Group x) { return _mm512_dpbusd_epi32(sum, w, x); }
+  static Int dot_wide(Int sum, Wide w, Group x) { return _mm512_dpbusd_epi32(sum, w, x); }
+
+  static float largest_magnitude(const float* from) {
+    return _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(load(from)), _mm512_abs_ps(load(from + 16))));
+  }
+  static void round_block(const float* from, float factor, std::int8_t* to, std::int32_t* halves) {
+    for (std::size_t h = 0; h < 2; ++h) {
+      const Int whole = _mm512_cvtps_epi32(multiply(load(from + 16 * h), splat(factor)));
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(to + 16 * h), _mm512_cvtepi32_epi8(whole));
+      halves[h] = _mm512_reduce_add_epi32(whole);
+    }
+  }
   static void prefetch(const std::byte* at) { _mm_prefetch(reinterpret_cast<const char*>(at), _MM_HINT_T0); }
 };
 

@@ -29,9 +29,14 @@ struct PortableLanes {
   struct Bytes {
     std::uint8_t v[64];
   };
-  using Wide = Bytes;                             // bytes of any size; Bytes are less than 64 where they are multiplied
-  static constexpr std::int32_t kWideOffset = 0;  // what is left of it to be taken off, of 128 that were added
-  static constexpr std::size_t kTile = 2;         // tokens at once
+  using Wide = Bytes;  // bytes of any size; Bytes are less than 64 where they are multiplied
+  struct Group {
+    std::int8_t v[kGroup];
+  };
+  static constexpr bool kWideHasOffset =
+      false;                                 // whether 128 that was added to bytes of any size is still to be taken off
+  static constexpr std::size_t kPanels = 1;  // at once
+  static constexpr std::size_t kTokens = 2;  // at once
 
   template <class F>
   static Float each(F f) {
@@ -83,11 +88,15 @@ struct PortableLanes {
   static Float add(Float a, Float b) {
     return each([&](std::size_t i) { return a.v[i] + b.v[i]; });
   }
-  static Float subtract(Float a, Float b) {
-    return each([&](std::size_t i) { return a.v[i] - b.v[i]; });
+  static Float negate(Float a) {
+    return each([&](std::size_t i) { return -a.v[i]; });
   }
   static Float multiply(Float a, Float b) {
     return each([&](std::size_t i) { return a.v[i] * b.v[i]; });
+  }
+  /// a * b + c, rounded once
+  static Float fma(Float a, Float b, Float c) {
+    return each([&](std::size_t i) { return __builtin_fmaf(a.v[i], b.v[i], c.v[i]); });
   }
   static Float positive(Float a) {
     return each([&](std::size_t i) { return a.v[i] > 0 ? a.v[i] : 0.0f; });
@@ -97,6 +106,10 @@ struct PortableLanes {
   }
   static Int splat_int(std::int32_t x) {
     return each_int([x](std::size_t) { return x; });
+  }
+  template <int Bits>
+  static Int shift_left(Int a) {
+    return each_int([&](std::size_t i) { return a.v[i] * (1 << Bits); });
   }
   static Int add_int(Int a, Int b) {
     return each_int([&](std::size_t i) { return a.v[i] + b.v[i]; });
@@ -119,18 +132,46 @@ struct PortableLanes {
     return each_byte([&](std::size_t i) { return a.v[i] | b.v[i]; });
   }
   static Wide widen(Bytes a) { return a; }
-  /// sum + 4 bytes of each row times 4 of a vector
-  static Int dot(Int sum, Bytes w, const std::int8_t* x) {
+  static Group load_group(const std::int8_t* from) {
+    Group out;
+    std::memcpy(out.v, from, sizeof out.v);
+    return out;
+  }
+  /// sum + a group of each row times that of a vector
+  static Int dot(Int sum, const Bytes& w, Group x) {
     for (std::size_t i = 0; i < 16; ++i) {
-      for (std::size_t j = 0; j < kGroup; ++j) sum.v[i] += w.v[kGroup * i + j] * x[j];
+      for (std::size_t j = 0; j < kGroup; ++j) sum.v[i] += w.v[kGroup * i + j] * x.v[j];
     }
     return sum;
   }
-  static Int dot_wide(Int sum, Wide w, const std::int8_t* x) {
+  static Int dot_wide(Int sum, const Wide& w, Group x) {
     for (std::size_t i = 0; i < 16; ++i) {
-      for (std::size_t j = 0; j < kGroup; ++j) sum.v[i] += (w.v[kGroup * i + j] - 128) * x[j];
+      for (std::size_t j = 0; j < kGroup; ++j) sum.v[i] += (w.v[kGroup * i + j] - 128) * x.v[j];
     }
     return sum;
+  }
+
+  /// Of kBlock values.
+  static float largest_magnitude(const float* from) {
+    float most = 0;
+    for (std::size_t i = 0; i < kBlock; ++i) {
+      const float magnitude = from[i] < 0 ? -from[i] : from[i];
+      most = magnitude > most ? magnitude : most;
+    }
+    return most;
+  }
+  /// kBlock values times a factor, to the nearest whole numbers, and the sums of their halves.
+  static void round_block(const float* from, float factor, std::int8_t* to, std::int32_t* halves) {
+    constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: what is added to it is rounded to a whole number
+    for (std::size_t h = 0; h < 2; ++h) {
+      halves[h] = 0;
+      for (std::size_t i = h * 16; i < h * 16 + 16; ++i) {
+        const std::int32_t whole =
+            __builtin_bit_cast(std::int32_t, from[i] * factor + kRound) - __builtin_bit_cast(std::int32_t, kRound);
+        to[i] = static_cast<std::int8_t>(whole);
+        halves[h] += whole;
+      }
+    }
   }
   static void prefetch(const std::byte*) {}
 };

@@ -4,7 +4,7 @@
 
 namespace rwkv::native {
 
-const Kernels kPortable{"portable", multiply<PortableLanes>, prepare, normalise, shift, tanh,
+const Kernels kPortable{"portable", multiply<PortableLanes>, prepare<PortableLanes>, normalise, shift, tanh,
                         sigmoid,    head<PortableLanes>};
 
 }  // namespace rwkv::native

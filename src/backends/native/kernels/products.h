@@ -2,134 +2,162 @@
 //   of floats   four sums, of the columns c with c % 4 = 0, 1, 2 and 3, then (s0 + s1) + (s2 + s3)
 //   of blocks   block after block: the exact sum of the products of bytes, as a float, times (scale of the row * scale
 //               of the vector); where values have a minimum, less (minimum of the row * sum of the vector's block)
+// Several panels and tokens are computed at once, so that what is loaded of each is used for all of the others.
 #pragma once
-
-#include <cstring>
 
 #include "backends/native/kernels/panels.h"
 
 namespace rwkv::native {
 namespace {
 
-// Where a panel's parts begin.
-struct Parts {
-  const std::byte *low, *high, *block, *super;
+// N x T numbers in registers.
+template <class L, std::size_t N, std::size_t T>
+struct Floats {
+  typename L::Float at[N][T];
+};
+template <class L, std::size_t N, std::size_t T>
+struct Ints {
+  typename L::Int at[N][T];
 };
 
-template <Packing P>
-Parts parts_of(const std::byte* panel, std::size_t blocks) {
-  constexpr PanelParts kBytes = panel_parts(P);
-  Parts parts{panel, nullptr, nullptr, nullptr};
-  parts.high = parts.low + blocks * kBytes.low;
-  parts.block = parts.high + blocks * kBytes.high;
-  parts.super = parts.block + blocks * kBytes.block;
-  return parts;
-}
-
-// Group `Group` of a block: a byte for each row and place, below 64.
+// Group `Group` of a block: a byte for each row and place, below 64 (of Q8_0 any).
 template <class L, Packing P, int Group>
-typename L::Bytes group_of(const std::byte* low, const std::byte* high) {
-  const auto nibbles = L::template shift_and_mask < Group<4 ? 0 : -4>(L::load_bytes(low + Group % 4 * 64), 0x0F);
-  if constexpr (P == Packing::kQ5_K) {
-    return L::either(nibbles, L::template shift_and_mask<4 - Group>(L::load_bytes(high), 0x10));
-  } else if constexpr (P == Packing::kQ6_K) {
-    constexpr int kLeft = 4 - 2 * (Group % 4);
-    return L::either(nibbles, L::template shift_and_mask<kLeft>(L::load_bytes(high + Group / 4 * 64), 0x30));
+auto group_of(const std::byte* low, const std::byte* high) {
+  if constexpr (P == Packing::kQ8_0) {
+    return L::widen(L::load_bytes(low + Group * 64));
   } else {
-    static_cast<void>(high);
-    return nibbles;
-  }
-}
-
-// Adds the groups from First to Last - 1 of a block to the sums of T tokens.
-template <class L, Packing P, int First, int Last, std::size_t T>
-void add_groups(const std::byte* low, const std::byte* high, const std::int8_t* x, std::size_t x_stride,
-                typename L::Int (&sums)[T]) {
-  if constexpr (First < Last) {
-    const std::int8_t* values = x + static_cast<std::size_t>(First) * kGroup;
-    if constexpr (P == Packing::kQ8_0) {
-      const auto w = L::widen(L::load_bytes(low + First * 64));
-#pragma GCC unroll 16
-      for (std::size_t t = 0; t < T; ++t) sums[t] = L::dot_wide(sums[t], w, values + t * x_stride);
-    } else {
-      const auto w = group_of<L, P, First>(low, high);
-#pragma GCC unroll 16
-      for (std::size_t t = 0; t < T; ++t) sums[t] = L::dot(sums[t], w, values + t * x_stride);
-    }
-    add_groups<L, P, First + 1, Last, T>(low, high, x, x_stride, sums);
-  }
-}
-
-// The exact sums of one block, without the offset of its bytes.
-template <class L, Packing P, std::size_t T>
-void sum_block(const Parts& parts, std::size_t b, const Vectors& x, std::size_t token, typename L::Int (&sums)[T]) {
-  constexpr PanelParts kBytes = panel_parts(P);
-  constexpr std::int32_t kOffset = P == Packing::kQ8_0   ? L::kWideOffset
-                                   : P == Packing::kQ4_0 ? 8
-                                   : P == Packing::kQ6_K ? 32
-                                                         : 0;
-  const std::byte* low = parts.low + b * kBytes.low;
-  const std::byte* high = parts.high + b * kBytes.high;
-  const std::int8_t* values = x.values + token * x.length + b * kBlock;
-  const std::size_t blocks = x.length / kBlock;
-  const std::int32_t* halves = x.half_sums + 2 * (token * blocks + b);
-  L::prefetch(low + 2048);
-  if constexpr (P == Packing::kQ6_K) {
-    const std::byte* scales = parts.block + b * kBytes.block;
-    typename L::Int half[T];
-#pragma GCC unroll 16
-    for (std::size_t t = 0; t < T; ++t) half[t] = L::splat_int(-kOffset * halves[2 * t * blocks]);
-    add_groups<L, P, 0, 4, T>(low, high, values, x.length, half);
-#pragma GCC unroll 16
-    for (std::size_t t = 0; t < T; ++t) sums[t] = L::multiply_int(half[t], L::load_s8(scales));
-#pragma GCC unroll 16
-    for (std::size_t t = 0; t < T; ++t) half[t] = L::splat_int(-kOffset * halves[2 * t * blocks + 1]);
-    add_groups<L, P, 4, 8, T>(low, high, values, x.length, half);
-#pragma GCC unroll 16
-    for (std::size_t t = 0; t < T; ++t) {
-      sums[t] = L::add_int(sums[t], L::multiply_int(half[t], L::load_s8(scales + kPanelRows)));
-    }
-  } else {
-#pragma GCC unroll 16
-    for (std::size_t t = 0; t < T; ++t) {
-      const std::int32_t* own = halves + 2 * t * blocks;
-      sums[t] = L::splat_int(kOffset == 0 ? 0 : -kOffset * (own[0] + own[1]));
-    }
-    add_groups<L, P, 0, 8, T>(low, high, values, x.length, sums);
-  }
-}
-
-// A panel of blocks times T vectors from `token` on.
-template <class L, Packing P, std::size_t T>
-void multiply_blocks(const std::byte* panel, const Vectors& x, std::size_t token, typename L::Float (&y)[T]) {
-  constexpr PanelParts kBytes = panel_parts(P);
-  const std::size_t blocks = x.length / kBlock;
-  const Parts parts = parts_of<P>(panel, blocks);
-  const float* scales = x.scales + token * blocks;
-  const float* block_sums = x.sums + token * blocks;
-#pragma GCC unroll 16
-  for (std::size_t t = 0; t < T; ++t) y[t] = L::zero();
-  for (std::size_t b = 0; b < blocks; ++b) {
-    typename L::Int sums[T];
-    sum_block<L, P, T>(parts, b, x, token, sums);
-    const std::byte* block = parts.block + b * kBytes.block;
-    const std::byte* super = parts.super + b / kSuperBlock * kBytes.super;
-    typename L::Float scale;
-    [[maybe_unused]] typename L::Float minimum;
-    if constexpr (P == Packing::kQ8_0 || P == Packing::kQ4_0) {
-      scale = L::load_halves(block);
+    const auto nibbles = L::template shift_and_mask < Group<4 ? 0 : -4>(L::load_bytes(low + Group % 4 * 64), 0x0F);
+    if constexpr (P == Packing::kQ5_K) {
+      return L::either(nibbles, L::template shift_and_mask<4 - Group>(L::load_bytes(high), 0x10));
     } else if constexpr (P == Packing::kQ6_K) {
-      scale = L::load_halves(super);
+      constexpr int kLeft = 4 - 2 * (Group % 4);
+      return L::either(nibbles, L::template shift_and_mask<kLeft>(L::load_bytes(high + Group / 4 * 64), 0x30));
     } else {
-      scale = L::multiply(L::load_halves(super), L::to_float(L::load_u8(block)));
-      minimum = L::multiply(L::load_halves(super + 32), L::to_float(L::load_u8(block + kPanelRows)));
+      static_cast<void>(high);
+      return nibbles;
     }
-#pragma GCC unroll 16
+  }
+}
+
+// Where a block of N panels lies, which are `stride` apart.
+struct BlockOf {
+  const std::byte *low, *high;
+  std::size_t stride;
+};
+
+// Adds the groups from First to Last - 1 of a block to the sums.
+template <class L, Packing P, int First, int Last, std::size_t N, std::size_t T>
+[[gnu::always_inline]] inline void add_groups(const BlockOf& block, const std::int8_t* x, Ints<L, N, T>& sums) {
+  if constexpr (First < Last) {
+    decltype(group_of<L, P, First>(nullptr, nullptr)) w[N];
+    RWKV_UNROLL
+    for (std::size_t n = 0; n < N; ++n) {
+      w[n] = group_of<L, P, First>(block.low + n * block.stride, block.high + n * block.stride);
+    }
+    RWKV_UNROLL
     for (std::size_t t = 0; t < T; ++t) {
-      const auto factor = L::multiply(scale, L::splat(scales[t * blocks + b]));
-      y[t] = L::add(y[t], L::multiply(L::to_float(sums[t]), factor));
-      if constexpr (P == Packing::kQ4_K || P == Packing::kQ5_K) {
-        y[t] = L::subtract(y[t], L::multiply(minimum, L::splat(block_sums[t * blocks + b])));
+      const auto group = L::load_group(x + (First * kTile + t) * kGroup);
+      RWKV_UNROLL
+      for (std::size_t n = 0; n < N; ++n) {
+        if constexpr (P == Packing::kQ8_0) {
+          sums.at[n][t] = L::dot_wide(sums.at[n][t], w[n], group);
+        } else {
+          sums.at[n][t] = L::dot(sums.at[n][t], w[n], group);
+        }
+      }
+    }
+    add_groups<L, P, First + 1, Last, N, T>(block, x, sums);
+  }
+}
+
+// Begins sums with what takes the offset of the bytes off: `negative` has the sum of the vector's, times -1.
+template <class L, Packing P, std::size_t N, std::size_t T>
+[[gnu::always_inline]] inline void begin_sums(const std::int32_t* negative, Ints<L, N, T>& sums) {
+  constexpr int kBits = P == Packing::kQ8_0   ? (L::kWideHasOffset ? 7 : 0)
+                        : P == Packing::kQ4_0 ? 3
+                        : P == Packing::kQ6_K ? 5
+                                              : 0;
+  RWKV_UNROLL
+  for (std::size_t t = 0; t < T; ++t) {
+    auto begin = L::splat_int(0);
+    if constexpr (kBits > 0) begin = L::template shift_left<kBits>(L::splat_int(negative[t]));
+    RWKV_UNROLL
+    for (std::size_t n = 0; n < N; ++n) sums.at[n][t] = begin;
+  }
+}
+
+// Where the parts of the first panel lie, and of vectors from a token on.
+struct BlockOperands {
+  const std::byte *low, *high, *block, *super;
+  std::size_t stride;  // from panel to panel
+  const std::int8_t* values;
+  const float *scales, *sums;
+  const std::int32_t *totals, *halves;
+};
+
+// The exact sums of block b.
+template <class L, Packing P, std::size_t N, std::size_t T>
+[[gnu::always_inline]] inline void sum_block(const BlockOperands& from, std::size_t b, Ints<L, N, T>& sums) {
+  constexpr PanelParts kBytes = panel_parts(P);
+  const BlockOf block{from.low + b * kBytes.low, from.high + b * kBytes.high, from.stride};
+  const std::int8_t* x = from.values + b * kBlock * kTile;
+  if constexpr (P == Packing::kQ6_K) {
+    const std::byte* scales = from.block + b * kBytes.block;
+    const std::int32_t* halves = from.halves + 2 * b * kTile;
+    Ints<L, N, T> second;
+    begin_sums<L, P>(halves, sums);
+    add_groups<L, P, 0, 4>(block, x, sums);
+    RWKV_UNROLL
+    for (std::size_t i = 0; i < N * T; ++i) {
+      auto& sum = sums.at[i / T][i % T];
+      sum = L::multiply_int(sum, L::load_s8(scales + i / T * from.stride));
+    }
+    begin_sums<L, P>(halves + kTile, second);
+    add_groups<L, P, 4, 8>(block, x, second);
+    RWKV_UNROLL
+    for (std::size_t i = 0; i < N * T; ++i) {
+      auto& sum = sums.at[i / T][i % T];
+      const auto factor = L::load_s8(scales + i / T * from.stride + kPanelRows);
+      sum = L::add_int(sum, L::multiply_int(second.at[i / T][i % T], factor));
+    }
+  } else {
+    begin_sums<L, P>(from.totals + b * kTile, sums);
+    add_groups<L, P, 0, 8>(block, x, sums);
+  }
+}
+
+// N panels of blocks times T vectors.
+template <class L, Packing P, std::size_t N, std::size_t T>
+[[gnu::always_inline]] inline void multiply_blocks(const BlockOperands& from, std::size_t blocks, Floats<L, N, T>& y) {
+  constexpr PanelParts kBytes = panel_parts(P);
+  RWKV_UNROLL
+  for (std::size_t i = 0; i < N * T; ++i) y.at[i / T][i % T] = L::zero();
+  for (std::size_t b = 0; b < blocks; ++b) {
+    RWKV_UNROLL
+    for (std::size_t n = 0; n < N; ++n) L::prefetch(from.low + b * kBytes.low + n * from.stride + 2048);
+    Ints<L, N, T> sums;
+    sum_block<L, P>(from, b, sums);
+    RWKV_UNROLL
+    for (std::size_t n = 0; n < N; ++n) {
+      const std::byte* block = from.block + b * kBytes.block + n * from.stride;
+      const std::byte* super = from.super + b / kSuperBlock * kBytes.super + n * from.stride;
+      typename L::Float scale;
+      [[maybe_unused]] typename L::Float minimum;
+      if constexpr (P == Packing::kQ8_0 || P == Packing::kQ4_0) {
+        scale = L::load_halves(block);
+      } else if constexpr (P == Packing::kQ6_K) {
+        scale = L::load_halves(super);
+      } else {
+        scale = L::multiply(L::load_halves(super), L::to_float(L::load_u8(block)));
+        minimum = L::negate(L::multiply(L::load_halves(super + 32), L::to_float(L::load_u8(block + kPanelRows))));
+      }
+      RWKV_UNROLL
+      for (std::size_t t = 0; t < T; ++t) {
+        const auto factor = L::multiply(scale, L::splat(from.scales[b * kTile + t]));
+        y.at[n][t] = L::fma(L::to_float(sums.at[n][t]), factor, y.at[n][t]);
+        if constexpr (P == Packing::kQ4_K || P == Packing::kQ5_K) {
+          y.at[n][t] = L::fma(minimum, L::splat(from.sums[b * kTile + t]), y.at[n][t]);
+        }
       }
     }
   }
@@ -144,27 +172,24 @@ typename L::Float load_column(const std::byte* panel, std::size_t column) {
 
 // A panel of floats times T vectors.
 template <class L, Packing P, std::size_t T>
-void multiply_floats(const std::byte* panel, const Vectors& x, std::size_t token, typename L::Float (&y)[T]) {
+[[gnu::always_inline]] inline void multiply_floats(const std::byte* panel, const float* x, std::size_t columns,
+                                                   Floats<L, 1, T>& y) {
   typename L::Float sums[kGroup][T];
-#pragma GCC unroll 4
-  for (std::size_t j = 0; j < kGroup; ++j) {
-#pragma GCC unroll 16
-    for (std::size_t t = 0; t < T; ++t) sums[j][t] = L::zero();
-  }
-  const float* values = x.floats + token * x.stride;
-  for (std::size_t c = 0; c < x.length; c += kGroup) {
-    L::prefetch(panel + c * panel_parts(P).low / kBlock + 1024);
-#pragma GCC unroll 4
+  RWKV_UNROLL
+  for (std::size_t i = 0; i < kGroup * T; ++i) sums[i / T][i % T] = L::zero();
+  for (std::size_t c = 0; c < columns; c += kGroup) {
+    L::prefetch(panel + c * panel_parts(P).low / kBlock + 2048);
+    RWKV_UNROLL
     for (std::size_t j = 0; j < kGroup; ++j) {
       const auto w = load_column<L, P>(panel, c + j);
-#pragma GCC unroll 16
-      for (std::size_t t = 0; t < T; ++t) {
-        sums[j][t] = L::add(sums[j][t], L::multiply(w, L::splat(values[t * x.stride + c + j])));
-      }
+      RWKV_UNROLL
+      for (std::size_t t = 0; t < T; ++t) sums[j][t] = L::fma(w, L::splat(x[(c + j) * kTile + t]), sums[j][t]);
     }
   }
-#pragma GCC unroll 16
-  for (std::size_t t = 0; t < T; ++t) y[t] = L::add(L::add(sums[0][t], sums[1][t]), L::add(sums[2][t], sums[3][t]));
+  RWKV_UNROLL
+  for (std::size_t t = 0; t < T; ++t) {
+    y.at[0][t] = L::add(L::add(sums[0][t], sums[1][t]), L::add(sums[2][t], sums[3][t]));
+  }
 }
 
 template <class L>
@@ -184,47 +209,78 @@ void finish(typename L::Float value, Then then, std::size_t rows, float* y) {
 
 struct Output {
   Then then;
-  std::size_t rows;  // of the panel that there are
-  float* y;          // of the first token
+  float* y;  // of the first row and token
   std::size_t stride;
 };
 
-template <class L, Packing P, std::size_t T>
-void multiply_tile(const std::byte* panel, const Vectors& x, std::size_t token, const Output& out) {
-  typename L::Float y[T];
+// T vectors from `token` on, all of one tile, times N panels from `first` on.
+template <class L, Packing P, std::size_t N, std::size_t T>
+[[gnu::noinline]] void multiply_tile(const PanelMatrix& m, std::size_t first, const Vectors& x, std::size_t token,
+                                     const Output& out) {
+  const std::byte* panel = m.panels + first * m.panel_bytes;
+  const std::size_t tile = token / kTile * kTile;
+  const std::size_t lane = token % kTile;
+  Floats<L, N, T> y;
   if constexpr (is_float(P)) {
-    multiply_floats<L, P, T>(panel, x, token, y);
+    static_assert(N == 1);
+    multiply_floats<L, P>(panel, x.floats + tile * x.padded + lane, x.padded, y);
   } else {
-    multiply_blocks<L, P, T>(panel, x, token, y);
+    constexpr PanelParts kBytes = panel_parts(P);
+    const std::size_t blocks = x.blocks();
+    BlockOperands from;
+    from.low = panel;
+    from.high = from.low + blocks * kBytes.low;
+    from.block = from.high + blocks * kBytes.high;
+    from.super = from.block + blocks * kBytes.block;
+    from.stride = m.panel_bytes;
+    from.values = x.values + tile * x.length + lane * kGroup;
+    from.scales = x.scales + tile * blocks + lane;
+    from.sums = x.sums + tile * blocks + lane;
+    from.totals = x.totals + tile * blocks + lane;
+    from.halves = x.halves + 2 * tile * blocks + lane;
+    multiply_blocks<L, P>(from, blocks, y);
   }
-  for (std::size_t t = 0; t < T; ++t) finish<L>(y[t], out.then, out.rows, out.y + (token + t) * out.stride);
+  for (std::size_t n = 0; n < N; ++n) {
+    const std::size_t row = (first + n) * kPanelRows;
+    const std::size_t rows = m.rows - row < kPanelRows ? m.rows - row : kPanelRows;
+    for (std::size_t t = 0; t < T; ++t) {
+      finish<L>(y.at[n][t], out.then, rows, out.y + (token + t) * out.stride + row);
+    }
+  }
 }
 
-// As many tokens at once as there are registers for.
-template <class L, Packing P, std::size_t T>
-void multiply_tokens(const std::byte* panel, const Vectors& x, std::size_t token, std::size_t tokens,
-                     const Output& out) {
-  for (; tokens - token >= T; token += T) multiply_tile<L, P, T>(panel, x, token, out);
-  if constexpr (T > 1) multiply_tokens<L, P, T / 2>(panel, x, token, tokens, out);
+template <class L, Packing P, std::size_t N>
+void multiply_tokens(const PanelMatrix& m, std::size_t first, const Vectors& x, std::size_t tokens, const Output& out) {
+  static_assert(kTile % L::kTokens == 0);
+  std::size_t token = 0;
+  for (; tokens - token >= L::kTokens; token += L::kTokens) multiply_tile<L, P, N, L::kTokens>(m, first, x, token, out);
+  const std::size_t left = tokens - token;
+  if constexpr (L::kTokens > 2) {
+    if (left == 3) return multiply_tile<L, P, N, 3>(m, first, x, token, out);
+    if (left == 2) return multiply_tile<L, P, N, 2>(m, first, x, token, out);
+  }
+  if (left == 1) multiply_tile<L, P, N, 1>(m, first, x, token, out);
 }
 
 template <class L, Packing P>
 void multiply_panels(const PanelMatrix& m, std::size_t first, std::size_t count, const Vectors& x, std::size_t tokens,
-                     Then then, float* y, std::size_t y_stride) {
-  for (std::size_t panel = first; panel < first + count; ++panel) {
-    const std::size_t row = panel * kPanelRows;
-    const std::size_t rows = m.rows - row < kPanelRows ? m.rows - row : kPanelRows;
-    constexpr std::size_t kTile = is_float(P) && L::kTile > 4 ? L::kTile / 2 : L::kTile;
-    multiply_tokens<L, P, kTile>(m.panels + panel * m.panel_bytes, x, 0, tokens, {then, rows, y + row, y_stride});
+                     const Output& out) {
+  const std::size_t end = first + count;
+  if constexpr (!is_float(P) && L::kPanels > 1) {
+    for (; tokens > 1 && end - first >= L::kPanels; first += L::kPanels) {
+      multiply_tokens<L, P, L::kPanels>(m, first, x, tokens, out);
+    }
   }
+  for (; first < end; ++first) multiply_tokens<L, P, 1>(m, first, x, tokens, out);
 }
 
 template <class L>
 void multiply(const PanelMatrix& m, std::size_t first, std::size_t count, const Vectors& x, std::size_t tokens,
               Then then, float* y, std::size_t y_stride) {
+  const Output out{then, y, y_stride};
   switch (m.packing) {
 #define RWKV_PACKING(p) \
-  case Packing::p: return multiply_panels<L, Packing::p>(m, first, count, x, tokens, then, y, y_stride)
+  case Packing::p: return multiply_panels<L, Packing::p>(m, first, count, x, tokens, out)
     RWKV_PACKING(kF32);
     RWKV_PACKING(kF16);
     RWKV_PACKING(kBF16);

@@ -2,6 +2,8 @@
 // can use vector instructions of any width without another order of additions.
 #pragma once
 
+#include <cstring>
+
 #include "backends/native/kernels/kernels.h"
 
 namespace rwkv::native {
@@ -71,46 +73,35 @@ inline void shift(const float* x, const float* previous, const float* share, std
   for (std::size_t i = 0; i < count; ++i) out[i] = x[i] + (previous[i] - x[i]) * share[i];
 }
 
-inline float magnitude(float x) { return x < 0 ? -x : x; }
-
-// One block to whole numbers up to 127 in magnitude.
-inline void quantise_block(const float* x, std::int8_t* values, float* scale, float* sum, std::int32_t* halves) {
-  float most[kLanes];
-  for (std::size_t i = 0; i < kLanes; ++i) {
-    const float a = magnitude(x[i]);
-    const float b = magnitude(x[i + kLanes]);
-    most[i] = a > b ? a : b;
-  }
-  for (std::size_t width = kLanes / 2; width > 0; width /= 2) {
-    for (std::size_t i = 0; i < width; ++i) most[i] = most[i] > most[i + width] ? most[i] : most[i + width];
-  }
-  const float inverse = most[0] > 0 ? 127.0f / most[0] : 0.0f;
-  constexpr float kRound = 12582912.0f;
-  std::int32_t whole[kBlock];
-  for (std::size_t i = 0; i < kBlock; ++i) {
-    whole[i] = __builtin_bit_cast(std::int32_t, x[i] * inverse + kRound) - __builtin_bit_cast(std::int32_t, kRound);
-  }
-  for (std::size_t i = 0; i < kBlock; ++i) values[i] = static_cast<std::int8_t>(whole[i]);
-  halves[0] = 0;
-  halves[1] = 0;
-  for (std::size_t i = 0; i < kBlock / 2; ++i) halves[0] += whole[i];
-  for (std::size_t i = kBlock / 2; i < kBlock; ++i) halves[1] += whole[i];
-  *scale = most[0] / 127.0f;
-  *sum = *scale * static_cast<float>(halves[0] + halves[1]);
+// Block b of a token, whose tile begins at block `first`, to whole numbers up to 127 in magnitude.
+template <class L>
+void quantise_block(const float* row, const Vectors& x, std::size_t first, std::size_t lane, std::size_t b) {
+  const float* from = row + b * kBlock;
+  const float most = L::largest_magnitude(from);
+  std::int8_t bytes[kBlock];
+  std::int32_t halves[2];
+  L::round_block(from, most > 0 ? 127.0f / most : 0.0f, bytes, halves);
+  std::int8_t* to = x.values + (first + b * kTile) * kBlock + lane * kGroup;
+  for (std::size_t g = 0; g < kBlock / kGroup; ++g) std::memcpy(to + g * kGroup * kTile, bytes + g * kGroup, kGroup);
+  const std::size_t at = first + b * kTile + lane;
+  const float scale = most / 127.0f;
+  x.scales[at] = scale;
+  x.sums[at] = scale * static_cast<float>(halves[0] + halves[1]);
+  x.totals[at] = -(halves[0] + halves[1]);
+  for (std::size_t h = 0; h < 2; ++h) x.halves[2 * (first + b * kTile) + h * kTile + lane] = -halves[h];
 }
 
-inline void prepare(const float* row, const Vectors& x, std::size_t token) {
+template <class L>
+void prepare(const float* row, const Vectors& x, std::size_t token) {
+  const std::size_t tile = token / kTile * kTile;
+  const std::size_t lane = token % kTile;
   if (x.floats != nullptr) {
-    float* to = x.floats + token * x.stride;
-    for (std::size_t i = 0; i < x.length; ++i) to[i] = row[i];
-    for (std::size_t i = x.length; i < x.stride; ++i) to[i] = 0;
+    float* to = x.floats + tile * x.padded + lane;
+    for (std::size_t i = 0; i < x.length; ++i) to[i * kTile] = row[i];
+    for (std::size_t i = x.length; i < x.padded; ++i) to[i * kTile] = 0;
   }
   if (x.values == nullptr) return;
-  const std::size_t blocks = x.length / kBlock;
-  for (std::size_t b = 0; b < blocks; ++b) {
-    const std::size_t at = token * blocks + b;
-    quantise_block(row + b * kBlock, x.values + at * kBlock, x.scales + at, x.sums + at, x.half_sums + 2 * at);
-  }
+  for (std::size_t b = 0; b < x.blocks(); ++b) quantise_block<L>(row, x, tile * x.blocks(), lane, b);
 }
 
 }  // namespace

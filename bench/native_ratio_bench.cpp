@@ -1,0 +1,226 @@
+// Our own engine against llama.cpp's own loop, without the runtime above them: prefill of 512 tokens, decode, and
+// decode of 8 and 16 sequences together; same file, same process, rounds in turn. Beside it the memory's bandwidth in
+// the same run, and what share of it decode uses.
+//
+//   native_ratio_bench MODEL [threads] [rounds] [threads of llama.cpp]
+#include <llama.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <thread>
+#include <vector>
+
+#include "common.h"
+#include "engine/backend.h"
+
+namespace {
+
+using rwkv::TokenId;
+using rwkv::bench::Clock;
+using rwkv::bench::median;
+using rwkv::bench::seconds_since;
+
+constexpr int kPromptTokens = 512;
+constexpr int kSteps = 48;
+constexpr int kMostSequences = 16;
+
+std::vector<TokenId> tokens_for(int vocabulary, int count, int seed) {
+  std::vector<TokenId> tokens;
+  for (int i = 0; i < count; ++i) tokens.push_back(1 + (seed * 131 + i * 7919) % (vocabulary - 1));
+  return tokens;
+}
+
+class Ours {
+ public:
+  Ours(const rwkv::ModelSource& source, int threads) {
+    rwkv::LoadOptions options;
+    options.threads = threads;
+    model_ = rwkv::backend_by_name("native").load(source, options);
+    for (int i = 0; i < kMostSequences; ++i) sequences_.push_back(model_->create_sequence());
+  }
+  const rwkv::ModelInfo& info() const { return model_->info(); }
+
+  double prefill(const std::vector<TokenId>& tokens) {
+    sequences_[0]->reset();
+    const auto start = Clock::now();
+    rwkv::EvalItem item{.sequence = sequences_[0].get(), .tokens = tokens};
+    model_->evaluate(std::span(&item, 1), {});
+    return static_cast<double>(tokens.size()) / seconds_since(start);
+  }
+
+  double decode(int count) {
+    std::vector<std::vector<TokenId>> next;
+    for (int i = 0; i < count; ++i) {
+      sequences_[static_cast<std::size_t>(i)]->reset();
+      next.push_back(tokens_for(info().vocabulary, 1, i));
+    }
+    const auto start = Clock::now();
+    for (int step = 0; step < kSteps; ++step) {
+      std::vector<rwkv::EvalItem> items;
+      for (std::size_t i = 0; i < next.size(); ++i) {
+        items.push_back({.sequence = sequences_[i].get(), .tokens = next[i]});
+      }
+      model_->evaluate(items, {});
+      for (std::size_t i = 0; i < next.size(); ++i) {
+        const auto& logits = items[i].output;
+        next[i][0] = static_cast<TokenId>(std::max_element(logits.begin(), logits.end()) - logits.begin());
+      }
+    }
+    return count * kSteps / seconds_since(start);
+  }
+
+ private:
+  std::unique_ptr<rwkv::Model> model_;
+  std::vector<std::unique_ptr<rwkv::Sequence>> sequences_;
+};
+
+class Peer {
+ public:
+  Peer(const char* path, int threads, int vocabulary) : vocabulary_(vocabulary) {
+    model_ = llama_model_load_from_file(path, llama_model_default_params());
+    llama_context_params params = llama_context_default_params();
+    params.n_threads = threads;
+    params.n_threads_batch = threads;
+    params.n_seq_max = kMostSequences;
+    params.n_batch = kPromptTokens;
+    params.n_ubatch = kPromptTokens;
+    params.n_ctx = kPromptTokens * kMostSequences;
+    params.no_perf = true;
+    context_ = llama_init_from_model(model_, params);
+    if (context_ == nullptr) std::abort();
+    batch_ = llama_batch_init(kPromptTokens, 0, 1);
+  }
+  Peer(const Peer&) = delete;
+  Peer& operator=(const Peer&) = delete;
+  ~Peer() {
+    llama_batch_free(batch_);
+    llama_free(context_);
+    llama_model_free(model_);
+  }
+
+  double prefill(const std::vector<TokenId>& tokens) {
+    llama_memory_clear(llama_get_memory(context_), true);
+    const auto start = Clock::now();
+    batch_.n_tokens = 0;
+    for (std::size_t i = 0; i < tokens.size(); ++i) add(tokens[i], static_cast<int>(i), 0, i + 1 == tokens.size());
+    decode_batch();
+    return static_cast<double>(tokens.size()) / seconds_since(start);
+  }
+
+  double decode(int count) {
+    llama_memory_clear(llama_get_memory(context_), true);
+    std::vector<TokenId> next;
+    for (int i = 0; i < count; ++i) next.push_back(tokens_for(vocabulary_, 1, i)[0]);
+    const auto start = Clock::now();
+    for (int step = 0; step < kSteps; ++step) {
+      batch_.n_tokens = 0;
+      for (int i = 0; i < count; ++i) add(next[static_cast<std::size_t>(i)], step, i, true);
+      decode_batch();
+      for (int i = 0; i < count; ++i) {
+        const float* logits = llama_get_logits_ith(context_, i);
+        next[static_cast<std::size_t>(i)] =
+            static_cast<TokenId>(std::max_element(logits, logits + vocabulary_) - logits);
+      }
+    }
+    return count * kSteps / seconds_since(start);
+  }
+
+ private:
+  void add(TokenId token, int position, int sequence, bool wanted) {
+    const int row = batch_.n_tokens++;
+    batch_.token[row] = token;
+    batch_.pos[row] = position;
+    batch_.n_seq_id[row] = 1;
+    batch_.seq_id[row][0] = sequence;
+    batch_.logits[row] = wanted ? 1 : 0;
+  }
+  void decode_batch() {
+    if (llama_decode(context_, batch_) != 0) std::abort();
+  }
+
+  int vocabulary_;
+  llama_model* model_ = nullptr;
+  llama_context* context_ = nullptr;
+  llama_batch batch_{};
+};
+
+// Bytes a second that so many threads read from memory together, each in order.
+double bandwidth(int threads) {
+  constexpr std::size_t kWords = std::size_t{32} << 20;  // 256 MB, more than any cache
+  static const std::vector<std::uint64_t> memory(kWords, 1);
+  std::vector<std::uint64_t> sums(static_cast<std::size_t>(threads) * 8);
+  const auto start = Clock::now();
+  std::vector<std::thread> readers;
+  const std::size_t part = kWords / static_cast<std::size_t>(threads);
+  for (std::size_t i = 0; i < static_cast<std::size_t>(threads); ++i) {
+    readers.emplace_back([&, i] {
+      std::uint64_t eight[8] = {};
+      const std::uint64_t* from = memory.data() + i * part;
+      for (std::size_t word = 0; word + 8 <= part; word += 8) {
+        for (std::size_t lane = 0; lane < 8; ++lane) eight[lane] += from[word + lane];
+      }
+      for (const std::uint64_t sum : eight) sums[8 * i] += sum;
+    });
+  }
+  for (std::thread& reader : readers) reader.join();
+  const double seconds = seconds_since(start);
+  if (sums[0] == 0) std::abort();
+  return static_cast<double>(kWords * sizeof(std::uint64_t)) / seconds;
+}
+
+double report(const char* what, int rounds, const std::function<double()>& ours, const std::function<double()>& peer) {
+  ours();
+  peer();
+  std::vector<double> mine;
+  std::vector<double> theirs;
+  std::vector<double> ratios;
+  for (int round = 0; round < rounds; ++round) {
+    // Whoever comes second in a round may find a warmer machine, so they take turns.
+    if (round % 2 == 0) mine.push_back(ours());
+    theirs.push_back(peer());
+    if (round % 2 == 1) mine.push_back(ours());
+    ratios.push_back(mine.back() / theirs.back());
+  }
+  std::printf("%-12s native %9.1f  llama.cpp %9.1f tokens/s  ratio %.2f\n", what, median(mine), median(theirs),
+              median(ratios));
+  std::fflush(stdout);
+  return median(mine);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 2) {
+    std::fprintf(stderr, "usage: %s MODEL [threads] [rounds] [threads of llama.cpp]\n", argv[0]);
+    return 2;
+  }
+  const int rounds = argc > 3 ? std::max(std::atoi(argv[3]), 1) : 7;
+  llama_log_set([](ggml_log_level, const char*, void*) {}, nullptr);
+  const rwkv::ModelSource source(argv[1]);
+  Ours ours(source, argc > 2 ? std::atoi(argv[2]) : 0);
+  const int threads = ours.info().threads;
+  Peer peer(argv[1], argc > 4 ? std::atoi(argv[4]) : threads, ours.info().vocabulary);
+  std::printf("%s, %s, %d threads, medians of %d rounds\n", argv[1],
+              rwkv::backend_by_name("native").description().c_str(), threads, rounds);
+  const auto prompt = tokens_for(ours.info().vocabulary, kPromptTokens, 0);
+  report("prefill 512", rounds, [&] { return ours.prefill(prompt); }, [&] { return peer.prefill(prompt); });
+  std::vector<double> speeds;
+  const double decoded = report(
+      "decode", rounds,
+      [&] {
+        speeds.push_back(bandwidth(threads));
+        return ours.decode(1);
+      },
+      [&] { return peer.decode(1); });
+  const double read =
+      static_cast<double>(source.gguf().file_bytes() - source.gguf().find_tensor("token_embd.weight")->data.size());
+  std::printf("             %.0f MB a token = %.1f of %.1f GB/s, a share of %.2f\n", read * 1e-6, read * decoded * 1e-9,
+              median(speeds) * 1e-9, read * decoded / median(speeds));
+  for (const int count : {8, 16}) {
+    report(("decode " + std::to_string(count)).c_str(), rounds, [&] { return ours.decode(count); },
+           [&] { return peer.decode(count); });
+  }
+}
