@@ -58,8 +58,9 @@ struct ConvertCommand {
 
 void add_convert(CLI::App& app) {
   auto command = std::make_shared<ConvertCommand>();
-  CLI::App* sub = app.add_subcommand("convert", "Turn a .pth or .safetensors checkpoint into GGUF or safetensors");
-  sub->add_option("source", command->request.source, "Checkpoint of RWKV-6 or RWKV-7 with its author's tensor names")
+  CLI::App* sub = app.add_subcommand("convert", "Turn a checkpoint into GGUF or safetensors");
+  sub->add_option("source", command->request.source,
+                  "RWKV-6 or RWKV-7: .pth, .safetensors, .prefab, or a folder (Hugging Face, MLX)")
       ->required();
   sub->add_option("output", command->request.output, "File to write: .gguf, or .safetensors or .st")->required();
   const CLI::Validator known(
@@ -69,7 +70,8 @@ void add_convert(CLI::App& app) {
       "f32|f16|bf16|q8_0|q4_0|q4_k|q5_k");
   command->type_option =
       sub->add_option("--type", command->type, "Type of the large matrices")->check(known)->capture_default_str();
-  sub->add_option("--vocab", command->request.vocabulary, "World vocabulary file; needed for GGUF");
+  sub->add_option("--vocab", command->request.vocabulary,
+                  "World vocabulary file; needed for GGUF unless the folder has one");
   sub->add_option("--name", command->request.name, "Name of the model in the file (default: the source's file name)");
   sub->add_option("-t,--threads", command->request.options.threads, "Threads (0: chosen from the machine)")
       ->check(CLI::Range(0, 1024));

@@ -107,6 +107,79 @@ def write_checkpoints(folder):
     (folder / "safetensors" / "mixed.safetensors").write_bytes(data)
 
 
+def cbor(value):
+    """As serde writes it: maps, lists, texts, bytes and numbers that are not negative."""
+
+    def head(major, number):
+        for info, (limit, size) in enumerate([(24, 0), (1 << 8, 1), (1 << 16, 2), (1 << 32, 4)], start=23):
+            if number < limit:
+                return bytes([major << 5 | (info if size else number)]) + (
+                    number.to_bytes(size, "big") if size else b""
+                )
+        raise ValueError(number)
+
+    if isinstance(value, dict):
+        return head(5, len(value)) + b"".join(cbor(key) + cbor(item) for key, item in value.items())
+    if isinstance(value, list):
+        return head(4, len(value)) + b"".join(map(cbor, value))
+    if isinstance(value, str):
+        return head(3, len(value.encode())) + value.encode()
+    return head(2, len(value)) + value if isinstance(value, bytes) else head(0, value)
+
+
+def write_prefab(folder):
+    """One layer of a model of width 64 with a matrix of each kind; values do not matter."""
+
+    def blob(*shape, size=2):
+        count = 1
+        for length in shape:
+            count *= length
+        return {
+            "shape": [*shape, 1, 1, 1][:4],
+            "data": bytes(range(40, 60)) * (count * size // 20) + bytes(count * size % 20),
+        }
+
+    def norm():
+        return {"w": blob(64), "b": blob(64)}
+
+    def fp16(*shape):
+        return {"Fp16": blob(*shape)}
+
+    att = {name: blob(64) for name in ("x_r", "x_w", "x_k", "x_v", "x_a", "x_g", "w0", "a0", "v0")}
+    for name in "wagv":
+        att |= {f"{name}1": fp16(64, 8), f"{name}2": fp16(8, 64)}
+    att |= {"r_k": blob(32, 2), "k_k": blob(64), "k_a": blob(64)}
+    att |= {
+        "w_k": fp16(64, 64),
+        "w_v": {"Int8": {"w": blob(64, 64, size=1), "m": blob(64)}},
+        "w_r": {"Fp4": {"q": blob(16, size=4), "w": blob(32, 64, size=1), "m": blob(64)}},
+        "w_o": {"Nf4": {"q": blob(16, size=4), "w": blob(32, 64, size=1), "m": blob(64)}},
+        "gn": norm(),
+    }
+    ffn = {"x_k": blob(64), "w_k": fp16(64, 64), "w_v": fp16(64, 64)}
+    layer = {"att_ln": norm(), "ffn_ln": norm(), "att": att, "ffn": ffn}
+    ranks = {name: 8 for name in "wagv"}
+    info = {"version": "V7", "num_layer": 1, "num_emb": 64, "num_hidden": 64, "num_vocab": 6, "num_head": 2}
+    model = {
+        "context": [],
+        "info": info | {"custom": {"V7": ranks}},
+        "rescale": 1024,
+        "sep": 1024,
+        "tensor": {
+            "embed": {"ln": norm(), "w": blob(64, 8)},
+            "head": {"ln": norm(), "w": fp16(64, 8)},
+            "layers": [layer],
+        },
+    }
+    (folder / "rwkv7.prefab").write_bytes(cbor(model))
+
+
+def write_mlx(folder):
+    source = ROOT / "tests" / "data" / "convert" / "mlx4"
+    config = (source / "config.json").read_bytes().strip()
+    (folder / "mlx4").write_bytes(config + b"\n" + (source / "model.safetensors").read_bytes())
+
+
 def write_pickles(folder):
     """Of tensors whose storages have the sizes that the target gives them: 24, 48, 96 and 192 bytes."""
     tensors = {
@@ -235,7 +308,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
-    formats = ("gguf", "safetensors", "pth", "pickle", "rmpack", "state_file", "foreign_state")
+    formats = ("gguf", "safetensors", "pth", "prefab", "mlx", "pickle", "rmpack", "state_file", "foreign_state")
     for name in (*formats, "vocabulary", "protocol", "chat"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     write_gguf(folder / "gguf")
@@ -247,6 +320,8 @@ def main():
     write_vocabulary(folder / "vocabulary")
     write_protocol(folder / "protocol")
     write_chat(folder / "chat")
+    write_prefab(folder / "prefab")
+    write_mlx(folder / "mlx")
 
 
 if __name__ == "__main__":

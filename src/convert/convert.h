@@ -18,9 +18,9 @@ struct Report {
 };
 
 struct GgufRequest {
-  std::string source;      // .pth or .safetensors with the author's tensor names
+  std::string source;      // see open_checkpoint
   std::string output;      // replaced when the whole new file is on the disk
-  std::string vocabulary;  // World vocabulary file
+  std::string vocabulary;  // World vocabulary file; empty: the one in the source's folder
   std::string name;        // `general.name`; empty: the source's file name without its ending
   WeightFormat format = WeightFormat::kF16;
   WriteOptions options;

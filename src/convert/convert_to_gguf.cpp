@@ -18,7 +18,11 @@ constexpr float kLayerNormEpsilon = 1e-5f;
 constexpr std::uint32_t kQuantisationVersion = 2;  // of ggml's block layouts
 constexpr TokenId kBlankLine = 261;                // "\n\n" in the World vocabulary: ends a turn in chats
 
-std::string stem_of(const std::string& path) { return utf8_from_path(path_from_utf8(path).stem()); }
+// Of a folder its name, also where the path ends with a slash.
+std::string stem_of(const std::string& path) {
+  const auto file = path_from_utf8(path);
+  return utf8_from_path(file.has_filename() ? file.stem() : file.parent_path().filename());
+}
 
 void add_geometry(GgufHeader& header, const RwkvPlan& plan) {
   const RwkvGeometry& g = plan.geometry;
@@ -68,17 +72,18 @@ void check_result(const AtomicFile& file) {
 
 Report convert_to_gguf(const GgufRequest& request) {
   const Checkpoint checkpoint = open_checkpoint(request.source);
-  if (request.vocabulary.empty()) {
+  const std::string& vocabulary_path = request.vocabulary.empty() ? checkpoint.vocabulary : request.vocabulary;
+  if (vocabulary_path.empty()) {
     throw Error(ErrorCode::kInvalidArgument,
                 "a GGUF file contains its vocabulary: name the World vocabulary file of the model (--vocab)");
   }
-  const Vocabulary vocabulary = Vocabulary::from_file(request.vocabulary);
+  const Vocabulary vocabulary = Vocabulary::from_file(vocabulary_path);
   RwkvPlan plan = plan_rwkv(checkpoint.weights, request.format);
 
   Report report;
   report.architecture = "rwkv" + std::to_string(plan.geometry.version);
   report.tensors = plan.tensors.size();
-  report.source_bytes = checkpoint.file.bytes().size();
+  report.source_bytes = checkpoint.bytes();
 
   GgufHeader header;
   header.text("general.architecture", report.architecture);
@@ -90,7 +95,7 @@ Report convert_to_gguf(const GgufRequest& request) {
   add_vocabulary(header, vocabulary, plan.geometry.vocabulary);
 
   std::error_code not_there;
-  if (std::filesystem::equivalent(path_from_utf8(request.output), path_from_utf8(request.vocabulary), not_there)) {
+  if (std::filesystem::equivalent(path_from_utf8(request.output), path_from_utf8(vocabulary_path), not_there)) {
     throw Error(
         ErrorCode::kInvalidArgument,
         "'" + request.output + "' is the vocabulary, which the model would replace; give the model another name");

@@ -63,7 +63,7 @@ Report convert_to_safetensors(const std::string& source, const std::string& outp
   write_tensors(checkpoint, tensors, file, options);
   file.commit();
   report.tensors = tensors.size();
-  report.source_bytes = checkpoint.file.bytes().size();
+  report.source_bytes = checkpoint.bytes();
   report.output_bytes = sizeof header_bytes + header_bytes + offset;
   return report;
 }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "formats/floats.h"
+#include "formats/packed_floats.h"
 
 namespace rwkv::convert {
 namespace {
@@ -16,6 +17,14 @@ std::uint64_t product(const std::vector<std::uint64_t>& sizes) {
 
 /// `count` values whose distance is `stride` elements.
 void read_values(const SourceView& view, std::uint64_t first, std::uint64_t stride, std::span<float> out) {
+  if (view.packing) {
+    const std::uint64_t at_once = stride == 1 ? out.size() : 1;
+    for (std::uint64_t i = 0; i < out.size(); i += at_once) {
+      decode_packed(*view.packing, view.data, first + i * stride,
+                    out.subspan(static_cast<std::size_t>(i), static_cast<std::size_t>(at_once)));
+    }
+    return;
+  }
   const std::size_t size = data_type_bytes(view.type);
   const std::byte* from = view.data.data() + first * size;
   if (stride == 1) return decode_floats(view.type, from, out);
@@ -25,7 +34,7 @@ void read_values(const SourceView& view, std::uint64_t first, std::uint64_t stri
 }  // namespace
 
 SourceView view_of(const WeightTensor& tensor) {
-  SourceView view{tensor.type, tensor.data, {}, {}};
+  SourceView view{tensor.type, tensor.data, {}, {}, tensor.packing};
   for (std::size_t i = tensor.shape.size(); i-- > 0;) {
     if (tensor.shape[i] == 1) continue;
     view.sizes.push_back(tensor.shape[i]);
@@ -36,6 +45,13 @@ SourceView view_of(const WeightTensor& tensor) {
     view.strides.push_back(1);
   }
   return view;
+}
+
+std::span<const std::byte> SourceView::bytes_of(std::uint64_t first, std::uint64_t elements) const {
+  const std::uint64_t bits = packing ? packing->bits : 8 * data_type_bytes(type);
+  const std::uint64_t begin = first * bits / 8;
+  const std::uint64_t end = ((first + elements) * bits + 7) / 8;
+  return data.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
 }
 
 SourceView transposed(SourceView view) {
@@ -79,11 +95,8 @@ std::vector<std::span<const std::byte>> PlannedTensor::source_bytes(std::uint64_
     const SourceView& part = parts[static_cast<std::size_t>(row / rows_a_part)];
     const std::uint64_t begin = row % rows_a_part;
     const std::uint64_t end = std::min(rows_a_part, begin + first + count - row);
-    const std::uint64_t row_size = row_length() * data_type_bytes(part.type);
     const bool plain = part.strides[0] == 1 && part.sizes.size() == 2 && part.strides[1] == row_length();
-    spans.push_back(plain ? part.data.subspan(static_cast<std::size_t>(begin * row_size),
-                                              static_cast<std::size_t>((end - begin) * row_size))
-                          : part.data);
+    spans.push_back(plain ? part.bytes_of(begin * row_length(), (end - begin) * row_length()) : part.data);
     row += end - begin;
   }
   return spans;

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -19,6 +20,10 @@ struct SourceView {
   std::span<const std::byte> data;
   std::vector<std::uint64_t> sizes;
   std::vector<std::uint64_t> strides;
+  std::shared_ptr<const Packing> packing;  // as in WeightTensor
+
+  /// The bytes that `elements` consecutive elements from `first` on are in, or a few more.
+  std::span<const std::byte> bytes_of(std::uint64_t first, std::uint64_t elements) const;
 };
 
 /// All of the tensor in its own order.

@@ -100,20 +100,21 @@ class Work {
 
  private:
   void check(const WeightStorage& storage) {
+    const MappedFile& file = source_.file_of(storage.data);
     std::uint32_t crc = 0;
     for (auto rest = storage.data; !rest.empty();) {
       if (stopped_) return;
       const auto part = rest.first(std::min(rest.size(), kCheckedBytes));
       crc = crc32(part, crc);
-      source_.file.forget(part);
+      file.forget(part);
       rest = rest.subspan(part.size());
     }
     if (crc == storage.crc) return;
     throw Error(ErrorCode::kBadFile,
-                "'" + source_.file.path() + "': '" + std::string(storage.name.substr(0, 256)) +
+                "'" + file.path() + "': '" + std::string(storage.name.substr(0, 256)) +
                     "' in it does not have its checksum: the file is damaged; copy or download "
                     "it again",
-                source_.file.path());
+                file.path());
   }
 
   void convert(const Piece& piece, std::vector<float>& values, std::vector<std::byte>& packed) {
@@ -124,15 +125,16 @@ class Work {
     if (!fits(tensor.type, values)) {
       // Damage is the better reason; another thread may not have come to see it.
       for (const WeightStorage& storage : source_.weights.storages()) check(storage);
+      const std::string& path = source_.file_of(tensor.parts.front().data).path();
       throw Error(ErrorCode::kBadFile,
-                  "'" + source_.file.path() + "': a value of tensor '" + tensor.name +
+                  "'" + path + "': a value of tensor '" + tensor.name +
                       "' is not finite, or too large for halves and quantised types; in the "
                       "latter case convert to bf16 or f32",
-                  source_.file.path());
+                  path);
     }
     encode(tensor.type, values, tensor.row_length(), packed);
     out_.write_at(tensor.offset + piece.first_row * tensor.row_bytes(), packed);
-    for (const auto& span : tensor.source_bytes(piece.first_row, piece.rows)) source_.file.forget(span);
+    for (const auto& span : tensor.source_bytes(piece.first_row, piece.rows)) source_.file_of(span).forget(span);
   }
 
   const Checkpoint& source_;
@@ -168,7 +170,7 @@ void write_tensors(const Checkpoint& source, std::span<const PlannedTensor> tens
     }
   }
   work.rethrow();
-  source.file.check_whole();
+  for (const MappedFile& file : source.files) file.check_whole();
   options.cancel.check();
   if (options.progress) options.progress(1);
 }

@@ -25,12 +25,20 @@ struct Beginning {
   FileKind kind;
 };
 constexpr Beginning kBeginnings[] = {
-    {"GGUF"sv, FileKind::kGguf},           {"lmgg"sv, FileKind::kOldGgml},
-    {"fmgg"sv, FileKind::kOldGgml},        {"tjgg"sv, FileKind::kOldGgml},
-    {"RWKVSTAT"sv, FileKind::kSavedState}, {"RWKVMBLE"sv, FileKind::kRmpack},
-    {"PK\x03\x04"sv, FileKind::kPyTorch},  {"\x80\x02"sv, FileKind::kPyTorch},
-    {"\x1F\x8B"sv, FileKind::kGzip},       {"\x28\xB5\x2F\xFD"sv, FileKind::kZstd},
+    {"GGUF"sv, FileKind::kGguf},
+    {"lmgg"sv, FileKind::kOldGgml},
+    {"fmgg"sv, FileKind::kOldGgml},
+    {"tjgg"sv, FileKind::kOldGgml},
+    {"RWKVSTAT"sv, FileKind::kSavedState},
+    {"RWKVMBLE"sv, FileKind::kRmpack},
+    {"PK\x03\x04"sv, FileKind::kPyTorch},
+    {"\x80\x02"sv, FileKind::kPyTorch},
+    {"\x1F\x8B"sv, FileKind::kGzip},
+    {"\x28\xB5\x2F\xFD"sv, FileKind::kZstd},
     {"7z\xBC\xAF"sv, FileKind::kSevenZip},
+    {"\xA5\x67"
+     "context"sv,
+     FileKind::kPrefab},
 };
 
 const std::string kOneFile =
@@ -177,6 +185,9 @@ std::string mistaken_file(WantedFile wanted, std::span<const std::byte> bytes) {
     case FileKind::kSafetensors:
       if (model) return converted_first("safetensors");
       return checkpoint ? "" : not_wanted("a safetensors checkpoint");
+    case FileKind::kPrefab:
+      if (model) return converted_first("web-rwkv (.prefab)");
+      return checkpoint ? "" : not_wanted("a model of web-rwkv (.prefab)");
     case FileKind::kIndex:
       return "is the index of a model in several parts, not the model; " + kOneFile +
              (model ? " and convert that" : "");

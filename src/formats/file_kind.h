@@ -13,6 +13,7 @@ enum class FileKind {
   kOldGgml,
   kPyTorch,
   kSafetensors,
+  kPrefab,  // of web-rwkv
   kSavedState,
   kRmpack,
   kVocabulary,   // as text

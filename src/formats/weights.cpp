@@ -28,7 +28,7 @@ std::string_view to_string(DataType type) noexcept { return kTraits[static_cast<
 std::size_t data_type_bytes(DataType type) noexcept { return kTraits[static_cast<std::size_t>(type)].bytes; }
 
 std::string WeightTensor::describe() const {
-  std::string text = std::string(to_string(type)) + " [";
+  std::string text = (packing ? std::to_string(packing->bits) + " bit" : std::string(to_string(type))) + " [";
   for (std::size_t i = 0; i < shape.size(); ++i) text += (i > 0 ? ", " : "") + std::to_string(shape[i]);
   return text + "]";
 }

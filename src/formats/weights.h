@@ -4,12 +4,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "formats/byte_reader.h"
+#include "formats/packed_floats.h"
 
 namespace rwkv {
 
@@ -28,8 +30,10 @@ struct WeightTensor {
   std::vector<std::uint64_t> strides;  // in elements, one a dimension
   std::uint64_t elements = 0;
   std::span<const std::byte> data;  // from the first element on, to the end of the last one at least
+  /// Set: the elements are the numbers of a packing, whose type is `type`.
+  std::shared_ptr<const Packing> packing = {};
 
-  /// For messages: "BF16 [64, 32]".
+  /// For messages: "BF16 [64, 32]", "4 bit [64, 32]".
   std::string describe() const;
 };
 
