@@ -65,7 +65,7 @@ TEST(Loading, TakesADeviceAndSettingsOfTheBackend) {
     return client.all<p::LoadModelSteps>(id).back();
   };
   request.device = "cpu";
-  request.settings = {{"weights", "copied"}};
+  request.settings.emplace()["weights"] = "copied";
   const auto loaded = end_of_load();
   ASSERT_EQ(loaded.status, Status::kLoaded) << loaded.info.value_or("");
   // Copied weights lie in memory of the process.
@@ -76,7 +76,7 @@ TEST(Loading, TakesADeviceAndSettingsOfTheBackend) {
   request.device = "no such device";
   EXPECT_EQ(end_of_load().code, "invalid_argument");
   request.device = "";
-  request.settings = {{"no such setting", ""}};
+  request.settings.emplace()["no such setting"] = "";
   const auto refused = end_of_load();
   EXPECT_EQ(refused.code, "invalid_argument");
   EXPECT_NE(refused.info.value_or("").find("weights"), std::string::npos) << refused.info.value_or("");
