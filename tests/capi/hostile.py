@@ -99,7 +99,12 @@ NO_RUNTIME = {
         "release_whisper_encoder",
     ]
 }
-NO_RUNTIME |= {R + "load_model": -8, R + "load_model_with_extra": -8, "rwkv_ext_load_model": -8, "rwkv_ext_end_reason": 0}
+NO_RUNTIME |= {
+    R + "load_model": -8,
+    R + "load_model_with_extra": -8,
+    "rwkv_ext_load_model": -8,
+    "rwkv_ext_end_reason": 0,
+}
 # For a model that is none, where they are not 264. Vision, audio and speech are not built and look at no model.
 NO_MODEL = {
     R + n: 0
