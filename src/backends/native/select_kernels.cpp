@@ -41,11 +41,11 @@ class Prepared {
   std::vector<std::int32_t> totals_, halves_;
 };
 
-constexpr std::size_t kTokens = 11;
+constexpr std::size_t kTokens = 7;
 
 std::vector<float> products(const Kernels& kernels, Packing packing) {
   constexpr std::size_t kPanels = 4;
-  constexpr std::size_t kColumns = 512;
+  constexpr std::size_t kColumns = 256;
   constexpr std::size_t kBlocks = kColumns / kBlock;
   std::mt19937 random(1);
   const PanelParts parts = panel_parts(packing);
