@@ -163,7 +163,7 @@ void SamplingOptions::apply(GenerationOptions& options) const {
     options.sampler.top_k = 1;
     options.penalties = {0, 0, 0};
   }
-  if (seed) options.seed = *seed;
+  if (seed) options.seed = seed;
 }
 
 }  // namespace rwkv::cli

@@ -16,6 +16,7 @@ constexpr std::size_t kTaskBytes = 128;
 
 // One task that fails, for want of memory say, ends neither the thread nor the process. What it holds goes here,
 // outside of the mailbox's lock.
+// NOLINTNEXTLINE(performance-unnecessary-value-param)
 void run_task(std::function<void()> task) noexcept {
   try {
     task();

@@ -62,9 +62,11 @@ void generate(AbiHost& runtime, AbiModel& model, const Generation& generation) {
 }
 
 int start(AbiHost& runtime, AbiModel& model, Generation generation) {
+  const AbiModel::Buffer buffer = generation.buffer;
+  const auto run = generation.run;
   // The runtime outlives its models' threads: it is released after them.
-  model.start(generation.buffer, generation.run,
-              [&runtime, &model, generation] { generate(runtime, model, generation); });
+  model.start(buffer, run,
+              [&runtime, &model, generation = std::move(generation)] { generate(runtime, model, generation); });
   return RWKV_SUCCESS;
 }
 

@@ -16,11 +16,13 @@ using Register = int (*)(Destructor, void*, void*);
 
 /// In place of the C++ runtime's, for this library alone: it is not exported. What comes without an object is no
 /// destructor but a function given to atexit(), and that is passed on.
+// NOLINTBEGIN(bugprone-reserved-identifier): the name is the runtime's.
 extern "C" int __cxa_atexit(Destructor function, void* object, void* library) noexcept;
 extern "C" int __cxa_atexit(Destructor function, void* object, void* library) noexcept {
   if (object != nullptr) return 0;
   const auto real = reinterpret_cast<Register>(dlsym(RTLD_NEXT, "__cxa_atexit"));
   return real != nullptr ? real(function, object, library) : -1;
 }
+// NOLINTEND(bugprone-reserved-identifier)
 
 #endif

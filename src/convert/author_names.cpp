@@ -58,7 +58,7 @@ std::string common_prefix(const WeightFile& weights) {
 }
 
 /// Heads stand beside the model inside the same wrappers: 'module.model.layers.0.' and 'module.lm_head.weight'.
-std::string without_prefix(std::string name, const std::string& prefix) {
+std::string without_prefix(const std::string& name, const std::string& prefix) {
   if (name.starts_with(prefix)) return name.substr(prefix.size());
   const std::size_t dot = prefix.size() < 2 ? std::string::npos : prefix.rfind('.', prefix.size() - 2);
   const std::string outer = dot == std::string::npos ? std::string() : prefix.substr(0, dot + 1);

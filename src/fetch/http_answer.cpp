@@ -36,6 +36,7 @@ std::time_t time_of(const std::string& date) {
   int day = 0, year = 0, hour = 0, minute = 0, second = 0;
   char name[4] = "";
   char zone[4] = "";
+  // NOLINTNEXTLINE(bugprone-unchecked-string-to-number-conversion): of so few digits each is a number.
   if (std::sscanf(date.c_str(), "%*3[A-Za-z], %2d %3[A-Za-z] %4d %2d:%2d:%2d %3[A-Z]", &day, name, &year, &hour,
                   &minute, &second, zone) != 7) {
     return -1;

@@ -61,6 +61,11 @@ fs::path with(fs::path path, const char* suffix) {
               utf8_from_path(path));
 }
 
+// To the beginning or the end.
+void seek(std::FILE* file, int place, const fs::path& path) {
+  if (std::fseek(file, 0, place) != 0) fail(path, "read", std::strerror(errno));
+}
+
 }  // namespace
 
 PartFile::PartFile(const std::string& path)
@@ -102,7 +107,7 @@ void PartFile::hash_existing(const std::function<void()>& keep_on) {
   if (hashed_) return;
   hashed_ = true;
   std::vector<std::byte> piece(std::size_t{1} << 20);
-  std::rewind(file_);
+  seek(file_, SEEK_SET, part_);
   for (std::uint64_t left = size_; left > 0;) {
     keep_on();
     const std::size_t read = std::fread(piece.data(), 1, piece.size(), file_);
@@ -111,7 +116,7 @@ void PartFile::hash_existing(const std::function<void()>& keep_on) {
     left -= read;
   }
   // A stream that was read has to be positioned before it is written.
-  std::fseek(file_, 0, SEEK_END);
+  seek(file_, SEEK_END, part_);
 }
 
 void PartFile::append(std::span<const std::byte> bytes) {
@@ -123,7 +128,7 @@ void PartFile::append(std::span<const std::byte> bytes) {
 void PartFile::clear() {
   std::fflush(file_);
   if (!truncate(file_)) fail(part_, "write", std::strerror(errno));
-  std::rewind(file_);
+  seek(file_, SEEK_SET, part_);
   size_ = 0;
   set_version({});
   sha256_.reset();
@@ -133,9 +138,9 @@ void PartFile::clear() {
 std::string PartFile::beginning(std::size_t most) {
   std::string text(static_cast<std::size_t>(std::min<std::uint64_t>(size_, most)), '\0');
   if (std::fflush(file_) != 0) fail(part_, "write", std::strerror(errno));
-  std::rewind(file_);
+  seek(file_, SEEK_SET, part_);
   if (std::fread(text.data(), 1, text.size(), file_) != text.size()) fail(part_, "read", std::strerror(errno));
-  std::fseek(file_, 0, SEEK_END);
+  seek(file_, SEEK_END, part_);
   return text;
 }
 

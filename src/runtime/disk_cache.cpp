@@ -55,7 +55,7 @@ Kind kind_of(std::string_view name) {
   const std::string_view rest = name.substr(kDigits + kExtension.size());
   if (rest.empty()) return Kind::kState;
   const bool is_temporary =
-      rest.size() > kTemporary.size() && rest.ends_with(kTemporary) && rest.starts_with(".") &&
+      rest.size() > kTemporary.size() && rest.ends_with(kTemporary) && rest.starts_with('.') &&
       rest.substr(1, rest.size() - 1 - kTemporary.size()).find_first_not_of("0123456789-") == std::string_view::npos;
   return is_temporary ? Kind::kBeingWritten : Kind::kStrange;
 }

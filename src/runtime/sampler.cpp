@@ -40,11 +40,13 @@ TokenId Sampler::sample(std::span<const float> logits, const SamplerParams& para
 void Sampler::prepare(std::span<const float> logits, std::span<const std::uint8_t> banned) {
   const std::size_t n = logits.size();
   logits_.resize(n);
+  // NOLINTBEGIN(misc-redundant-expression): NaN is not equal to itself.
   if (banned.size() == n) {
     for (std::size_t i = 0; i < n; ++i) logits_[i] = banned[i] == 0 && logits[i] == logits[i] ? logits[i] : kNever;
   } else {
     for (std::size_t i = 0; i < n; ++i) logits_[i] = logits[i] == logits[i] ? logits[i] : kNever;
   }
+  // NOLINTEND(misc-redundant-expression)
 }
 
 void Sampler::find_block_maxima() {

@@ -128,7 +128,7 @@ ForcedLanguage language_of_number(const Json& json, const std::string& path) {
 }
 
 ForcedLanguage language_of_name(const Json& json, const std::string& path) {
-  if (json == "") return ForcedLanguage::kNone;
+  if (json == "") return ForcedLanguage::kNone;  // NOLINT(readability-container-size-empty): of a text, not of a list
   if (json == "zh" || json == "zh-CN") return ForcedLanguage::kChinese;
   if (json == "en" || json == "en-US" || json == "en-GB") return ForcedLanguage::kEnglish;
   throw bad_field(path, "zh, zh-CN, en, en-US or en-GB");
