@@ -1,5 +1,6 @@
 // What is computed, against the equations in double precision.
 #include "backend_contract/subject.h"
+#include "formats/ggml_type.h"
 #include "support/rwkv_reference.h"
 
 namespace rwkv::test {
@@ -68,7 +69,7 @@ TEST_P(Numbers, TheInfoSaysWhatTheFileIs) {
   EXPECT_EQ(info.backend, backend().name());
   EXPECT_EQ(info.architecture, "rwkv" + std::to_string(GetParam().version));
   EXPECT_EQ(info.name, "tiny");
-  EXPECT_EQ(info.weight_type, GetParam().type == kF32 ? "F32" : "F16");
+  EXPECT_EQ(info.weight_type, ggml_type_traits(GetParam().type)->name);
   EXPECT_EQ(info.layers, 2);
   EXPECT_EQ(info.width, 128);
   EXPECT_EQ(info.heads, 2);

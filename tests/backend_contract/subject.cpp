@@ -1,6 +1,9 @@
 #include "backend_contract/subject.h"
 
+#include <ggml.h>
+
 #include <ostream>
+#include <utility>
 
 #include "backends/llama_cpp/llama_cpp_backend.h"
 #include "backends/native/native_backend.h"
@@ -9,8 +12,29 @@
 #include "backends/scripted/scripted_backend.h"
 
 namespace rwkv::test {
+namespace {
+
+// With matrices as ggml packs them, where their rows can have the type; the table of embeddings stays exact.
+GgufWriter quantised(const TinyRwkv& model, std::uint32_t id) {
+  const auto type = static_cast<ggml_type>(id);
+  GgufWriter file = model.gguf();
+  for (const TinyRwkv::Tensor& tensor : model.tensors()) {
+    const auto columns = static_cast<std::int64_t>(tensor.dimensions[0]);
+    if (!tensor.matrix || tensor.name == "token_embd.weight" || columns % ggml_blck_size(type) != 0) continue;
+    const auto values = static_cast<std::int64_t>(tensor.values.size());
+    std::string data(ggml_row_size(type, values), '\0');
+    ggml_quantize_chunk(type, tensor.values.data(), data.data(), 0, values / columns, columns, nullptr);
+    GgufWriter::Tensor& written = file.find(tensor.name);
+    written.type = id;
+    written.data = std::move(data);
+  }
+  return file;
+}
+
+}  // namespace
 
 std::string Subject::file(std::uint32_t seed) const {
+  if (version != 0 && type != kF32 && type != kF16) return quantised(TinyRwkv(shape(), seed), type).bytes();
   if (version != 0) return TinyRwkv(shape(), seed).gguf(type).bytes();
   // Other words, and another name since a script has no weights that tell it apart.
   const std::string words = std::to_string(seed);
@@ -49,13 +73,15 @@ const std::vector<Subject>& subjects() {
     // Always the same sums in the same order, of halves too.
     const Traits plain{.tolerance = 1e-3, .uses_threads = false};
     const Traits same_bits{.tolerance = 1e-3};
+    // Against weights that were not rounded to 8 bits; tests/backends/native_model_test.cpp compares with what is left.
+    const Traits rounded{.tolerance = 3e-1};
     const Traits script{.reads_weights = false, .checks_states = false};
     return std::vector<Subject>{
         {"LlamaCppRwkv7F32", llama.get(), 7, kF32, exact},      {"LlamaCppRwkv7F16", llama.get(), 7, kF16, halves},
         {"LlamaCppRwkv6F32", llama.get(), 6, kF32, exact},      {"LlamaCppRwkv6F16", llama.get(), 6, kF16, halves},
         {"ReferenceRwkv7F32", reference.get(), 7, kF32, plain}, {"ReferenceRwkv7F16", reference.get(), 7, kF16, plain},
         {"NativeRwkv7F32", native.get(), 7, kF32, same_bits},   {"NativeRwkv7F16", native.get(), 7, kF16, same_bits},
-        {"Scripted", scripted.get(), 0, kF32, script},
+        {"NativeRwkv7Q8_0", native.get(), 7, kQ8_0, rounded},   {"Scripted", scripted.get(), 0, kF32, script},
     };
   }();
   return all;

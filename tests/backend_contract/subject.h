@@ -13,6 +13,8 @@
 
 namespace rwkv::test {
 
+inline constexpr std::uint32_t kQ8_0 = 8;
+
 /// What a backend is excused from. Each is said here and nowhere else; what ModelInfo says (embeddings, all logits,
 /// hidden states, stable chunks, decode as prefill) is a trait as well, which the tests read from there.
 struct Traits {
@@ -34,7 +36,7 @@ struct Subject {
   std::string label;          // in the tests' names
   const Backend* backend;     // lives as long as the process
   int version = 7;            // of RWKV; 0: none
-  std::uint32_t type = kF32;  // of matrices
+  std::uint32_t type = kF32;  // of matrices, as ggml numbers them
   Traits traits;
 
   /// A small model's file. Files of other seeds hold other weights in the same shapes under the same name.

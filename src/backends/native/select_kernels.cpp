@@ -125,7 +125,11 @@ std::vector<const Kernels*> usable_kernels() {
                           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
   if (has_avx512 && __builtin_cpu_supports("avx512vnni")) usable.push_back(&kAvx512Vnni);
   // Every processor with these converts halves, too.
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) usable.push_back(&kAvx2);
+  const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#ifdef RWKV_NATIVE_AVX_VNNI
+  if (has_avx2 && __builtin_cpu_supports("avxvnni")) usable.push_back(&kAvxVnni);
+#endif
+  if (has_avx2) usable.push_back(&kAvx2);
 #endif
   usable.push_back(&kPortable);
   return usable;

@@ -109,6 +109,7 @@ struct Kernels {
 extern const Kernels kPortable;
 /// Of a processor that this build has them for and that has the instructions.
 extern const Kernels kAvx2;
+extern const Kernels kAvxVnni;
 extern const Kernels kAvx512Vnni;
 
 }  // namespace rwkv::native
