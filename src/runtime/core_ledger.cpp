@@ -9,7 +9,7 @@ using std::chrono::milliseconds;
 
 // Longer than it takes to choose the tokens of a large batch.
 constexpr milliseconds kExpectedBack{10};
-// Somebody who streams may be away for this long between two steps.
+// A user may be away for this long between two steps of a stream.
 constexpr milliseconds kBusyLately{300};
 
 }  // namespace
@@ -73,7 +73,7 @@ void CoreLedger::serve(Time now) {
     if (a->used != b->used) return a->used < b->used;
     return a->is == User::Is::kWaiting && b->is != User::Is::kWaiting;
   });
-  // Nobody overtakes: one who needs many cores would wait for ever behind those who need few.
+  // No user overtakes: one that needs many cores would wait for ever behind those that need few.
   int left = free_;
   for (User* user : queue) {
     if (user->threads > left) return;

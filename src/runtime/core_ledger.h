@@ -6,9 +6,9 @@
 
 namespace rwkv {
 
-/// Users of a number of cores, each with a weight. Who fits beside those who run runs at once; otherwise the one goes
-/// next who has used the fewest core-seconds for its weight. Time that nobody competed for is not counted against
-/// anybody later, and who was away has no claim to what it did not use.
+/// Users of a number of cores, each with a weight. A user that fits beside the running ones runs at once; otherwise the
+/// one that has used the fewest core-seconds for its weight is next. Time without competition is not counted against a
+/// user later, and a user that was away has no claim to the time it did not use.
 class CoreLedger {
  public:
   using Time = std::chrono::steady_clock::time_point;
@@ -40,15 +40,15 @@ class CoreLedger {
   void ask(User& user, int threads, Time now);
   void withdraw(User& user, Time now);
   /// Its turn is over. It is expected back soon: while its share is the smaller one, the cores are kept for it for a
-  /// moment, since users who are called one after another would else take turns whatever their weights are.
+  /// moment, since users that ask one after another would else take turns whatever their weights are.
   void end(User& user, Time now);
   /// It is not expected back.
   void rest(User& user, Time now);
 
   bool runs(const User& user) const noexcept { return user.is == User::Is::kRunning; }
-  /// Whether others who are busy, or were a moment ago, and this one need more cores together than there are.
+  /// Whether this user and the others that are busy, or were a moment ago, need more cores together than there are.
   bool is_crowded(const User& user, Time now) const noexcept;
-  /// Lets run who may. Changes by itself as time goes on, so those who wait ask for it now and then.
+  /// Lets those users run that may. That changes as time goes on, so waiting threads call it now and then.
   void serve(Time now);
 
  private:

@@ -14,7 +14,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// How soon somebody who waits notices that he need not any more, and that one who was expected has not come.
+// How soon a waiting thread notices that it may give up, and that a model that was expected has not come.
 constexpr std::chrono::milliseconds kLook{2};
 
 constexpr double kLeastWeight = 0.001;
@@ -30,7 +30,7 @@ CoreShare& CoreShare::of_this_machine() {
   };
   static const bool made = [] {
     make();
-    // Who computed in the parent never ends here.
+    // What computed in the parent never ends here.
     at_fork([] { share->mutex_.lock(); }, [] { share->mutex_.unlock(); }, make);
     return true;
   }();

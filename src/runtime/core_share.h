@@ -38,7 +38,7 @@ class CoreShare {
     /// Waits for cores. False as soon as `give_up` says so, which is asked every few milliseconds while it waits.
     bool acquire(int threads, const std::function<bool()>& give_up);
     void release();
-    /// Nothing more to compute for now: nobody need wait for it.
+    /// It has nothing more to compute for now: no other model need wait for it.
     void rest();
     /// Whether other models want these cores now or did a moment ago.
     bool is_crowded() const;

@@ -189,7 +189,7 @@ void LanguageModel::submit(std::vector<GenerationTask> tasks, GenerationCallback
 std::vector<GenerationResult> LanguageModel::generate(std::vector<GenerationTask> tasks,
                                                       const GenerationCallbacks& callbacks, const CancelToken& cancel) {
   refuse_on_own_thread();
-  // Shared: the one who waits may be gone before set_value() has returned.
+  // Shared: the waiting thread may be gone before set_value() has returned.
   const auto ended = std::make_shared<std::promise<std::vector<GenerationResult>>>();
   submit(std::move(tasks), callbacks, cancel,
          [ended](std::vector<GenerationResult> results) { ended->set_value(std::move(results)); });

@@ -101,7 +101,7 @@ class LanguageModel {
   void submit(std::vector<GenerationTask> tasks, GenerationCallbacks callbacks, const CancelToken& cancel,
               std::function<void(std::vector<GenerationResult>)> on_end);
 
-  /// Gives back weights, sequences and buffers unless somebody runs or waits; returns whether the model is asleep. What
+  /// Gives back weights, sequences and buffers unless a task runs or waits; returns whether the model is asleep. What
   /// is asked of it next loads it again, and reports what goes wrong with that: Error(kOutOfMemory) where it does not
   /// fit any more, Error(kBadFile) where the file is another one. Nothing but time is lost: settings, tokenizer and the
   /// states in the cache stay. Not in a callback of this model.

@@ -1,4 +1,4 @@
-// Tasks of the scheduler that write nothing, and somebody waits for.
+// Tasks of the scheduler that choose no tokens; a thread waits for their end.
 #pragma once
 
 #include <future>
