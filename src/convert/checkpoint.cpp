@@ -81,7 +81,7 @@ std::vector<std::filesystem::path> files_in(const std::filesystem::path& folder)
   throw Error(ErrorCode::kIo,
               "'" + utf8_from_path(folder) + "' is a folder with " +
                   (files.empty() ? "no checkpoint" : std::to_string(files.size()) + " checkpoints") +
-                  " in it; name the .safetensors or .pth file",
+                  "; name the .pth or .safetensors file in it",
               utf8_from_path(folder));
 }
 
