@@ -193,10 +193,7 @@ double report(const char* what, int rounds, const std::function<double()>& ours,
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 2) {
-    std::fprintf(stderr, "usage: %s MODEL [threads] [rounds] [threads of llama.cpp]\n", argv[0]);
-    return 2;
-  }
+  rwkv::bench::end_with_usage(argc, argv, 1, "MODEL [threads] [rounds] [threads of llama.cpp]");
   const int rounds = argc > 3 ? std::max(std::atoi(argv[3]), 1) : 7;
   llama_log_set([](ggml_log_level, const char*, void*) {}, nullptr);
   const rwkv::ModelSource source(argv[1]);
