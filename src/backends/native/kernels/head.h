@@ -45,12 +45,12 @@ inline void update_value(float* state, std::size_t size, const float* r, const f
                          const float* kk, const float* b, float* y) {
   float removed = 0;
   float sum = 0;
-  for (std::size_t j = 0; j < size; ++j) removed = __builtin_fmaf(state[j * size], kk[j], removed);
+  for (std::size_t j = 0; j < size; ++j) removed = fmaf(state[j * size], kk[j], removed);
   for (std::size_t j = 0; j < size; ++j) {
-    const float kept = __builtin_fmaf(removed, b[j], state[j * size] * w[j]);
-    const float next = __builtin_fmaf(value, k[j], kept);
+    const float kept = fmaf(removed, b[j], state[j * size] * w[j]);
+    const float next = fmaf(value, k[j], kept);
     state[j * size] = next;
-    sum = __builtin_fmaf(next, r[j], sum);
+    sum = fmaf(next, r[j], sum);
   }
   *y = sum;
 }
@@ -87,7 +87,7 @@ void head(const HeadWeights& weights, const HeadVectors& x, std::size_t size, st
         v[i] = x.v[at + i] + (x.first_value[at + i] - x.v[at + i]) * share;
       }
     }
-    const float length = __builtin_sqrtf(sum_of(size, [&](std::size_t i) { return kk[i] * kk[i]; }));
+    const float length = sqrtf(sum_of(size, [&](std::size_t i) { return kk[i] * kk[i]; }));
     const float scale = 1.0f / (length > 1e-12f ? length : 1e-12f);
     for (std::size_t i = 0; i < size; ++i) {
       kk[i] *= scale;

@@ -2,9 +2,11 @@
 // same bits: each value is made by the same additions and multiplications (joined where fma() stands) in the same
 // order, and sums of bytes are exact. So nothing depends on how many tokens are computed at once, or on the processor.
 //
-// The sources of the sets are compiled with instructions that not every processor has. They include nothing but this
-// and what stands beside it, so that no function of theirs is shared with the rest of the program.
+// The sources of the sets are compiled with instructions that not every processor has. They include nothing but this,
+// what stands beside it and headers of C, so that no function of theirs is shared with the rest of the program.
 #pragma once
+
+#include <math.h>  // fmaf and sqrtf: those of <cmath> are functions that the program would share
 
 #include <cstddef>
 #include <cstdint>
@@ -16,6 +18,14 @@
 #define RWKV_UNROLL _Pragma("GCC unroll 16")
 #else
 #define RWKV_UNROLL
+#endif
+// Of functions whose arguments are to stay in registers, and of one that is large enough by itself.
+#if defined(__GNUC__)
+#define RWKV_ALWAYS_INLINE [[gnu::always_inline]] inline
+#define RWKV_NEVER_INLINE [[gnu::noinline]]
+#else
+#define RWKV_ALWAYS_INLINE inline
+#define RWKV_NEVER_INLINE
 #endif
 
 namespace rwkv::native {

@@ -96,7 +96,7 @@ struct PortableLanes {
   }
   /// a * b + c, rounded once
   static Float fma(Float a, Float b, Float c) {
-    return each([&](std::size_t i) { return __builtin_fmaf(a.v[i], b.v[i], c.v[i]); });
+    return each([&](std::size_t i) { return fmaf(a.v[i], b.v[i], c.v[i]); });
   }
   static Float positive(Float a) {
     return each([&](std::size_t i) { return a.v[i] > 0 ? a.v[i] : 0.0f; });

@@ -47,7 +47,7 @@ struct BlockOf {
 
 // Adds the groups from First to Last - 1 of a block to the sums.
 template <class L, Packing P, int First, int Last, std::size_t N, std::size_t T>
-[[gnu::always_inline]] inline void add_groups(const BlockOf& block, const std::int8_t* x, Ints<L, N, T>& sums) {
+RWKV_ALWAYS_INLINE void add_groups(const BlockOf& block, const std::int8_t* x, Ints<L, N, T>& sums) {
   if constexpr (First < Last) {
     decltype(group_of<L, P, First>(nullptr, nullptr)) w[N];
     RWKV_UNROLL
@@ -72,7 +72,7 @@ template <class L, Packing P, int First, int Last, std::size_t N, std::size_t T>
 
 // Begins sums with what takes the offset of the bytes off: `negative` has the sum of the vector's, times -1.
 template <class L, Packing P, std::size_t N, std::size_t T>
-[[gnu::always_inline]] inline void begin_sums(const std::int32_t* negative, Ints<L, N, T>& sums) {
+RWKV_ALWAYS_INLINE void begin_sums(const std::int32_t* negative, Ints<L, N, T>& sums) {
   constexpr int kBits = P == Packing::kQ8_0   ? (L::kWideHasOffset ? 7 : 0)
                         : P == Packing::kQ4_0 ? 3
                         : P == Packing::kQ6_K ? 5
@@ -97,7 +97,7 @@ struct BlockOperands {
 
 // The exact sums of block b.
 template <class L, Packing P, std::size_t N, std::size_t T>
-[[gnu::always_inline]] inline void sum_block(const BlockOperands& from, std::size_t b, Ints<L, N, T>& sums) {
+RWKV_ALWAYS_INLINE void sum_block(const BlockOperands& from, std::size_t b, Ints<L, N, T>& sums) {
   constexpr PanelParts kBytes = panel_parts(P);
   const BlockOf block{from.low + b * kBytes.low, from.high + b * kBytes.high, from.stride};
   const std::int8_t* x = from.values + b * kBlock * kTile;
@@ -128,7 +128,7 @@ template <class L, Packing P, std::size_t N, std::size_t T>
 
 // N panels of blocks times T vectors.
 template <class L, Packing P, std::size_t N, std::size_t T>
-[[gnu::always_inline]] inline void multiply_blocks(const BlockOperands& from, std::size_t blocks, Floats<L, N, T>& y) {
+RWKV_ALWAYS_INLINE void multiply_blocks(const BlockOperands& from, std::size_t blocks, Floats<L, N, T>& y) {
   constexpr PanelParts kBytes = panel_parts(P);
   RWKV_UNROLL
   for (std::size_t i = 0; i < N * T; ++i) y.at[i / T][i % T] = L::zero();
@@ -172,8 +172,8 @@ typename L::Float load_column(const std::byte* panel, std::size_t column) {
 
 // A panel of floats times T vectors.
 template <class L, Packing P, std::size_t T>
-[[gnu::always_inline]] inline void multiply_floats(const std::byte* panel, const float* x, std::size_t columns,
-                                                   Floats<L, 1, T>& y) {
+RWKV_ALWAYS_INLINE void multiply_floats(const std::byte* panel, const float* x, std::size_t columns,
+                                        Floats<L, 1, T>& y) {
   typename L::Float sums[kGroup][T];
   RWKV_UNROLL
   for (std::size_t i = 0; i < kGroup * T; ++i) sums[i / T][i % T] = L::zero();
@@ -215,7 +215,7 @@ struct Output {
 
 // T vectors from `token` on, all of one tile, times N panels from `first` on.
 template <class L, Packing P, std::size_t N, std::size_t T>
-[[gnu::noinline]] void multiply_tile(const PanelMatrix& m, std::size_t first, const Vectors& x, std::size_t token,
+RWKV_NEVER_INLINE void multiply_tile(const PanelMatrix& m, std::size_t first, const Vectors& x, std::size_t token,
                                      const Output& out) {
   const std::byte* panel = m.panels + first * m.panel_bytes;
   const std::size_t tile = token / kTile * kTile;

@@ -65,7 +65,7 @@ inline void normalise(const float* x, std::size_t count, float epsilon, NormWeig
   const auto n = static_cast<float>(count);
   const float mean = sum_of(count, [=](std::size_t i) { return x[i]; }) / n;
   const float variance = sum_of(count, [=](std::size_t i) { return (x[i] - mean) * (x[i] - mean); }) / n;
-  const float scale = 1.0f / __builtin_sqrtf(variance + epsilon);
+  const float scale = 1.0f / sqrtf(variance + epsilon);
   for (std::size_t i = 0; i < count; ++i) out[i] = (x[i] - mean) * scale * weights.weight[i] + weights.bias[i];
 }
 
