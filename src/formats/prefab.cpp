@@ -214,7 +214,8 @@ class Parser {
     tensor.packing = packing;
     tensor.data = blob.data;
     std::size_t rank = kDimensions;
-    while (rank > 1 && blob.shape[rank - 1] == 1) --rank;
+    const std::size_t least = tensor.name.ends_with(".att.r_k") ? 2 : 1;  // a row a head, also where there is one
+    while (rank > least && blob.shape[rank - 1] == 1) --rank;
     tensor.shape.assign(blob.shape.rend() - static_cast<std::ptrdiff_t>(rank), blob.shape.rend());
     tensor.strides = contiguous_strides(tensor.shape);
     tensor.elements = count_elements(cbor_.reader(), tensor.name, tensor.shape);
