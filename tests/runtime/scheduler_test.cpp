@@ -7,6 +7,7 @@
 #include <chrono>
 #include <future>
 #include <thread>
+#include <utility>
 
 #include "runtime/language_model.h"
 #include "support/scratch.h"
@@ -88,11 +89,23 @@ TEST_F(Together, ATaskOfARunHasACancelOfItsOwn) {
 }
 
 TEST_F(Together, WhatTheyBeginWithIsReadOnce) {
-  const auto model = load(R"("prefill_us": 200, "replies": [{"say": "ok"}])", 8);
+  const auto model = load(R"("prefill_us": 200, "replies": [{"say": "ok"}])", 9);
   const std::string common = repeated("c", 600);
+  // Separate calls, at the same time: the model's thread is held until all of them are there.
+  std::promise<void> is_held;
+  std::promise<void> all_are_there;
+  GenerationCallbacks hold;
+  hold.on_token = [&is_held, gate = all_are_there.get_future().share(), first = true](std::size_t,
+                                                                                      const Generation&) mutable {
+    if (std::exchange(first, false)) is_held.set_value();
+    gate.wait();
+  };
+  auto holder = start(*model, ask(*model, "hold"), std::move(hold));
+  is_held.get_future().wait();
   std::vector<std::future<GenerationResult>> results;
-  // Separate calls, at the same time.
   for (int i = 0; i < 8; ++i) results.push_back(start(*model, ask(*model, common + " question " + std::to_string(i))));
+  all_are_there.set_value();
+  EXPECT_EQ(holder.get().text, "ok");
   int read = 0;
   int cached = 0;
   for (auto& future : results) {

@@ -7,6 +7,12 @@
 
 #include "runtime/state_cache.h"
 
+// Below, operator new and delete are replaced together; where GCC sees only one of them inlined (under sanitizers) it
+// takes the two for a pair that does not match.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
+#endif
+
 namespace {
 
 // Allocations of this thread until one fails; below 0: none does.
