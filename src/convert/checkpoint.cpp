@@ -47,21 +47,21 @@ nlohmann::json read_json(const std::filesystem::path& path) {
 std::set<std::string> parts_of(const std::filesystem::path& index) {
   const auto json = read_json(index);
   const auto refuse = [&](const std::string& what) {
-    throw Error(ErrorCode::kBadFile, "'" + utf8_from_path(index) + "' " + what, utf8_from_path(index));
+    throw Error(ErrorCode::kBadFile, "'" + utf8_from_path(index) + "' is an index " + what, utf8_from_path(index));
   };
   const auto map = json.find("weight_map");
-  if (map == json.end() || !map->is_object()) refuse("has no 'weight_map'");
+  if (map == json.end() || !map->is_object()) refuse("with no 'weight_map'");
   std::set<std::string> parts;
   for (const auto& [tensor, file] : map->items()) {
-    if (!file.is_string()) refuse("names no file for '" + tensor.substr(0, 64) + "'");
+    if (!file.is_string()) refuse("that names no file for '" + tensor.substr(0, 64) + "'");
     const auto& name = file.get_ref<const std::string&>();
     if (name.empty() || name.find_first_of("/\\:") != std::string::npos || name.starts_with('.')) {
-      refuse("names '" + name.substr(0, 64) + "', which is no file beside it");
+      refuse("that names '" + name.substr(0, 64) + "', which is no file beside it");
     }
     parts.insert(name);
-    if (parts.size() > kMostParts) refuse("names more files than any model has");
+    if (parts.size() > kMostParts) refuse("that names more files than any model has");
   }
-  if (parts.empty()) refuse("names no files");
+  if (parts.empty()) refuse("that names no files");
   return parts;
 }
 
@@ -69,7 +69,12 @@ std::set<std::string> parts_of(const std::filesystem::path& index) {
 std::vector<std::filesystem::path> files_in(const std::filesystem::path& folder) {
   std::vector<std::filesystem::path> files;
   if (has_file(folder / kIndex)) {
-    for (const std::string& part : parts_of(folder / kIndex)) files.push_back(folder / path_from_utf8(part));
+    for (const std::string& part : parts_of(folder / kIndex)) {
+      files.push_back(folder / path_from_utf8(part));
+      if (has_file(files.back())) continue;
+      const std::string missing = utf8_from_path(files.back());
+      throw Error(ErrorCode::kNotFound, "'" + missing + "' is missing, which the index names; get all parts", missing);
+    }
     return files;
   }
   std::error_code unread;
