@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
+#include <string>
 #include <utility>
 
 #include "base/checksum.h"
@@ -74,6 +76,16 @@ std::span<const std::byte> unwrap_state(const State& state, std::uint64_t finger
     throw Error(ErrorCode::kInvalidArgument, "the state is damaged");
   }
   return body;
+}
+
+void check_numbers(const StateTensors& numbers, const StateTensors& shape, std::int64_t position) {
+  if (!numbers.has_shape_of(shape) || numbers.values.size() != numbers.layers * numbers.layer_values()) {
+    throw Error(ErrorCode::kInvalidArgument, "the state has " + std::to_string(numbers.layers) + " layers of width " +
+                                                 std::to_string(numbers.width) + ", not those of the model");
+  }
+  if (position < 0 || position > std::numeric_limits<std::int32_t>::max()) {
+    throw Error(ErrorCode::kInvalidArgument, "a state cannot stand after " + std::to_string(position) + " tokens");
+  }
 }
 
 }  // namespace rwkv

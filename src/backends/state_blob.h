@@ -8,6 +8,7 @@
 
 #include "engine/state.h"
 #include "formats/rwkv_passport.h"
+#include "formats/state_tensors.h"
 
 namespace rwkv {
 
@@ -23,5 +24,9 @@ std::size_t state_header_bytes() noexcept;
 /// The backend's part of a state. Throws Error(kInvalidArgument) when the state is of another model or has been
 /// damaged.
 std::span<const std::byte> unwrap_state(const State& state, std::uint64_t fingerprint);
+
+/// Throws Error(kInvalidArgument) unless these are numbers of a model of this shape, after a number of tokens that a
+/// sequence can have.
+void check_numbers(const StateTensors& numbers, const StateTensors& shape, std::int64_t position);
 
 }  // namespace rwkv

@@ -29,13 +29,7 @@ StateTensors LlamaCppStateForm::tensors_of(const State& state) const {
 }
 
 State LlamaCppStateForm::state_of(const StateTensors& tensors, std::int64_t position) const {
-  if (!tensors.has_shape_of(shape_) || tensors.values.size() != tensors.layers * tensors.layer_values()) {
-    throw Error(ErrorCode::kInvalidArgument, "the state has " + std::to_string(tensors.layers) + " layers of width " +
-                                                 std::to_string(tensors.width) + ", not those of the model");
-  }
-  if (position < 0 || position > std::numeric_limits<llama_pos>::max()) {
-    throw Error(ErrorCode::kInvalidArgument, "a state cannot stand after " + std::to_string(position) + " tokens");
-  }
+  check_numbers(tensors, shape_, position);
   if (position == 0) return {};
   const std::vector<std::uint8_t> zero = zero_state(empty_);
   StateBytes bytes(state_header_bytes() + zero.size());

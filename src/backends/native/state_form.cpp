@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <limits>
-#include <string>
 #include <utility>
 
 #include "backends/state_blob.h"
@@ -62,13 +60,7 @@ StateTensors NativeStateForm::tensors_of(const State& state) const {
 }
 
 State NativeStateForm::state_of(const StateTensors& tensors, std::int64_t position) const {
-  if (!tensors.has_shape_of(shape_) || tensors.values.size() != tensors.layers * tensors.layer_values()) {
-    throw Error(ErrorCode::kInvalidArgument, "the state has " + std::to_string(tensors.layers) + " layers of width " +
-                                                 std::to_string(tensors.width) + ", not those of the model");
-  }
-  if (position < 0 || position > std::numeric_limits<std::int32_t>::max()) {
-    throw Error(ErrorCode::kInvalidArgument, "a state cannot stand after " + std::to_string(position) + " tokens");
-  }
+  check_numbers(tensors, shape_, position);
   if (position == 0) return {};
   std::vector<float> own(tensors.values.size());
   transpose_heads(tensors.values.data(), own.data());

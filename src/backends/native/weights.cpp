@@ -55,17 +55,21 @@ void check_is_supported(const GgufFile& file, const RwkvPassport& passport) {
   const std::string name = "'" + file.name() + "'";
   if (passport.architecture != "rwkv7") {
     throw Error(ErrorCode::kUnsupported,
-                name + " is " + passport.architecture + "; this backend runs rwkv7, llama.cpp runs both");
+                name + " is " + passport.architecture + "; this backend runs rwkv7, llama.cpp runs both", file.name());
   }
   for (const GgufTensor& tensor : file.tensors()) {
     if (packing_of(tensor.type)) continue;
-    throw Error(ErrorCode::kUnsupported, name + ": tensor '" + std::string(tensor.name) + "' is " + tensor.describe() +
-                                             "; this backend computes with F32, F16, BF16, Q8_0, Q4_0, Q4_K, Q5_K "
-                                             "and Q6_K");
+    throw Error(ErrorCode::kUnsupported,
+                name + ": tensor '" + std::string(tensor.name) + "' is " + tensor.describe() +
+                    "; this backend computes with F32, F16, BF16, Q8_0, Q4_0, Q4_K, Q5_K "
+                    "and Q6_K",
+                file.name());
   }
   if (static_cast<std::size_t>(passport.head_size) > kMostHeadSize) {
-    throw Error(ErrorCode::kUnsupported, name + " has heads of " + std::to_string(passport.head_size) +
-                                             " values; this backend runs up to " + std::to_string(kMostHeadSize));
+    throw Error(ErrorCode::kUnsupported,
+                name + " has heads of " + std::to_string(passport.head_size) + " values; this backend runs up to " +
+                    std::to_string(kMostHeadSize),
+                file.name());
   }
 }
 
@@ -80,7 +84,7 @@ class Weights::Packer {
  public:
   Packer(Weights& weights, const ModelSource& source, ThreadPool& pool, const CancelToken& cancel,
          const std::function<void(float)>& progress)
-      : weights_(weights), source_(source), pool_(pool), cancel_(cancel), progress_(progress) {
+      : source_(source), pool_(pool), cancel_(cancel), progress_(progress) {
     total_ = static_cast<std::size_t>(packed_bytes(source.gguf())) + kAlignment;
     weights.memory_ = Pages(total_);
     free_ = weights.memory_.data();
@@ -121,7 +125,6 @@ class Weights::Packer {
     return std::exchange(free_, free_ + bytes);
   }
 
-  Weights& weights_;
   const ModelSource& source_;
   ThreadPool& pool_;
   const CancelToken& cancel_;

@@ -1,8 +1,6 @@
 #include "backends/plugin/numbers_form.h"
 
 #include <cstring>
-#include <limits>
-#include <string>
 #include <utility>
 
 #include "backends/state_blob.h"
@@ -31,13 +29,7 @@ StateTensors NumbersForm::tensors_of(const State& state) const {
 }
 
 State NumbersForm::state_of(const StateTensors& tensors, std::int64_t position) const {
-  if (!tensors.has_shape_of(shape_) || tensors.values.size() != tensors.layers * tensors.layer_values()) {
-    throw Error(ErrorCode::kInvalidArgument, "the state has " + std::to_string(tensors.layers) + " layers of width " +
-                                                 std::to_string(tensors.width) + ", not those of the model");
-  }
-  if (position < 0 || position > std::numeric_limits<std::int32_t>::max()) {
-    throw Error(ErrorCode::kInvalidArgument, "a state cannot stand after " + std::to_string(position) + " tokens");
-  }
+  check_numbers(tensors, shape_, position);
   if (position == 0) return {};
   const std::size_t header = state_header_bytes();
   StateBytes bytes(header + tensors.values.size() * sizeof(float));
