@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "options.h"
+#include "runtime/largest_logits.h"
 #include "terminal.h"
 
 namespace rwkv::cli {
@@ -36,21 +37,15 @@ struct LogitsCommand {
   }
 
   void print_most_likely(const LanguageModel& model, const std::vector<float>& logits) const {
-    std::vector<TokenId> best(logits.size());
-    for (std::size_t i = 0; i < best.size(); ++i) best[i] = static_cast<TokenId>(i);
-    const auto count = std::min(best.size(), static_cast<std::size_t>(top));
-    std::partial_sort(best.begin(), best.begin() + static_cast<std::ptrdiff_t>(count), best.end(),
-                      [&](TokenId a, TokenId b) {
-                        return logits[static_cast<std::size_t>(a)] > logits[static_cast<std::size_t>(b)];
-                      });
+    const std::vector<TokenId> best = largest_logits(logits, static_cast<std::size_t>(top));
     Json list = Json::array();
-    for (std::size_t i = 0; i < count; ++i) {
-      const float logit = logits[static_cast<std::size_t>(best[i])];
-      const Json piece = std::string(model.tokenizer().bytes(best[i]));
+    for (const TokenId id : best) {
+      const float logit = logits[static_cast<std::size_t>(id)];
+      const Json piece = std::string(model.tokenizer().bytes(id));
       if (json) {
-        list.push_back({{"token", best[i]}, {"logit", logit}, {"text", piece}});
+        list.push_back({{"token", id}, {"logit", logit}, {"text", piece}});
       } else {
-        std::printf("%8d %10.4f %s\n", best[i], static_cast<double>(logit),
+        std::printf("%8d %10.4f %s\n", id, static_cast<double>(logit),
                     piece.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
       }
     }

@@ -1,12 +1,8 @@
 #include "capi/force_lang.h"
 
-#include <cerrno>
 #include <cstdint>
-#if defined(__linux__)
-#include <sys/syscall.h>
-#include <unistd.h>
-#include <csignal>
-#endif
+
+#include "base/readable.h"
 
 namespace rwkv::capi {
 namespace {
@@ -23,20 +19,6 @@ std::uintptr_t without_tag(std::uintptr_t address) {
   return address & 0x00FF'FFFF'FFFF'FFFF;
 #else
   return address;
-#endif
-}
-
-[[maybe_unused]] bool is_readable(std::uintptr_t address) {
-#if defined(__linux__)
-  // The kernel looks at the set before it finds that the command is none: EFAULT says that there is nothing to look at.
-  constexpr std::size_t kSetBytes = 8;
-  const std::uintptr_t set = address / kSetBytes * kSetBytes;
-  const int saved = errno;
-  const bool readable = syscall(SYS_rt_sigprocmask, ~0, set, nullptr, kSetBytes) == -1 && errno != EFAULT;
-  errno = saved;
-  return readable;
-#else
-  return address != 0;
 #endif
 }
 

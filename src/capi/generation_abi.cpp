@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <functional>
 #include <memory>
-#include <numeric>
 #include <span>
 #include <string>
 #include <utility>
@@ -15,6 +14,7 @@
 #include "capi/guard.h"
 #include "capi/memory.h"
 #include "host/generate.h"
+#include "runtime/largest_logits.h"
 #include "text/utf8.h"
 
 using namespace rwkv::capi;
@@ -114,41 +114,6 @@ int with_both(rwkvmobile_runtime_t handle, int model_id, const Call& call) noexc
   });
 }
 
-// The ids of the `count` largest logits, the largest first.
-std::vector<rwkv::TokenId> largest(const std::vector<float>& logits, std::size_t count) {
-  std::vector<rwkv::TokenId> ids(logits.size());
-  std::iota(ids.begin(), ids.end(), 0);
-  const auto better = [&](rwkv::TokenId a, rwkv::TokenId b) {
-    const float x = logits[static_cast<std::size_t>(a)];
-    const float y = logits[static_cast<std::size_t>(b)];
-    return x > y || (x == y && a < b);
-  };
-  std::partial_sort(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(count), ids.end(), better);
-  ids.resize(count);
-  return ids;
-}
-
-// Evaluates a text that is being typed: states at 1/2, 3/4, 7/8 ... of it are remembered, so that a change near its end
-// costs only what follows it.
-std::vector<float> logits_after(rwkv::LanguageModel& model, const std::string& text, const rwkv::CancelToken& cancel) {
-  const rwkv::Prompt whole = model.completion_prompt(text);
-  const rwkv::Tokens& all = whole.tokens;
-  const auto begin = static_cast<std::size_t>(whole.start.position());
-  const std::size_t known = std::max(begin, static_cast<std::size_t>(model.cache().longest_prefix(all).position()));
-  const auto state_after_first = [&](std::size_t count) {
-    rwkv::Prompt part = whole;
-    part.tokens.resize(count);
-    return model.state_after(part, cancel);
-  };
-  rwkv::State state = whole.start;
-  for (std::size_t rest = (all.size() - begin) / 2; rest > 0; rest /= 2) {
-    const std::size_t end = all.size() - rest;
-    if (end > known) state = state_after_first(end);
-  }
-  if (all.size() > begin + 1) state = state_after_first(all.size() - 1);
-  return model.logits(all, state, cancel);
-}
-
 }  // namespace
 
 int rwkvmobile_runtime_eval_chat_with_history_async(rwkvmobile_runtime_t runtime, int model_id, const char** inputs,
@@ -244,9 +209,9 @@ const char** rwkvmobile_runtime_gen_completion_singletoken_topk(rwkvmobile_runti
     std::vector<float> logits;
     const std::string text = prompt;
     model.evaluate(AbiModel::Kind::kGeneration,
-                   [&](const rwkv::CancelToken& cancel) { logits = logits_after(model.model(), text, cancel); });
+                   [&](const rwkv::CancelToken& cancel) { logits = model.model().logits_of_draft(text, cancel); });
     AbiHost::TopTokens tokens;
-    for (const rwkv::TokenId id : largest(logits, static_cast<std::size_t>(top_k))) {
+    for (const rwkv::TokenId id : rwkv::largest_logits(logits, static_cast<std::size_t>(top_k))) {
       tokens.texts.push_back(rwkv::to_valid_utf8(model.model().tokenizer().bytes(id)));
     }
     for (const std::string& each : tokens.texts) tokens.pointers.push_back(each.c_str());

@@ -242,6 +242,25 @@ std::vector<float> LanguageModel::logits(std::span<const TokenId> tokens, State&
   return std::move(task->logits());
 }
 
+std::vector<float> LanguageModel::logits_of_draft(std::string_view text, const CancelToken& cancel) {
+  const Prompt whole = completion_prompt(text);
+  const Tokens& all = whole.tokens;
+  const auto begin = static_cast<std::size_t>(whole.start.position());
+  const std::size_t known = std::max(begin, static_cast<std::size_t>(cache_.longest_prefix(all).position()));
+  const auto state_after_first = [&](std::size_t count) {
+    Prompt part = whole;
+    part.tokens.resize(count);
+    return state_after(part, cancel);
+  };
+  State state = whole.start;
+  for (std::size_t rest = (all.size() - begin) / 2; rest > 0; rest /= 2) {
+    const std::size_t end = all.size() - rest;
+    if (end > known) state = state_after_first(end);
+  }
+  if (all.size() > begin + 1) state = state_after_first(all.size() - 1);
+  return logits(all, state, cancel);
+}
+
 Score LanguageModel::score(std::string_view source, std::string_view target, const CancelToken& cancel) {
   Tokens context{kEndOfText};
   const Tokens source_tokens = tokenizer_.encode(source);

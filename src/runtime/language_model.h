@@ -130,6 +130,9 @@ class LanguageModel {
   /// The same, where `state` is the one after the first of the tokens. It is then the one before the last of them, so
   /// that a caller who goes on does not read them again.
   std::vector<float> logits(std::span<const TokenId> tokens, State& state, const CancelToken& cancel);
+  /// The same after a text that is being typed: states at 1/2, 3/4, 7/8 ... of it are remembered, so that a change near
+  /// its end costs only what follows it.
+  std::vector<float> logits_of_draft(std::string_view text, const CancelToken& cancel);
 
   /// How well `target` continues `source`: both are tokenised on their own, token 0 stands before the source, and each
   /// target token is predicted from the true ones before it. Throws Error(kInvalidArgument) for an empty target and

@@ -53,8 +53,9 @@ TEST(Layers, IncludesPointDownwards) {
 // Where the code (comments may) names a backend: the inherited contract has an argument, a structure and a list of
 // names, one help text shows a message of it, and ggml itself packs the types that it defines.
 const std::set<std::string> kNamesABackend{
-    "cli/command_bridge.cpp",   "src/bridge/handlers_models.cpp", "src/capi/layout.cpp",  "src/capi/models_abi.cpp",
-    "src/capi/runtime_abi.cpp", "src/convert/encoding.cpp",       "src/protocol/enums.h", "src/protocol/lifecycle.h",
+    "cli/command_bridge.cpp",   "src/bridge/handlers_models.cpp", "src/capi/models_abi.cpp",
+    "src/capi/runtime_abi.cpp", "src/convert/encoding.cpp",       "src/protocol/enums.h",
+    "src/protocol/lifecycle.h",
 };
 
 TEST(Layers, LibcurlIsNamedInFetchAlone) {

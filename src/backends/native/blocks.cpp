@@ -52,7 +52,7 @@ RowBlock read_q45_k(const std::byte* super, const std::byte* high, const std::by
   read_factors(super + 4, block, out.factors);
   for (std::size_t i = 0; i < kBlock; ++i) {
     const unsigned pair = byte_at(low + block / 2 * kBlock + i);
-    const unsigned fifth = high == nullptr ? 0u : byte_at(high + i) >> block & 1u;
+    const unsigned fifth = high == nullptr ? 0u : unsigned{byte_at(high + i)} >> block & 1u;
     out.values[i] = static_cast<std::uint8_t>((block % 2 == 0 ? pair & 15u : pair >> 4) | fifth << 4);
   }
   return out;
@@ -67,7 +67,7 @@ RowBlock read_q6_k(const std::byte* super, std::size_t block) {
   for (std::size_t i = 0; i < 2; ++i) out.factors[i] = byte_at(super + 192 + half * 8 + part * 2 + i);
   for (std::size_t i = 0; i < kBlock; ++i) {
     const unsigned four = part < 2 ? byte_at(low + i) & 15u : byte_at(low + i) >> 4;
-    out.values[i] = static_cast<std::uint8_t>(four | (byte_at(high + i) >> 2 * part & 3u) << 4);
+    out.values[i] = static_cast<std::uint8_t>(four | (unsigned{byte_at(high + i)} >> 2 * part & 3u) << 4);
   }
   return out;
 }

@@ -1,5 +1,5 @@
-// The structures as clients' bindings lay them out, checked in every build: sizes and offsets with pointers of 8 and of
-// 4 bytes.
+// The structures as clients' bindings lay them out, checked by the compiler in every build of this repository: sizes
+// and offsets with pointers of 8 and of 4 bytes.
 #include <cstddef>
 
 #include "rwkv_mobile.h"
