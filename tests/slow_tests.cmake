@@ -1,26 +1,47 @@
 # Tests with a bound on real time, which a busy machine may miss, and those that take more than two seconds by design (many
 # rounds, real pauses). All others promise to be quick and to depend on no clock.
 
-set(rwkv_slow_backends Cancel.TakesEffectWithin50MillisecondsInALongPrompt)
+set(rwkv_slow_backends
+    Cancel.TakesEffectWithin50MillisecondsInALongPrompt
+    Files.MatricesOfEveryTypeEvaluate
+    StablePiece.HoldsForQuantisedWeights)
 set(rwkv_slow_bridge
     Contract.AStopForTheIdThatALoadIsToGetEndsTheLoad
     Contract.S11_ALoadDisturbsNeitherARunNorItsPolls
+    Contract.S39_AStopDoesNotWaitForAnEvaluationInFrontOfItsRun
     Contract.S62_TokenCountsAreAnsweredByIdEvenDuringARun
+    Defect.D19_D36_AFailureAfterGenerateStartIsToldOnce
     Defect.D20_D21_AStopDoesNotHoldUpRequestsForOtherModels
     Defect.D22_PollsAndStopsAreServedDuringAPuzzleOfAnyLength
     Defect.D54_ALongPromptOfARealModelCanBeStopped
     Defect.D55_ProgressIsThatOfTheWork
     Memory.APollSeesAModelThatWakesAsGenerating
     Memory.AStopWhileAModelWakesIsAnsweredAtOnce
+    Memory.WhatIsReleasedGoesBackToTheSystem
+    Ports.AGenerationOutlivesItsDeadPortAndANewOneGetsTheRest
     Ports.ALoadThatIsGoingOnEndsWithTheRuntime
     Ports.ClosingWhileRequestsWaitForAStopLeavesNothing
-    Push.ASlotIsToldAtMostOnceInEightMilliseconds)
+    Push.ASlotIsToldAtMostOnceInEightMilliseconds
+    Random.EveryRequestIsDoneOnceAndEveryGenerationEndsOnce)
+set(rwkv_slow_cli
+    BadInput.AMegabyteOfPromptIsReadInPieces
+    BadInput.AModelWithFlippedBitsIsRefusedOrRuns
+    BridgeCommand.InputThatComesFasterThanItIsServedIsServedWhole
+    Pull.PartsOfTwoVersionsAreNeverJoined
+    Pull.ServerThatNeverSendsAllEndsWithWhatToDoAndKeepsTheRest
+    Pull.ServerThatStallsIsLeftAndAskedAgain)
 set(rwkv_slow_runtime
+    CacheBudget.IsNeverExceededAndChangesNoAnswer
     Cancel.TakesEffectInDecodeAndKeepsTheText
     Cancel.TakesEffectInPrefill
     Cancel.TakesEffectWhileLoading
     CoreShare.WhoWaitsGivesUpWithinMilliseconds
+    Stress.EveryRequestIsAnsweredWhateverIsStoppedReleasedAndLoaded
     TwoModels.AStopWhileAModelWaitsForCoresTakesEffectAtOnce
     TwoModels.AStreamGoesOnWhileAnotherModelReadsALongText
     TwoModels.BothGoOnAndShareByWeight)
-set(rwkv_slow_server Leaving.StopEndsWhatIsBeingGenerated)
+set(rwkv_slow_server
+    Clients.ThirtyTwoAtOnceGetTheRightAnswers
+    Http.WhoIsIdleSlowOrBusyKeepsNobodyFromQuickAnswers
+    Leaving.AClientThatGoesEndsItsAnswer
+    Leaving.StopEndsWhatIsBeingGenerated)

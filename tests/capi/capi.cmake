@@ -32,11 +32,11 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux" AND NOT RWKV_SANITIZER)
   file(GLOB lack CONFIGURE_DEPENDS "${capi}/lack/*.cpp")
   add_executable(lack ${lack})
   target_link_libraries(lack PRIVATE rwkv_mobile rwkv_warnings Threads::Threads ${CMAKE_DL_LIBS})
-  foreach(entry c bridge)
+  foreach(entry c batch bridge)
     add_test(NAME Capi.LackOfMemoryIsAnErrorThrough_${entry}
              COMMAND lack ${entry} "${CMAKE_SOURCE_DIR}/models/tiny/rwkv7-tiny.gguf" 97
                      "${CMAKE_SOURCE_DIR}/docs/OUT_OF_MEMORY.md")
-    set_tests_properties(Capi.LackOfMemoryIsAnErrorThrough_${entry} PROPERTIES TIMEOUT 600 LABELS capi)
+    set_tests_properties(Capi.LackOfMemoryIsAnErrorThrough_${entry} PROPERTIES TIMEOUT 600 LABELS capi-slow)
   endforeach()
 endif()
 

@@ -9,6 +9,8 @@ enum class Outcome {
 
 /// Take no memory themselves where it counts.
 Outcome through_c_abi(const char* model);
+/// Three answers at once, the second the shortest.
+Outcome through_c_abi_in_batch(const char* model);
 Outcome through_bridge(const char* model);
 
 /// What the two say is left, together.
