@@ -10,7 +10,7 @@
 
 namespace rwkv {
 
-struct Embeddings;
+class Embeddings;
 
 /// Stands in a content where a picture or a recording is: a byte that no UTF-8 has.
 inline constexpr char kMediaMark = '\xFF';

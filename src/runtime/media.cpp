@@ -1,6 +1,59 @@
 #include "runtime/media.h"
 
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <string>
+
 namespace rwkv {
+namespace {
+
+// How soon who waits for another's encoding notices that it is cancelled itself.
+constexpr std::chrono::milliseconds kLook{10};
+
+}  // namespace
+
+void Embeddings::encode(const CancelToken& cancel) const {
+  std::unique_lock lock(mutex_);
+  while (encoding_) {
+    cancel.check();
+    changed_.wait_for(lock, kLook);
+  }
+  if (encoded_) return;
+  cancel.check();
+  encoding_ = true;
+  lock.unlock();
+  const auto end = [&] {
+    lock.lock();
+    encoding_ = false;
+    changed_.notify_all();
+  };
+  try {
+    encode_now(cancel);
+  } catch (...) {
+    end();
+    throw;
+  }
+  end();
+}
+
+void Embeddings::encode_now(const CancelToken& cancel) const {
+  std::vector<float> values = encode_(cancel);
+  if (values.size() != rows_ * width_ ||
+      !std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); })) {
+    throw Error(ErrorCode::kEvaluation, "the encoder made " + std::to_string(values.size()) + " values, not " +
+                                            std::to_string(rows_) + " rows of " + std::to_string(width_) +
+                                            " finite numbers: its weights are damaged");
+  }
+  values_ = std::move(values);
+  encoded_ = true;
+}
+
+void encode_after(std::span<const MediaPlace> media, std::size_t known, const CancelToken& cancel) {
+  for (const MediaPlace& place : media) {
+    if (place.position + place.embeddings->rows() > known) place.embeddings->encode(cancel);
+  }
+}
 
 TokenId media_token(std::uint64_t content, std::size_t row) noexcept {
   // The finaliser of splitmix64: neighbouring rows have nothing in common.
@@ -13,9 +66,9 @@ TokenId media_token(std::uint64_t content, std::size_t row) noexcept {
 
 std::span<const float> media_rows(std::span<const MediaPlace> media, std::size_t begin, std::size_t end) noexcept {
   for (const MediaPlace& place : media) {
-    if (begin < place.position || end > place.position + place.embeddings->rows) continue;
-    const std::size_t width = place.embeddings->values.size() / place.embeddings->rows;
-    return std::span(place.embeddings->values).subspan((begin - place.position) * width, (end - begin) * width);
+    if (begin < place.position || end > place.position + place.embeddings->rows()) continue;
+    const std::size_t width = place.embeddings->width();
+    return place.embeddings->values().subspan((begin - place.position) * width, (end - begin) * width);
   }
   return {};
 }
@@ -31,7 +84,7 @@ std::vector<std::size_t> media_borders(std::span<const MediaPlace> media) {
   std::vector<std::size_t> borders;
   for (const MediaPlace& place : media) {
     if (place.position > 0 && (borders.empty() || borders.back() != place.position)) borders.push_back(place.position);
-    borders.push_back(place.position + place.embeddings->rows);
+    borders.push_back(place.position + place.embeddings->rows());
   }
   return borders;
 }

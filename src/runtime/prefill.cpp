@@ -64,6 +64,8 @@ void Prefill::begin(ScheduledTask& one, std::list<ScheduledTask>& running) {
     State cached = cache_.longest_prefix(body_of(one), one.cut);
     if (cached.position() > known.position()) known = std::move(cached);
   }
+  // Callers encode beforehand what they do not find in the cache; what was dropped from it since is encoded here.
+  encode_after(task.media(), static_cast<std::size_t>(known.position()), task.cancel());
   one.sequence->restore(known);
   one.done = one.report.cached_tokens = static_cast<std::size_t>(known.position());
   one.checkpoints = checkpoints_of(one);

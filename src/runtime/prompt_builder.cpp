@@ -60,7 +60,8 @@ void PromptBuilder::encode(const Marked& marked, Prompt& prompt) const {
   if (prompt.tokens.size() == static_cast<std::size_t>(prompt.start.position())) prompt.tokens.push_back(kEndOfText);
   prompt.turn_ends = token_counts(prompt, skipped, marked.turn_ends);
   // What was looked at or listened to is begun with again by other questions about it.
-  for (const MediaPlace& place : prompt.media) insert_sorted(prompt.turn_ends, place.position + place.embeddings->rows);
+  for (const MediaPlace& place : prompt.media)
+    insert_sorted(prompt.turn_ends, place.position + place.embeddings->rows());
 }
 
 // Only the host's own words may stand for token 0; in what users write the same letters are text.
@@ -85,14 +86,14 @@ void PromptBuilder::add_media(const std::shared_ptr<const Embeddings>& embedding
   if (!takes_embeddings_) {
     throw Error(ErrorCode::kUnsupported, "this model takes text alone, no pictures and no sound");
   }
-  if (!embeddings || embeddings->rows == 0 || embeddings->values.size() != embeddings->rows * width_) {
+  if (!embeddings || embeddings->rows() == 0 || embeddings->width() != width_) {
     throw Error(ErrorCode::kInvalidArgument, "what was encoded does not fit the model, which takes rows of " +
                                                  std::to_string(width_) +
                                                  " values; use the encoder and the adapter that were made for it");
   }
   prompt.media.push_back({prompt.tokens.size(), embeddings});
-  for (std::size_t row = 0; row < embeddings->rows; ++row) {
-    prompt.tokens.push_back(media_token(embeddings->content, row));
+  for (std::size_t row = 0; row < embeddings->rows(); ++row) {
+    prompt.tokens.push_back(media_token(embeddings->content(), row));
   }
 }
 
@@ -108,7 +109,7 @@ std::vector<std::size_t> PromptBuilder::token_counts(const Prompt& prompt, std::
   for (auto i = static_cast<std::size_t>(prompt.start.position()); i < tokens.size() && wanted != bytes.end(); ++i) {
     if (media != prompt.media.end() && media->position == i) {
       at += 1;  // the mark
-      i += media->embeddings->rows - 1;
+      i += media->embeddings->rows() - 1;
       ++media;
     } else {
       at += tokens[i] == kEndOfText ? kEndOfTextMark.size() : tokenizer_.bytes(tokens[i]).size();

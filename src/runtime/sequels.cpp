@@ -58,6 +58,7 @@ void Sequels::prefill_one(const std::function<bool()>& has_news) noexcept {
     auto done = static_cast<std::size_t>(known.position());
     // Dropped where the conversation it belongs to was forgotten meanwhile.
     if (sequel.clears != cache_.stats().clears || text.size() - done > sequel.unknown || done < sequel.origin) return;
+    encode_after(sequel.media, done, CancelToken());
     const std::unique_ptr<Sequence> sequence = evaluator_.create_sequence();
     sequence->restore(known);
     while (done < text.size() && !has_news()) {

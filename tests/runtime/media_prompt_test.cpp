@@ -3,6 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <future>
+#include <thread>
 
 #include "base/checksum.h"
 #include "base/mapped_file.h"
@@ -28,21 +32,26 @@ class FakeEncoder {
     const GgufTensor& table = *gguf_.find_tensor("token_embd.weight");
     const auto width = static_cast<std::size_t>(model_.info().width);
     const Tokens tokens = model_.tokenizer().encode(text);
-    auto embeddings = std::make_shared<Embeddings>();
-    embeddings->rows = tokens.size();
-    embeddings->content = checksum(std::as_bytes(std::span(text)));
-    embeddings->values.resize(tokens.size() * width);
-    for (std::size_t i = 0; i < tokens.size(); ++i) {
-      decode_floats(DataType::kF16, table.data.data() + static_cast<std::size_t>(tokens[i]) * width * 2,
-                    std::span(embeddings->values).subspan(i * width, width));
-    }
-    return embeddings;
+    return std::make_shared<Embeddings>(
+        tokens.size(), width, checksum(std::as_bytes(std::span(text))), [=, this, &table](const CancelToken& cancel) {
+          cancel.check();
+          ++encoded_;
+          std::vector<float> values(tokens.size() * width);
+          for (std::size_t i = 0; i < tokens.size(); ++i) {
+            decode_floats(DataType::kF16, table.data.data() + static_cast<std::size_t>(tokens[i]) * width * 2,
+                          std::span(values).subspan(i * width, width));
+          }
+          return values;
+        });
   }
+  /// How often something was encoded.
+  int encoded() const { return encoded_; }
 
  private:
   const LanguageModel& model_;
   const MappedFile file_;
   const GgufFile gguf_;
+  mutable std::atomic<int> encoded_{0};
 };
 
 const std::string kPicture =
@@ -81,7 +90,7 @@ TEST(MediaPrompt, EachRowStandsInTheListAsANumberOfItsContent) {
   const Prompt prompt = chat(*model, {about(picture, "What is it?")});
   ASSERT_EQ(prompt.media.size(), 1u);
   const std::size_t begin = prompt.media[0].position;
-  const std::size_t end = begin + picture->rows;
+  const std::size_t end = begin + picture->rows();
   EXPECT_EQ(Tokens(prompt.tokens.begin(), prompt.tokens.begin() + static_cast<std::ptrdiff_t>(begin)),
             model->tokenizer().encode("User: "));
   for (std::size_t i = 0; i < prompt.tokens.size(); ++i) {
@@ -133,7 +142,7 @@ TEST(MediaPrompt, AnotherQuestionAboutAPictureReadsTheQuestionAlone) {
   const FakeEncoder encoder(*model);
   const auto picture = encoder.encode(kPicture);
   const Prompt first = chat(*model, {about(picture, "What is it?")});
-  const std::size_t end = first.media[0].position + picture->rows;
+  const std::size_t end = first.media[0].position + picture->rows();
   EXPECT_EQ(answer(*model, first).cached_tokens, 0);
   const Prompt second = chat(*model, {about(encoder.encode(kPicture), "How many boats are on the lake?")});
   const GenerationResult seen = answer(*model, second);
@@ -198,7 +207,7 @@ TEST(MediaPrompt, TwoWhoAskAboutOnePictureAtOnceReadItOnce) {
   const auto results = model->generate(tasks, {}, CancelToken());
   EXPECT_EQ(results[0].tokens, alone[0]);
   EXPECT_EQ(results[1].tokens, alone[1]);
-  EXPECT_GE(std::max(results[0].cached_tokens, results[1].cached_tokens), static_cast<int>(picture->rows));
+  EXPECT_GE(std::max(results[0].cached_tokens, results[1].cached_tokens), static_cast<int>(picture->rows()));
 }
 
 TEST(MediaPrompt, AConversationAboutAPictureGoesOnInTheNextProcess) {
@@ -217,7 +226,7 @@ TEST(MediaPrompt, AConversationAboutAPictureGoesOnInTheNextProcess) {
   model->set_state_folder(folder, std::uint64_t{1} << 30);
   const Prompt next = chat(*model, talk);
   const GenerationResult again = answer(*model, next);
-  EXPECT_GE(again.cached_tokens, static_cast<int>(next.media[0].position + next.media[0].embeddings->rows));
+  EXPECT_GE(again.cached_tokens, static_cast<int>(next.media[0].position + next.media[0].embeddings->rows()));
   EXPECT_EQ(again.tokens, answer(*load_language_model(), next).tokens);
 }
 
@@ -231,7 +240,7 @@ TEST(MediaPrompt, ASavedStateOfAPictureIsLoadedAndGoneOnFrom) {
     prompt = chat(*model, {about(FakeEncoder(*model).encode(kPicture), "What is it?")});
     before = answer(*model, prompt).tokens;
     Prompt seen = prompt;
-    seen.tokens.resize(prompt.media[0].position + prompt.media[0].embeddings->rows);
+    seen.tokens.resize(prompt.media[0].position + prompt.media[0].embeddings->rows());
     seen.turn_ends.clear();
     model->save_state(file, seen, StateType::kF32, CancelToken());
   }
@@ -239,7 +248,7 @@ TEST(MediaPrompt, ASavedStateOfAPictureIsLoadedAndGoneOnFrom) {
   model->load_state(file);
   const GenerationResult again = answer(*model, prompt);
   EXPECT_EQ(again.tokens, before);
-  EXPECT_EQ(again.cached_tokens, static_cast<int>(prompt.media[0].position + prompt.media[0].embeddings->rows));
+  EXPECT_EQ(again.cached_tokens, static_cast<int>(prompt.media[0].position + prompt.media[0].embeddings->rows()));
 }
 
 // What is thrown, by its code.
@@ -256,17 +265,80 @@ std::optional<ErrorCode> code_of(const Function& function) {
 TEST(MediaPrompt, WhatDoesNotFitIsRefused) {
   const auto model = load_language_model();
   const auto picture = FakeEncoder(*model).encode(kPicture);
-  auto narrow = std::make_shared<Embeddings>(*picture);
-  narrow->values.resize(narrow->values.size() - 1);
+  const auto nothing = [](const CancelToken&) { return std::vector<float>(); };
+  const auto narrow = std::make_shared<Embeddings>(3, picture->width() - 1, 1, nothing);
   EXPECT_EQ(code_of([&] { chat(*model, {about(narrow, "What?")}); }), ErrorCode::kInvalidArgument);
   EXPECT_EQ(code_of([&] { chat(*model, {about(nullptr, "What?")}); }), ErrorCode::kInvalidArgument);
-  EXPECT_EQ(code_of([&] { chat(*model, {about(std::make_shared<Embeddings>(), "What?")}); }),
-            ErrorCode::kInvalidArgument);
+  EXPECT_EQ(
+      code_of([&] { chat(*model, {about(std::make_shared<Embeddings>(0, picture->width(), 1, nothing), "What?")}); }),
+      ErrorCode::kInvalidArgument);
   EXPECT_EQ(code_of([&] { chat(*model, {{"user", "no place", {picture}}}); }), ErrorCode::kInvalidArgument);
   EXPECT_EQ(code_of([&] { chat(*model, {{"user", kMark + kMark, {picture}}}); }), ErrorCode::kInvalidArgument);
   EXPECT_EQ(code_of([&] { model->prompts().completion(kMark + kMark, Media{picture}); }), ErrorCode::kInvalidArgument);
   const std::vector<ChatMessage> open{about(picture, "What?"), {"assistant", "See: " + kMark, {picture}}};
   EXPECT_EQ(code_of([&] { model->chat_prompt({}, open, false, false); }), ErrorCode::kInvalidArgument);
+}
+
+TEST(MediaPrompt, WhatARememberedStateStandsForIsNotEncoded) {
+  const ScratchFolder scratch;
+  const std::string folder = scratch.path() / "states";
+  Tokens before;
+  {
+    const auto model = load_language_model();
+    model->set_state_folder(folder, std::uint64_t{1} << 30);
+    const FakeEncoder encoder(*model);
+    answer(*model, chat(*model, {about(encoder.encode(kPicture), "What is it?")}));
+    EXPECT_EQ(encoder.encoded(), 1);
+    const Prompt second = chat(*model, {about(encoder.encode(kPicture), "How many boats are there?")});
+    before = answer(*model, second).tokens;
+    EXPECT_EQ(encoder.encoded(), 1);
+    model->cache().disk()->wait_until_written();
+  }
+  const auto model = load_language_model();
+  model->set_state_folder(folder, std::uint64_t{1} << 30);
+  const FakeEncoder encoder(*model);
+  EXPECT_EQ(answer(*model, chat(*model, {about(encoder.encode(kPicture), "How many boats are there?")})).tokens,
+            before);
+  EXPECT_EQ(encoder.encoded(), 0);
+}
+
+TEST(MediaPrompt, WhatCannotBeEncodedEndsItsRunAloneAndIsTriedAgain) {
+  const auto model = load_language_model();
+  const FakeEncoder encoder(*model);
+  const auto good = encoder.encode(kPicture);
+  int tries = 0;
+  const auto picture = std::make_shared<Embeddings>(good->rows(), good->width(), 7, [&](const CancelToken& cancel) {
+    if (++tries == 1) throw Error(ErrorCode::kBadFile, "broken");
+    good->encode(cancel);
+    std::vector<float> values(good->values().begin(), good->values().end());
+    if (tries == 2) values[0] = std::nanf("");
+    if (tries == 3) values.pop_back();
+    return values;
+  });
+  const Prompt prompt = chat(*model, {about(picture, "What is it?")});
+  EXPECT_EQ(answer(*model, prompt).error->code(), ErrorCode::kBadFile);
+  EXPECT_EQ(answer(*model, prompt).error->code(), ErrorCode::kEvaluation);
+  EXPECT_EQ(answer(*model, prompt).error->code(), ErrorCode::kEvaluation);
+  EXPECT_EQ(answer(*model, prompt).tokens, answer(*model, chat(*model, {about(good, "What is it?")})).tokens);
+}
+
+TEST(MediaPrompt, WhoWaitsForAnothersEncodingCanBeCancelled) {
+  std::promise<void> begun;
+  std::promise<void> let_go;
+  const auto picture = std::make_shared<Embeddings>(1, 2, 7, [&](const CancelToken&) {
+    begun.set_value();
+    let_go.get_future().wait();
+    return std::vector<float>{1, 2};
+  });
+  std::thread other([&] { picture->encode(CancelToken()); });
+  begun.get_future().wait();
+  const CancelToken cancel;
+  cancel.cancel();
+  EXPECT_EQ(code_of([&] { picture->encode(cancel); }), ErrorCode::kCancelled);
+  let_go.set_value();
+  picture->encode(CancelToken());
+  EXPECT_EQ(picture->values().size(), 2u);
+  other.join();
 }
 
 TEST(MediaPrompt, ATextThatHasTheMarksByteWithoutMediaIsATextAsEver) {
