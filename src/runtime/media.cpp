@@ -80,6 +80,11 @@ EvalItem item_of(std::span<const TokenId> text, std::span<const MediaPlace> medi
   return {.tokens = text.subspan(begin, count)};
 }
 
+bool ends_media(std::span<const MediaPlace> media, std::size_t count) noexcept {
+  return std::any_of(media.begin(), media.end(),
+                     [&](const MediaPlace& place) { return place.position + place.embeddings->rows() == count; });
+}
+
 std::vector<std::size_t> media_borders(std::span<const MediaPlace> media) {
   std::vector<std::size_t> borders;
   for (const MediaPlace& place : media) {

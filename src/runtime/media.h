@@ -80,6 +80,9 @@ std::span<const float> media_rows(std::span<const MediaPlace> media, std::size_t
 EvalItem item_of(std::span<const TokenId> text, std::span<const MediaPlace> media, std::size_t begin,
                  std::size_t count) noexcept;
 
+/// Whether the last of `count` tokens is the last row of a place.
+bool ends_media(std::span<const MediaPlace> media, std::size_t count) noexcept;
+
 /// Where tokens and rows meet, ascending: no evaluation goes across.
 std::vector<std::size_t> media_borders(std::span<const MediaPlace> media);
 

@@ -182,6 +182,8 @@ void Prefill::reached(ScheduledTask& one, std::list<ScheduledTask>& running) {
   // After an initial state the first chunk may be too small to be stable.
   if (is_kept && one.done >= one.origin + (one.origin > 0 ? one.cut.chunk : 0)) {
     cache_.insert(body_of(one).first(one.done), state);
+    // Other questions about a picture find it in the next process too, where nothing is encoded anew.
+    if (ends_media(one.task->media(), one.done)) cache_.keep_on_disk(body_of(one).first(one.done));
   }
   for (ScheduledTask& other : running) {
     if (joins(other)) join(other, state, running);

@@ -32,26 +32,27 @@ class FakeEncoder {
     const GgufTensor& table = *gguf_.find_tensor("token_embd.weight");
     const auto width = static_cast<std::size_t>(model_.info().width);
     const Tokens tokens = model_.tokenizer().encode(text);
-    return std::make_shared<Embeddings>(
-        tokens.size(), width, checksum(std::as_bytes(std::span(text))), [=, this, &table](const CancelToken& cancel) {
-          cancel.check();
-          ++encoded_;
-          std::vector<float> values(tokens.size() * width);
-          for (std::size_t i = 0; i < tokens.size(); ++i) {
-            decode_floats(DataType::kF16, table.data.data() + static_cast<std::size_t>(tokens[i]) * width * 2,
-                          std::span(values).subspan(i * width, width));
-          }
-          return values;
-        });
+    std::vector<float> values(tokens.size() * width);
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+      decode_floats(DataType::kF16, table.data.data() + static_cast<std::size_t>(tokens[i]) * width * 2,
+                    std::span(values).subspan(i * width, width));
+    }
+    return std::make_shared<Embeddings>(tokens.size(), width, checksum(std::as_bytes(std::span(text))),
+                                        [values = std::move(values), encoded = encoded_](const CancelToken& cancel) {
+                                          cancel.check();
+                                          ++*encoded;
+                                          return values;
+                                        });
   }
+
   /// How often something was encoded.
-  int encoded() const { return encoded_; }
+  int encoded() const { return *encoded_; }
 
  private:
   const LanguageModel& model_;
   const MappedFile file_;
   const GgufFile gguf_;
-  mutable std::atomic<int> encoded_{0};
+  const std::shared_ptr<std::atomic<int>> encoded_ = std::make_shared<std::atomic<int>>(0);
 };
 
 const std::string kPicture =
