@@ -25,6 +25,17 @@ TEST(NativeThreadPool, EachPieceIsDoneOnceBeforeTheCallReturns) {
   }
 }
 
+// At its end a thread may be on its way to wait for work, poll for it or sleep.
+TEST(NativeThreadPool, EndsWhateverItsThreadsDo) {
+  for (int round = 0; round < 3000; ++round) {
+    ThreadPool pool(3);
+    std::atomic<int> done = 0;
+    if (round % 3 == 1) pool.sleep();
+    if (round % 3 > 0) pool.run(3, CancelToken(), [&](std::size_t) { ++done; });
+    EXPECT_EQ(done, round % 3 > 0 ? 3 : 0);
+  }
+}
+
 TEST(NativeThreadPool, OnceCancelledItBeginsNoMorePieces) {
   for (const int threads : {1, 3}) {
     ThreadPool pool(threads);

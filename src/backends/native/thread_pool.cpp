@@ -105,7 +105,8 @@ void ThreadPool::serve() {
 void ThreadPool::wait_for_work(std::uint64_t seen) {
   // Between two tokens the caller samples for some 100 microseconds.
   constexpr std::chrono::microseconds kPolls{300};
-  const auto has_changed = [&] { return phase_.load() != seen; };
+  // The end may have come before `seen` was read.
+  const auto has_changed = [&] { return phase_.load() != seen || ends_.load(); };
   const auto start = std::chrono::steady_clock::now();
   while (may_poll_.load(std::memory_order_relaxed)) {
     for (int i = 0; i < 64; ++i) {
