@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <limits>
 
+#include "runtime/wide_loops.h"
+
 namespace rwkv {
 namespace {
 
@@ -24,13 +26,13 @@ const std::array<double, kBins + 1>& bin_weights() {
 }
 
 // Where a logit lies, in bins below the best one.
-double depth(float logit, float best, double scale) noexcept {
+RWKV_WIDE inline double depth(float logit, float best, double scale) noexcept {
   const double bins = (static_cast<double>(best) - static_cast<double>(logit)) * scale;
   return bins < static_cast<double>(kBins) ? bins : static_cast<double>(kBins);
 }
 
 // exp(-part / kBinsPerUnit) for a part of a bin, 0 to 1: five terms of the series err by less than 3e-14.
-double weight_within(double part) noexcept {
+RWKV_WIDE inline double weight_within(double part) noexcept {
   const double x = part * (-1.0 / kBinsPerUnit);
   return 1.0 + x * (1.0 + x * (1.0 / 2 + x * (1.0 / 6 + x * (1.0 / 24 + x * (1.0 / 120)))));
 }
@@ -42,18 +44,24 @@ void LogitBins::fill(std::span<const float> logits, float best, double temperatu
   best_ = best;
   const double scale = scale_ = kBinsPerUnit / temperature;
   sums_.assign(kBins + 1, 0.0);
-  // Simple loops over arrays, which the compiler turns into vector code.
-  double at[kBlock];
-  std::int32_t bins[kBlock];
-  double weights[kBlock];
-  for (std::size_t begin = 0; begin < logits.size(); begin += kBlock) {
-    const std::size_t count = std::min(kBlock, logits.size() - begin);
-    const float* block = logits.data() + begin;
-    for (std::size_t i = 0; i < count; ++i) at[i] = depth(block[i], best, scale);
-    for (std::size_t i = 0; i < count; ++i) bins[i] = static_cast<std::int32_t>(at[i]);
-    for (std::size_t i = 0; i < count; ++i) weights[i] = weight_within(at[i] - static_cast<double>(bins[i]));
-    for (std::size_t i = 0; i < count; ++i) sums_[static_cast<std::size_t>(bins[i])] += weights[i];
-  }
+  double* const sums = sums_.data();
+  in_wide_registers([=]() RWKV_WIDE {
+    double at[kBlock];
+    std::int32_t bins[kBlock];
+    double weights[kBlock];
+    for (std::size_t begin = 0; begin < logits.size(); begin += kBlock) {
+      const std::size_t count = std::min(kBlock, logits.size() - begin);
+      const float* block = logits.data() + begin;
+      for (std::size_t i = 0; i < count; ++i) at[i] = depth(block[i], best, scale);
+      for (std::size_t i = 0; i < count; ++i) bins[i] = static_cast<std::int32_t>(at[i]);
+      for (std::size_t i = 0; i < count; ++i) weights[i] = weight_within(at[i] - static_cast<double>(bins[i]));
+      std::size_t i = 0;
+      for (; i + 4 <= count; i += 4) {
+        for (std::size_t j = 0; j < 4; ++j) sums[bins[i + j]] += weights[i + j];
+      }
+      for (; i < count; ++i) sums[bins[i]] += weights[i];
+    }
+  });
   mass_ = 0;
   for (std::size_t bin = 0; bin < kBins; ++bin) mass_ += weight(bin);
 }
@@ -73,13 +81,24 @@ void LogitBins::collect(std::size_t bin) {
   const double bottom = static_cast<double>(best_) - (static_cast<double>(bin) + 1.01) / scale_;
   const auto most = std::nextafter(static_cast<float>(top), std::numeric_limits<float>::infinity());
   const auto least = std::nextafter(static_cast<float>(bottom), -std::numeric_limits<float>::infinity());
-  for (std::size_t begin = 0; begin < logits_.size(); begin += kBlock) {
+  blocks_.resize((logits_.size() + kBlock - 1) / kBlock);
+  std::size_t found = 0;
+  in_wide_registers([&]() RWKV_WIDE {
+    for (std::size_t begin = 0; begin < logits_.size(); begin += kBlock) {
+      const std::size_t count = std::min(kBlock, logits_.size() - begin);
+      const float* block = logits_.data() + begin;
+      int any = 0;
+      for (std::size_t i = 0; i < count; ++i) {
+        any |= static_cast<int>(block[i] <= most) & static_cast<int>(block[i] >= least);
+      }
+      blocks_[found] = begin;
+      found += static_cast<std::size_t>(any);
+    }
+  });
+  for (std::size_t one = 0; one < found; ++one) {
+    const std::size_t begin = blocks_[one];
     const std::size_t count = std::min(kBlock, logits_.size() - begin);
     const float* block = logits_.data() + begin;
-    int found = 0;
-    for (std::size_t i = 0; i < count; ++i)
-      found |= static_cast<int>(block[i] <= most) & static_cast<int>(block[i] >= least);
-    if (found == 0) continue;
     for (std::size_t i = 0; i < count; ++i) {
       if (block[i] > most || block[i] < least) continue;
       if (static_cast<std::size_t>(depth(block[i], best_, scale_)) != bin) continue;

@@ -41,10 +41,11 @@ class LogitBins {
   float best_ = 0;
   double scale_ = 0;  // bins per unit of the logits
   double mass_ = 0;
-  std::vector<double> sums_;        // a bin: of its tokens' weights relative to its first logit
-  std::size_t last_bin_ = 0;        // of what is kept
-  std::size_t last_count_ = 0;      // tokens kept in that bin
-  std::vector<Candidate> members_;  // of one bin, most likely first
+  std::vector<double> sums_;         // a bin: of its tokens' weights relative to its first logit
+  std::size_t last_bin_ = 0;         // of what is kept
+  std::size_t last_count_ = 0;       // tokens kept in that bin
+  std::vector<std::size_t> blocks_;  // where members_ can be: the first logits of their blocks
+  std::vector<Candidate> members_;   // of one bin, most likely first
 };
 
 }  // namespace rwkv

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "runtime/wide_loops.h"
 
 namespace rwkv {
 namespace {
@@ -36,35 +37,44 @@ TokenId Sampler::sample(std::span<const float> logits, const SamplerParams& para
   return draw(params, k);
 }
 
-// Copies with bans and without NaN. Simple loops, which the compiler turns into vector code.
+// Copies with bans and without NaN.
 void Sampler::prepare(std::span<const float> logits, std::span<const std::uint8_t> banned) {
   const std::size_t n = logits.size();
   logits_.resize(n);
-  // NOLINTBEGIN(misc-redundant-expression): NaN is not equal to itself.
-  if (banned.size() == n) {
-    for (std::size_t i = 0; i < n; ++i) logits_[i] = banned[i] == 0 && logits[i] == logits[i] ? logits[i] : kNever;
-  } else {
-    for (std::size_t i = 0; i < n; ++i) logits_[i] = logits[i] == logits[i] ? logits[i] : kNever;
-  }
-  // NOLINTEND(misc-redundant-expression)
+  float* const to = logits_.data();
+  in_wide_registers([=]() RWKV_WIDE {
+    // NOLINTBEGIN(misc-redundant-expression): NaN is not equal to itself.
+    if (banned.size() == n) {
+      for (std::size_t i = 0; i < n; ++i) to[i] = banned[i] == 0 && logits[i] == logits[i] ? logits[i] : kNever;
+    } else {
+      for (std::size_t i = 0; i < n; ++i) to[i] = logits[i] == logits[i] ? logits[i] : kNever;
+    }
+    // NOLINTEND(misc-redundant-expression)
+  });
 }
 
 void Sampler::find_block_maxima() {
   const std::size_t n = logits_.size();
   block_maxima_.resize((n + kBlock - 1) / kBlock);
-  for (std::size_t b = 0; b < block_maxima_.size(); ++b) {
-    const float* block = logits_.data() + b * kBlock;
-    const std::size_t size = std::min(kBlock, n - b * kBlock);
-    float lanes[8] = {kNever, kNever, kNever, kNever, kNever, kNever, kNever, kNever};
-    std::size_t i = 0;
-    for (; i + 8 <= size; i += 8) {
-      for (std::size_t lane = 0; lane < 8; ++lane) {
-        lanes[lane] = lanes[lane] < block[i + lane] ? block[i + lane] : lanes[lane];
+  const float* const logits = logits_.data();
+  float* const maxima = block_maxima_.data();
+  const std::size_t blocks = block_maxima_.size();
+  in_wide_registers([=]() RWKV_WIDE {
+    for (std::size_t b = 0; b < blocks; ++b) {
+      const float* block = logits + b * kBlock;
+      const std::size_t size = std::min(kBlock, n - b * kBlock);
+      float lanes[8] = {kNever, kNever, kNever, kNever, kNever, kNever, kNever, kNever};
+      std::size_t i = 0;
+      for (; i + 8 <= size; i += 8) {
+        for (std::size_t lane = 0; lane < 8; ++lane) {
+          lanes[lane] = lanes[lane] < block[i + lane] ? block[i + lane] : lanes[lane];
+        }
       }
+      for (; i < size; ++i) lanes[0] = std::max(lanes[0], block[i]);
+      for (std::size_t lane = 1; lane < 8; ++lane) lanes[0] = std::max(lanes[0], lanes[lane]);
+      maxima[b] = lanes[0];
     }
-    for (; i < size; ++i) lanes[0] = std::max(lanes[0], block[i]);
-    block_maxima_[b] = *std::max_element(lanes, lanes + 8);
-  }
+  });
 }
 
 TokenId Sampler::most_likely() const {

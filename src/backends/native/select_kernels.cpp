@@ -7,6 +7,11 @@
 
 #include "backends/native/kernels/panels.h"
 #include "base/log.h"
+#if defined(RWKV_NATIVE_ARM64) && defined(__linux__)
+#include <sys/auxv.h>
+#elif defined(RWKV_NATIVE_ARM64) && defined(__APPLE__)
+#include <sys/sysctl.h>
+#endif
 
 namespace rwkv::native {
 namespace {
@@ -44,7 +49,7 @@ class Prepared {
 constexpr std::size_t kTokens = 7;
 
 std::vector<float> products(const Kernels& kernels, Packing packing) {
-  constexpr std::size_t kPanels = 4;
+  constexpr std::size_t kPanels = 5;
   constexpr std::size_t kColumns = 256;
   constexpr std::size_t kBlocks = kColumns / kBlock;
   std::mt19937 random(1);
@@ -67,9 +72,11 @@ std::vector<float> products(const Kernels& kernels, Packing packing) {
   const Prepared x(kernels, random_floats(random, kTokens * kColumns), kColumns);
   std::vector<float> y = random_floats(random, kTokens * matrix.rows);
   for (const Then then : {Then::kAdd, Then::kSquareOfPositive, Then::kSet}) {
-    std::vector<float> one = y;
-    kernels.multiply(matrix, 0, kPanels, x.x, kTokens, then, one.data(), matrix.rows);
-    y.insert(y.end(), one.begin(), one.end());
+    for (const std::size_t tokens : {std::size_t{1}, kTokens}) {
+      std::vector<float> some(y.begin(), y.begin() + static_cast<std::ptrdiff_t>(kTokens * matrix.rows));
+      kernels.multiply(matrix, 0, kPanels, x.x, tokens, then, some.data(), matrix.rows);
+      y.insert(y.end(), some.begin(), some.end());
+    }
   }
   return y;
 }
@@ -115,6 +122,21 @@ const Kernels& find_fastest() {
   return kPortable;
 }
 
+#ifdef RWKV_NATIVE_ARM64
+bool has_dot_products() {
+#if defined(__linux__)
+  constexpr unsigned long kAsimdDp = 1ul << 20;  // HWCAP_ASIMDDP of Linux
+  return (getauxval(AT_HWCAP) & kAsimdDp) != 0;
+#elif defined(__APPLE__)
+  int has = 0;
+  std::size_t size = sizeof has;
+  return sysctlbyname("hw.optional.arm.FEAT_DotProd", &has, &size, nullptr, 0) == 0 && has != 0;
+#else
+  return false;
+#endif
+}
+#endif
+
 }  // namespace
 
 std::vector<const Kernels*> usable_kernels() {
@@ -124,12 +146,17 @@ std::vector<const Kernels*> usable_kernels() {
   const bool has_avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
   if (has_avx512 && __builtin_cpu_supports("avx512vnni")) usable.push_back(&kAvx512Vnni);
+  if (has_avx512) usable.push_back(&kAvx512);
   // Every processor with these converts halves, too.
   const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 #ifdef RWKV_NATIVE_AVX_VNNI
   if (has_avx2 && __builtin_cpu_supports("avxvnni")) usable.push_back(&kAvxVnni);
 #endif
   if (has_avx2) usable.push_back(&kAvx2);
+#endif
+#ifdef RWKV_NATIVE_ARM64
+  if (has_dot_products()) usable.push_back(&kNeonDot);
+  usable.push_back(&kNeon);
 #endif
   usable.push_back(&kPortable);
   return usable;

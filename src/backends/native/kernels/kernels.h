@@ -30,10 +30,11 @@
 
 namespace rwkv::native {
 
-inline constexpr std::size_t kPanelRows = 16;  // of a matrix, side by side in memory: one a lane
-inline constexpr std::size_t kBlock = 32;      // values that share a scale
-inline constexpr std::size_t kGroup = 4;       // values of a row that lie together in a panel
-inline constexpr std::size_t kTile = 4;        // tokens whose vectors lie together
+inline constexpr std::size_t kPanelRows = 16;    // of a matrix, side by side in memory: one a lane
+inline constexpr std::size_t kBlock = 32;        // values that share a scale
+inline constexpr std::size_t kGroup = 4;         // values of a row that lie together in a panel
+inline constexpr std::size_t kTile = 4;          // tokens whose vectors lie together
+inline constexpr std::size_t kDecodePanels = 4;  // that a single token reads side by side
 inline constexpr std::size_t kMostHeadSize = 1024;
 
 /// The types of matrices that the engine knows.
@@ -120,6 +121,9 @@ extern const Kernels kPortable;
 /// Of a processor that this build has them for and that has the instructions.
 extern const Kernels kAvx2;
 extern const Kernels kAvxVnni;
+extern const Kernels kAvx512;
 extern const Kernels kAvx512Vnni;
+extern const Kernels kNeon;
+extern const Kernels kNeonDot;
 
 }  // namespace rwkv::native

@@ -25,6 +25,9 @@ struct Avx2Lanes {
   static constexpr bool kWideHasOffset = false;
   static constexpr std::size_t kPanels = 1;
   static constexpr std::size_t kTokens = 2;
+  static constexpr std::size_t kFloatTokens = 2;
+  static constexpr std::size_t kStreams = kDecodePanels;
+  static constexpr std::size_t kFloatStreams = 1;  // more need more registers than there are
 
   static const __m256i* at(const std::byte* from) { return reinterpret_cast<const __m256i*>(from); }
 

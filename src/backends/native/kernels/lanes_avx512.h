@@ -1,4 +1,4 @@
-// Sixteen numbers at once in a register of AVX-512; bytes with VNNI.
+// Sixteen numbers at once in a register of AVX-512.
 #pragma once
 
 #include <immintrin.h>
@@ -14,12 +14,18 @@ struct Avx512Lanes {
   using Float = __m512;
   using Int = __m512i;
   using Bytes = __m512i;
-  using Wide = __m512i;
+  struct Wide {
+    __m512i magnitude;
+    __mmask64 negative;
+  };
   using Group = __m512i;
-  static constexpr bool kWideHasOffset = true;
+  static constexpr bool kWideHasOffset = false;
   // Three times four sums of bytes and of floats leave registers for a group each of three rows and one vector.
   static constexpr std::size_t kPanels = 3;
   static constexpr std::size_t kTokens = 4;
+  static constexpr std::size_t kFloatTokens = 4;
+  static constexpr std::size_t kStreams = kDecodePanels;
+  static constexpr std::size_t kFloatStreams = kDecodePanels;
 
   static Float zero() { return _mm512_setzero_ps(); }
   static Float splat(float x) { return _mm512_set1_ps(x); }
@@ -60,14 +66,22 @@ struct Avx512Lanes {
     return _mm512_and_si512(a, _mm512_set1_epi8(static_cast<char>(mask)));
   }
   static Bytes either(Bytes a, Bytes b) { return _mm512_or_si512(a, b); }
-  static Wide widen(Bytes a) { return a; }
+  static Wide widen(Bytes a) {
+    const __m512i value = _mm512_xor_si512(a, _mm512_set1_epi8(-128));
+    return {_mm512_abs_epi8(value), _mm512_movepi8_mask(value)};
+  }
   static Group load_group(const std::int8_t* from) {
     std::int32_t four;
     std::memcpy(&four, from, sizeof four);
     return _mm512_set1_epi32(four);
   }
-  static Int dot(Int sum, Bytes w, Group x) { return _mm512_dpbusd_epi32(sum, w, x); }
-  static Int dot_wide(Int sum, Wide w, Group x) { return _mm512_dpbusd_epi32(sum, w, x); }
+  // Pairs of products fit into 16 bits: below 64 * 127 * 2, or 128 * 127 * 2 of a magnitude.
+  static Int dot(Int sum, Bytes w, Group x) {
+    return _mm512_add_epi32(sum, _mm512_madd_epi16(_mm512_maddubs_epi16(w, x), _mm512_set1_epi16(1)));
+  }
+  static Int dot_wide(Int sum, const Wide& w, Group x) {
+    return dot(sum, w.magnitude, _mm512_mask_sub_epi8(x, w.negative, _mm512_setzero_si512(), x));
+  }
 
   static float largest_magnitude(const float* from) {
     return _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(load(from)), _mm512_abs_ps(load(from + 16))));

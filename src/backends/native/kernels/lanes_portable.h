@@ -37,6 +37,9 @@ struct PortableLanes {
       false;                                 // whether 128 that was added to bytes of any size is still to be taken off
   static constexpr std::size_t kPanels = 1;  // at once
   static constexpr std::size_t kTokens = 2;  // at once
+  static constexpr std::size_t kFloatTokens = 2;
+  static constexpr std::size_t kStreams = 1;       // panels at once of a single token, of blocks
+  static constexpr std::size_t kFloatStreams = 1;  // and of floats
 
   template <class F>
   static Float each(F f) {

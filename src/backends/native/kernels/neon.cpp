@@ -1,0 +1,12 @@
+#ifdef RWKV_NATIVE_ARM64
+#include "backends/native/kernels/head.h"
+#include "backends/native/kernels/lanes_neon.h"
+#include "backends/native/kernels/products.h"
+
+namespace rwkv::native {
+
+const Kernels kNeon{"NEON", multiply<NeonLanes>, prepare<NeonLanes>, normalise, shift, tanh, sigmoid, head<NeonLanes>};
+
+}  // namespace rwkv::native
+
+#endif
