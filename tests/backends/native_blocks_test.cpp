@@ -70,6 +70,12 @@ struct Prepared {
       x.sums = sums.data();
       x.totals = totals.data();
       x.halves = halves.data();
+      nonzero.resize(columns);
+      places.resize(columns);
+      fours.resize(x.blocks());
+      x.nonzero = nonzero.data();
+      x.places = places.data();
+      x.fours = fours.data();
     }
     for (std::size_t t = 0; t < tokens; ++t) kPortable.prepare(rows.data() + t * columns, x, t);
   }
@@ -86,8 +92,10 @@ struct Prepared {
 
   Vectors x;
   std::vector<float> floats, scales, sums;
-  std::vector<std::int8_t> values;
+  std::vector<std::int8_t> values, nonzero;
   std::vector<std::int32_t> totals, halves;
+  std::vector<std::uint32_t> places;
+  std::vector<std::uint8_t> fours;
 };
 
 TEST(NativeBlocks, ARowHasTheValuesThatGgmlReads) {
@@ -157,6 +165,50 @@ TEST(NativeBlocks, AProductIsThatOfTheValuesWithTheRoundedVector) {
       }
     }
   }
+}
+
+// A token alone reads the columns that it has something for, several together read all; from none to all are zero.
+TEST(NativeBlocks, AMatrixByColumnsGivesTheBitsOfOneByRows) {
+  constexpr std::size_t kRows = 2 * kWideRows;
+  constexpr std::size_t kColumns = 352;
+  const Matrix matrix(GgmlType::kQ8_0, kRows, kColumns);
+  PanelMatrix by_rows = shape_of(matrix.tensor);
+  PanelMatrix by_columns = shape_of(matrix.tensor, true);
+  ASSERT_TRUE(by_columns.by_columns);
+  ASSERT_EQ(by_columns.panel_count(), 2u);
+  std::vector<std::vector<std::byte>> panels;
+  for (PanelMatrix* packed : {&by_rows, &by_columns}) {
+    panels.emplace_back(bytes_of(*packed));
+    packed->panels = panels.back().data();
+    for (std::size_t i = 0; i < packed->panel_count(); ++i) {
+      pack_panel(matrix.tensor, *packed, i, panels.back().data() + i * packed->panel_bytes);
+    }
+  }
+  std::mt19937 random(5);
+  for (const unsigned zeros : {0u, 50u, 95u, 100u}) {
+    for (const std::size_t tokens : {1u, 2u, 3u, 4u, 9u, 37u}) {
+      std::vector<float> rows = random_values(tokens * kColumns, 4);
+      for (float& value : rows) {
+        if (random() % 100 < zeros) value = 0;
+      }
+      const Prepared all(rows, kColumns, false);
+      std::vector<float> expected(tokens * kRows, 0.25f);
+      kPortable.multiply(by_rows, 0, by_rows.panel_count(), all.x, tokens, Then::kAdd, expected.data(), kRows);
+      for (const Kernels* kernels : usable_kernels()) {
+        std::vector<float> y(tokens * kRows, 0.25f);
+        kernels->multiply(by_columns, 1, 1, all.x, tokens, Then::kAdd, y.data(), kRows);
+        EXPECT_EQ(y[kWideRows - 1], 0.25f);
+        kernels->multiply(by_columns, 0, 1, all.x, tokens, Then::kAdd, y.data(), kRows);
+        ASSERT_EQ(y, expected) << kernels->name << ", " << tokens << " tokens, " << zeros << " % zeros";
+      }
+    }
+  }
+}
+
+TEST(NativeBlocks, OnlyMatricesThatWidePanelsDivideLieByColumns) {
+  EXPECT_FALSE(shape_of(Matrix(GgmlType::kQ8_0, 85, 64).tensor, true).by_columns);
+  EXPECT_FALSE(shape_of(Matrix(GgmlType::kQ4_0, kWideRows, 64).tensor, true).by_columns);
+  EXPECT_FALSE(shape_of(Matrix(GgmlType::kF16, kWideRows, 64).tensor, true).by_columns);
 }
 
 TEST(NativeKernels, AllThatThisProcessorRunsGiveTheBitsOfPlainCpp) {

@@ -78,15 +78,36 @@ void pack_block_row(const PanelMatrix& matrix, const std::byte* row, std::size_t
   }
 }
 
+// Block after block, so that a column is written at once.
+void pack_columns(const PanelMatrix& matrix, const std::byte* rows, std::size_t row_bytes, std::byte* out) {
+  const std::size_t blocks = blocks_of(matrix);
+  std::byte* const scales = out + column_places(blocks) * kWideRows;
+  for (std::size_t b = 0; b < blocks; ++b) {
+    std::byte columns[kBlock][kWideRows];
+    for (std::size_t row = 0; row < kWideRows; ++row) {
+      const RowBlock block = read_block(matrix.packing, rows + row * row_bytes, b);
+      const std::size_t at = place_of_row(row);
+      for (std::size_t i = 0; i < kBlock; ++i) columns[i][at] = static_cast<std::byte>(block.values[i]);
+      put_half(scales + 2 * (b * kWideRows + row), block.scale);
+    }
+    for (std::size_t i = 0; i < kBlock; ++i) {
+      std::memcpy(out + place_of_column(b * kBlock + i, blocks) * kWideRows, columns[i], kWideRows);
+    }
+  }
+}
+
 }  // namespace
 
-PanelMatrix shape_of(const GgufTensor& tensor) {
+PanelMatrix shape_of(const GgufTensor& tensor, bool by_columns) {
   PanelMatrix matrix;
   matrix.packing = packing_of(tensor.type).value();
   matrix.columns = static_cast<std::size_t>(tensor.dimensions[0]);
   matrix.rows = static_cast<std::size_t>(tensor.elements / tensor.dimensions[0]);
   const PanelParts bytes = panel_parts(matrix.packing);
-  if (is_float(matrix.packing)) {
+  matrix.by_columns = by_columns && matrix.packing == Packing::kQ8_0 && matrix.rows % kWideRows == 0;
+  if (matrix.by_columns) {
+    matrix.panel_bytes = column_places(blocks_of(matrix)) * kWideRows + blocks_of(matrix) * 2 * kWideRows;
+  } else if (is_float(matrix.packing)) {
     matrix.panel_bytes = padded_columns(matrix) * bytes.low / kBlock;
   } else {
     const std::size_t blocks = blocks_of(matrix);
@@ -101,7 +122,8 @@ std::size_t bytes_of(const PanelMatrix& matrix) noexcept { return matrix.panel_c
 void pack_panel(const GgufTensor& tensor, const PanelMatrix& matrix, std::size_t index, std::byte* out) noexcept {
   std::fill_n(out, matrix.panel_bytes, std::byte{});
   const std::size_t row_bytes = bytes_of_row(tensor, matrix);
-  const std::size_t first = index * kPanelRows;
+  const std::size_t first = index * matrix.panel_rows();
+  if (matrix.by_columns) return pack_columns(matrix, tensor.data.data() + first * row_bytes, row_bytes, out);
   for (std::size_t lane = 0; lane < std::min(kPanelRows, matrix.rows - first); ++lane) {
     const std::byte* row = tensor.data.data() + (first + lane) * row_bytes;
     if (is_float(matrix.packing)) {

@@ -29,11 +29,14 @@ bool is_used(const GgufTensor& tensor) {
          tensor.name != "blk.0.time_mix_v2.weight" && tensor.name != "blk.0.time_mix_v0.weight";
 }
 
+// Its vector is a square of what is positive, so half of it and more is zero.
+bool is_by_columns(const GgufTensor& tensor) { return tensor.name.ends_with("channel_mix_value.weight"); }
+
 std::size_t aligned(std::size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
 std::size_t bytes_in_memory(const GgufTensor& tensor) {
   if (!is_used(tensor)) return 0;
-  return is_matrix(tensor) ? bytes_of(shape_of(tensor)) : aligned(tensor.data.size());
+  return is_matrix(tensor) ? bytes_of(shape_of(tensor, is_by_columns(tensor))) : aligned(tensor.data.size());
 }
 
 }  // namespace
@@ -102,7 +105,7 @@ class Weights::Packer {
 
   PanelMatrix matrix(const std::string& name) {
     const GgufTensor& tensor = find(name);
-    PanelMatrix matrix = shape_of(tensor);
+    PanelMatrix matrix = shape_of(tensor, is_by_columns(tensor));
     std::byte* to = take(bytes_of(matrix));
     matrix.panels = to;
     // Looks at the flag often in a table of a large vocabulary, too.

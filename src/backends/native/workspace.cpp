@@ -34,6 +34,10 @@ class Workspace::Layout {
     x.sums = take<float>(x.blocks());
     x.totals = take<std::int32_t>(x.blocks());
     x.halves = take<std::int32_t>(2 * x.blocks());
+    if (!forms.nonzero) return x;
+    x.nonzero = take<std::int8_t>(forms.length, 1);
+    x.places = take<std::uint32_t>(forms.length, 1);
+    x.fours = take<std::uint8_t>(x.blocks(), 1);
     return x;
   }
 
@@ -42,8 +46,12 @@ class Workspace::Layout {
  private:
   template <class T>
   T* take(std::size_t a_row) {
+    return take<T>(a_row, rows_);
+  }
+  template <class T>
+  T* take(std::size_t a_row, std::size_t rows) {
     std::byte* const at = memory_ == nullptr ? nullptr : memory_ + bytes_;
-    bytes_ += aligned(rows_ * a_row * sizeof(T));
+    bytes_ += aligned(rows * a_row * sizeof(T));
     return reinterpret_cast<T*>(at);
   }
 

@@ -21,11 +21,13 @@ struct Forms {
   std::size_t length = 0;
   bool floats = false;
   bool blocks = false;
+  bool nonzero = false;
 
   void serve(const PanelMatrix& matrix) {
     if (matrix.panels == nullptr) return;
     length = matrix.columns;
     (is_float(matrix.packing) ? floats : blocks) = true;
+    nonzero = nonzero || matrix.by_columns;
   }
 };
 

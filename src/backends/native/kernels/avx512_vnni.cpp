@@ -1,7 +1,7 @@
 #ifdef RWKV_NATIVE_X86
+#include "backends/native/kernels/columns.h"
 #include "backends/native/kernels/head.h"
 #include "backends/native/kernels/lanes_avx512_vnni.h"
-#include "backends/native/kernels/products.h"
 
 namespace rwkv::native {
 

@@ -83,6 +83,25 @@ struct Avx2Lanes {
   static Bytes load_bytes(const std::byte* from) {
     return {_mm256_loadu_si256(at(from)), _mm256_loadu_si256(at(from) + 1)};
   }
+  static void store_bytes(std::byte* to, Bytes a) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), a.low);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to) + 1, a.high);
+  }
+  /// Of 64 bytes of four columns, in the order of a wide panel, those of 16 rows each.
+  static void interleave(const std::byte* a, const std::byte* b, const std::byte* c, const std::byte* d, Bytes* rows) {
+    const auto half = [&](std::size_t i, __m256i Bytes::*part) {
+      const __m256i low_ab = _mm256_unpacklo_epi8(_mm256_loadu_si256(at(a) + i), _mm256_loadu_si256(at(b) + i));
+      const __m256i high_ab = _mm256_unpackhi_epi8(_mm256_loadu_si256(at(a) + i), _mm256_loadu_si256(at(b) + i));
+      const __m256i low_cd = _mm256_unpacklo_epi8(_mm256_loadu_si256(at(c) + i), _mm256_loadu_si256(at(d) + i));
+      const __m256i high_cd = _mm256_unpackhi_epi8(_mm256_loadu_si256(at(c) + i), _mm256_loadu_si256(at(d) + i));
+      rows[0].*part = _mm256_unpacklo_epi16(low_ab, low_cd);
+      rows[1].*part = _mm256_unpackhi_epi16(low_ab, low_cd);
+      rows[2].*part = _mm256_unpacklo_epi16(high_ab, high_cd);
+      rows[3].*part = _mm256_unpackhi_epi16(high_ab, high_cd);
+    };
+    half(0, &Bytes::low);
+    half(1, &Bytes::high);
+  }
   template <int Left>
   static __m256i shift(__m256i a) {
     if constexpr (Left > 0) return _mm256_slli_epi16(a, Left);

@@ -59,6 +59,18 @@ struct Avx512Lanes {
   static Int multiply_int(Int a, Int b) { return _mm512_mullo_epi32(a, b); }
 
   static Bytes load_bytes(const std::byte* from) { return _mm512_loadu_si512(from); }
+  static void store_bytes(std::byte* to, Bytes a) { _mm512_storeu_si512(to, a); }
+  /// Of 64 bytes of four columns, in the order of a wide panel, those of 16 rows each.
+  static void interleave(const std::byte* a, const std::byte* b, const std::byte* c, const std::byte* d, Bytes* rows) {
+    const __m512i low_ab = _mm512_unpacklo_epi8(load_bytes(a), load_bytes(b));
+    const __m512i high_ab = _mm512_unpackhi_epi8(load_bytes(a), load_bytes(b));
+    const __m512i low_cd = _mm512_unpacklo_epi8(load_bytes(c), load_bytes(d));
+    const __m512i high_cd = _mm512_unpackhi_epi8(load_bytes(c), load_bytes(d));
+    rows[0] = _mm512_unpacklo_epi16(low_ab, low_cd);
+    rows[1] = _mm512_unpackhi_epi16(low_ab, low_cd);
+    rows[2] = _mm512_unpacklo_epi16(high_ab, high_cd);
+    rows[3] = _mm512_unpackhi_epi16(high_ab, high_cd);
+  }
   template <int Left>
   static Bytes shift_and_mask(Bytes a, int mask) {
     if constexpr (Left > 0) a = _mm512_slli_epi16(a, Left);

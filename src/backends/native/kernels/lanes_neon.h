@@ -113,6 +113,25 @@ struct NeonLanes {
   static Bytes load_bytes(const std::byte* from) {
     return each<Bytes>([=](int i) { return vld1q_u8(reinterpret_cast<const std::uint8_t*>(from) + 16 * i); });
   }
+  static void store_bytes(std::byte* to, const Bytes& a) {
+    for (int i = 0; i < 4; ++i) vst1q_u8(reinterpret_cast<std::uint8_t*>(to) + 16 * i, a.at[i]);
+  }
+  /// Of 64 bytes of four columns, in the order of a wide panel, those of 16 rows each.
+  static void interleave(const std::byte* a, const std::byte* b, const std::byte* c, const std::byte* d, Bytes* rows) {
+    const auto words = [](uint8x16_t x) { return vreinterpretq_u16_u8(x); };
+    const auto bytes = [](uint16x8_t x) { return vreinterpretq_u8_u16(x); };
+    const Bytes of[4] = {load_bytes(a), load_bytes(b), load_bytes(c), load_bytes(d)};
+    for (int i = 0; i < 4; ++i) {
+      const uint16x8_t low_ab = words(vzip1q_u8(of[0].at[i], of[1].at[i]));
+      const uint16x8_t high_ab = words(vzip2q_u8(of[0].at[i], of[1].at[i]));
+      const uint16x8_t low_cd = words(vzip1q_u8(of[2].at[i], of[3].at[i]));
+      const uint16x8_t high_cd = words(vzip2q_u8(of[2].at[i], of[3].at[i]));
+      rows[0].at[i] = bytes(vzip1q_u16(low_ab, low_cd));
+      rows[1].at[i] = bytes(vzip2q_u16(low_ab, low_cd));
+      rows[2].at[i] = bytes(vzip1q_u16(high_ab, high_cd));
+      rows[3].at[i] = bytes(vzip2q_u16(high_ab, high_cd));
+    }
+  }
   template <int Left>
   static Bytes shift_and_mask(const Bytes& a, int mask) {
     return each<Bytes>([&](int i) {

@@ -3,7 +3,7 @@
 
 #include <cstring>
 
-#include "backends/native/kernels/kernels.h"
+#include "backends/native/kernels/panels.h"
 
 namespace rwkv::native {
 namespace {
@@ -125,6 +125,16 @@ struct PortableLanes {
     Bytes out;
     std::memcpy(out.v, from, sizeof out.v);
     return out;
+  }
+  static void store_bytes(std::byte* to, const Bytes& a) { std::memcpy(to, a.v, sizeof a.v); }
+  /// Of 64 bytes of four columns, in the order of a wide panel, those of 16 rows each.
+  static void interleave(const std::byte* a, const std::byte* b, const std::byte* c, const std::byte* d, Bytes* rows) {
+    const std::byte* columns[kGroup] = {a, b, c, d};
+    for (std::size_t j = 0; j < kGroup; ++j) {
+      for (std::size_t row = 0; row < 64; ++row) {
+        rows[row / 16].v[row % 16 * kGroup + j] = static_cast<std::uint8_t>(columns[j][place_of_row(row)]);
+      }
+    }
   }
   /// Each byte shifted to the left (to the right where Left is negative), and of that what the mask has.
   template <int Left>

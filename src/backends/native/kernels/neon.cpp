@@ -1,7 +1,7 @@
 #ifdef RWKV_NATIVE_ARM64
+#include "backends/native/kernels/columns.h"
 #include "backends/native/kernels/head.h"
 #include "backends/native/kernels/lanes_neon.h"
-#include "backends/native/kernels/products.h"
 
 namespace rwkv::native {
 

@@ -1,6 +1,6 @@
+#include "backends/native/kernels/columns.h"
 #include "backends/native/kernels/head.h"
 #include "backends/native/kernels/lanes_portable.h"
-#include "backends/native/kernels/products.h"
 
 namespace rwkv::native {
 

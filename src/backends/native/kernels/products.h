@@ -147,12 +147,10 @@ RWKV_ALWAYS_INLINE void prefetch_block(const BlockOperands& from, std::size_t b,
   }
 }
 
-// N panels of blocks times T vectors.
+// What N panels of blocks times T vectors add to y.
 template <class L, Packing P, std::size_t N, std::size_t T>
-RWKV_ALWAYS_INLINE void multiply_blocks(const BlockOperands& from, std::size_t blocks, Floats<L, N, T>& y) {
+RWKV_ALWAYS_INLINE void add_blocks(const BlockOperands& from, std::size_t blocks, Floats<L, N, T>& y) {
   constexpr PanelParts kBytes = panel_parts(P);
-  RWKV_UNROLL
-  for (std::size_t i = 0; i < N * T; ++i) y.at[i / T][i % T] = L::zero();
   for (std::size_t b = 0; b < blocks; ++b) {
     if constexpr (T == 1) {
       prefetch_block<L, P, N>(from, b, blocks);
@@ -275,7 +273,9 @@ RWKV_NEVER_INLINE void multiply_tile(const PanelMatrix& m, std::size_t first, co
     from.sums = x.sums + tile * blocks + lane;
     from.totals = x.totals + tile * blocks + lane;
     from.halves = x.halves + 2 * tile * blocks + lane;
-    multiply_blocks<L, P>(from, blocks, y);
+    RWKV_UNROLL
+    for (std::size_t i = 0; i < N * T; ++i) y.at[i / T][i % T] = L::zero();
+    add_blocks<L, P>(from, blocks, y);
   }
   for (std::size_t n = 0; n < N; ++n) {
     const std::size_t row = (first + n) * kPanelRows;
@@ -319,7 +319,7 @@ void multiply_panels(const PanelMatrix& m, std::size_t first, std::size_t count,
 }
 
 template <class L>
-void multiply(const PanelMatrix& m, std::size_t first, std::size_t count, const Vectors& x, std::size_t tokens,
+void multiply_rows(const PanelMatrix& m, std::size_t first, std::size_t count, const Vectors& x, std::size_t tokens,
               Then then, float* y, std::size_t y_stride) {
   const Output out{then, y, y_stride};
   switch (m.packing) {

@@ -4,7 +4,7 @@
 
 #include <cstring>
 
-#include "backends/native/kernels/kernels.h"
+#include "backends/native/kernels/panels.h"
 
 namespace rwkv::native {
 namespace {
@@ -91,6 +91,25 @@ void quantise_block(const float* row, const Vectors& x, std::size_t first, std::
   for (std::size_t h = 0; h < 2; ++h) x.halves[2 * (first + b * kTile) + h * kTile + lane] = -halves[h];
 }
 
+// Lists the values of the first token that are not zero.
+inline void list_nonzero(const Vectors& x) {
+  std::size_t at = 0;
+  for (std::size_t b = 0; b < x.blocks(); ++b) {
+    const std::size_t begin = at;
+    for (std::size_t i = 0; i < kBlock; ++i) {
+      const std::int8_t value = x.values[(b * kBlock + i / kGroup * kGroup) * kTile + i % kGroup];
+      x.nonzero[at] = value;
+      x.places[at] = static_cast<std::uint32_t>(place_of_column(b * kBlock + i, x.blocks()));
+      at += value != 0 ? 1 : 0;
+    }
+    for (; (at - begin) % kGroup != 0; ++at) {
+      x.nonzero[at] = 0;
+      x.places[at] = x.places[begin];
+    }
+    x.fours[b] = static_cast<std::uint8_t>((at - begin) / kGroup);
+  }
+}
+
 template <class L>
 void prepare(const float* row, const Vectors& x, std::size_t token) {
   const std::size_t tile = token / kTile * kTile;
@@ -102,6 +121,7 @@ void prepare(const float* row, const Vectors& x, std::size_t token) {
   }
   if (x.values == nullptr) return;
   for (std::size_t b = 0; b < x.blocks(); ++b) quantise_block<L>(row, x, tile * x.blocks(), lane, b);
+  if (x.places != nullptr && token == 0) list_nonzero(x);
 }
 
 }  // namespace
