@@ -1,8 +1,9 @@
 // Our own engine against llama.cpp's own loop, without the runtime above them: prefill of 512 tokens, decode, and
 // decode of 8 and 16 sequences together; same file, same process, rounds in turn. Beside it the memory's bandwidth in
-// the same run, and what share of it decode uses.
+// the same run, what share of it decode uses, and what the kernels do with weights that lie in the cache. roofline.py
+// draws what it prints.
 //
-//   native_ratio_bench MODEL [threads] [rounds] [threads of llama.cpp]
+//   native_ratio_bench MODEL [threads] [rounds] [threads of llama.cpp] [steps] [tokens of prefill]
 #include <llama.h>
 
 #include <algorithm>
@@ -13,6 +14,8 @@
 #include <thread>
 #include <vector>
 
+#include "backends/native/kernels/panels.h"
+#include "backends/native/select_kernels.h"
 #include "common.h"
 #include "engine/backend.h"
 
@@ -23,8 +26,8 @@ using rwkv::bench::Clock;
 using rwkv::bench::median;
 using rwkv::bench::seconds_since;
 
-constexpr int kPromptTokens = 512;
-constexpr int kSteps = 48;
+constexpr int kMostPromptTokens = 512;
+int g_steps = 48;
 constexpr int kMostSequences = 16;
 
 std::vector<TokenId> tokens_for(int vocabulary, int count, int seed) {
@@ -58,7 +61,7 @@ class Ours {
       next.push_back(tokens_for(info().vocabulary, 1, i));
     }
     const auto start = Clock::now();
-    for (int step = 0; step < kSteps; ++step) {
+    for (int step = 0; step < g_steps; ++step) {
       std::vector<rwkv::EvalItem> items;
       for (std::size_t i = 0; i < next.size(); ++i) {
         items.push_back({.sequence = sequences_[i].get(), .tokens = next[i]});
@@ -69,7 +72,7 @@ class Ours {
         next[i][0] = static_cast<TokenId>(std::max_element(logits.begin(), logits.end()) - logits.begin());
       }
     }
-    return count * kSteps / seconds_since(start);
+    return count * g_steps / seconds_since(start);
   }
 
  private:
@@ -85,13 +88,13 @@ class Peer {
     params.n_threads = threads;
     params.n_threads_batch = threads;
     params.n_seq_max = kMostSequences;
-    params.n_batch = kPromptTokens;
-    params.n_ubatch = kPromptTokens;
-    params.n_ctx = kPromptTokens * kMostSequences;
+    params.n_batch = kMostPromptTokens;
+    params.n_ubatch = kMostPromptTokens;
+    params.n_ctx = kMostPromptTokens * kMostSequences;
     params.no_perf = true;
     context_ = llama_init_from_model(model_, params);
     if (context_ == nullptr) std::abort();
-    batch_ = llama_batch_init(kPromptTokens, 0, 1);
+    batch_ = llama_batch_init(kMostPromptTokens, 0, 1);
   }
   Peer(const Peer&) = delete;
   Peer& operator=(const Peer&) = delete;
@@ -115,7 +118,7 @@ class Peer {
     std::vector<TokenId> next;
     for (int i = 0; i < count; ++i) next.push_back(tokens_for(vocabulary_, 1, i)[0]);
     const auto start = Clock::now();
-    for (int step = 0; step < kSteps; ++step) {
+    for (int step = 0; step < g_steps; ++step) {
       batch_.n_tokens = 0;
       for (int i = 0; i < count; ++i) add(next[static_cast<std::size_t>(i)], step, i, true);
       decode_batch();
@@ -125,7 +128,7 @@ class Peer {
             static_cast<TokenId>(std::max_element(logits, logits + vocabulary_) - logits);
       }
     }
-    return count * kSteps / seconds_since(start);
+    return count * g_steps / seconds_since(start);
   }
 
  private:
@@ -179,6 +182,41 @@ double bandwidth(int threads) {
   return static_cast<double>(part * kPlaces * static_cast<std::size_t>(threads) * sizeof(std::uint64_t)) / seconds;
 }
 
+// Products a second that so many threads make together of Q8_0 weights in their caches and 64 vectors.
+double products_from_cache(int threads) {
+  using namespace rwkv::native;
+  constexpr std::size_t kPanels = 12;
+  constexpr std::size_t kColumns = 768;
+  constexpr std::size_t kBlocks = kColumns / kBlock;
+  constexpr std::size_t kTokens = 64;
+  constexpr int kRounds = 200;
+  const auto multiply = [] {
+    PanelMatrix matrix{.packing = Packing::kQ8_0, .rows = kPanels * kPanelRows, .columns = kColumns};
+    matrix.panel_bytes = kBlocks * (panel_parts(Packing::kQ8_0).low + panel_parts(Packing::kQ8_0).block);
+    const std::vector<std::byte> panels(kPanels * matrix.panel_bytes, std::byte{17});
+    matrix.panels = panels.data();
+    std::vector<std::int8_t> values(kTokens * kColumns, 1);
+    std::vector<float> numbers(kTokens * kBlocks, 1.0f);
+    std::vector<std::int32_t> wholes(2 * kTokens * kBlocks, 1);
+    std::vector<float> y(kTokens * matrix.rows);
+    const Vectors x{.length = kColumns,
+                    .padded = kColumns,
+                    .values = values.data(),
+                    .scales = numbers.data(),
+                    .sums = numbers.data(),
+                    .totals = wholes.data(),
+                    .halves = wholes.data()};
+    for (int round = 0; round < kRounds; ++round) {
+      fastest_kernels().multiply(matrix, 0, kPanels, x, kTokens, Then::kSet, y.data(), matrix.rows);
+    }
+  };
+  const auto start = Clock::now();
+  std::vector<std::thread> all;
+  for (int i = 0; i < threads; ++i) all.emplace_back(multiply);
+  for (std::thread& one : all) one.join();
+  return static_cast<double>(kPanels * kPanelRows * kColumns * kTokens) * kRounds * threads / seconds_since(start);
+}
+
 double report(const char* what, int rounds, const std::function<double()>& ours, const std::function<double()>& peer) {
   ours();
   peer();
@@ -201,8 +239,11 @@ double report(const char* what, int rounds, const std::function<double()>& ours,
 }  // namespace
 
 int main(int argc, char** argv) {
-  rwkv::bench::end_with_usage(argc, argv, 1, "MODEL [threads] [rounds] [threads of llama.cpp]");
+  rwkv::bench::end_with_usage(argc, argv, 1,
+                              "MODEL [threads] [rounds] [threads of llama.cpp] [steps] [tokens of prefill]");
   const int rounds = argc > 3 ? std::max(std::atoi(argv[3]), 1) : 7;
+  if (argc > 5) g_steps = std::max(std::atoi(argv[5]), 1);
+  const int prompt_tokens = argc > 6 ? std::clamp(std::atoi(argv[6]), 1, kMostPromptTokens) : kMostPromptTokens;
   llama_log_set([](ggml_log_level, const char*, void*) {}, nullptr);
   const rwkv::ModelSource source(argv[1]);
   Ours ours(source, argc > 2 ? std::atoi(argv[2]) : 0);
@@ -210,20 +251,30 @@ int main(int argc, char** argv) {
   Peer peer(argv[1], argc > 4 ? std::atoi(argv[4]) : threads, ours.info().vocabulary);
   std::printf("%s, %s, %d threads, medians of %d rounds\n", argv[1],
               rwkv::backend_by_name("native").description().c_str(), threads, rounds);
-  const auto prompt = tokens_for(ours.info().vocabulary, kPromptTokens, 0);
-  report("prefill 512", rounds, [&] { return ours.prefill(prompt); }, [&] { return peer.prefill(prompt); });
+  const auto prompt = tokens_for(ours.info().vocabulary, prompt_tokens, 0);
+  report(("prefill " + std::to_string(prompt_tokens)).c_str(), rounds, [&] { return ours.prefill(prompt); },
+         [&] { return peer.prefill(prompt); });
   std::vector<double> speeds;
+  std::vector<double> roofs;
   const double decoded = report(
       "decode", rounds,
       [&] {
         speeds.push_back(bandwidth(threads));
+        roofs.push_back(products_from_cache(threads));
         return ours.decode(1);
       },
       [&] { return peer.decode(1); });
-  const double read =
-      static_cast<double>(source.gguf().file_bytes() - source.gguf().find_tensor("token_embd.weight")->data.size());
-  std::printf("             %.0f MB a token = %.1f of %.1f GB/s, a share of %.2f\n", read * 1e-6, read * decoded * 1e-9,
-              median(speeds) * 1e-9, read * decoded / median(speeds));
+  double weights = 0;
+  double read = 0;
+  for (const rwkv::GgufTensor& tensor : source.gguf().tensors()) {
+    if (tensor.name == "token_embd.weight") continue;
+    weights += static_cast<double>(tensor.elements);
+    read += static_cast<double>(tensor.data.size());
+  }
+  std::printf("             %.0f MB a token (zero units included) = %.1f of %.1f GB/s, a share of %.2f\n", read * 1e-6,
+              read * decoded * 1e-9, median(speeds) * 1e-9, read * decoded / median(speeds));
+  std::printf("             %.1f million weights a token = %.1f of %.1f G products/s from the cache\n", weights * 1e-6,
+              weights * decoded * 1e-9, median(roofs) * 1e-9);
   for (const int count : {8, 16}) {
     report(("decode " + std::to_string(count)).c_str(), rounds, [&] { return ours.decode(count); },
            [&] { return peer.decode(count); });

@@ -49,6 +49,19 @@ test_linux_arm64() {
     command_answers qemu-aarch64-static -L /usr/aarch64-linux-gnu build/linux-arm64/bin/rwkv
 }
 
+# Our own engine's kernels compute the same bits on all systems.
+test_kernel_bits() {
+  local arm=build/linux-arm64/bin/kernel_bits qemu=(qemu-aarch64-static -L /usr/aarch64-linux-gnu) preset sums
+  local presets=(release linux-arm64)
+  if is_there -m32; then presets+=(ia32); fi
+  for preset in "${presets[@]}"; do
+    build "$preset" -- kernel_bits || return 1
+  done
+  sums=$(build/release/bin/kernel_bits && "${qemu[@]}" $arm && "${qemu[@]}" -cpu cortex-a53 $arm) || return 1
+  if is_there -m32; then sums+=$'\n'$(build/ia32/bin/kernel_bits) || return 1; fi
+  [[ $(cut -d' ' -f1 <<<"$sums" | sort -u | wc -l) == 1 ]] || { say "kernels differ: $sums"; return 1; }
+}
+
 test_windows_x64() {
   build windows-x64 && [[ -f build/windows-x64/bin/rwkv_mobile.dll ]] || return 1
   local strangers
@@ -64,7 +77,7 @@ test_windows_x64() {
 
 run_platform_tests() {
   local name bad=0
-  for name in flutter_linux linux_arm64 windows_x64; do
+  for name in flutter_linux linux_arm64 kernel_bits windows_x64; do
     say "-- $name"
     "test_$name" || { say "$name failed"; bad=1; }
   done

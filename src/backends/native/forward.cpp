@@ -74,7 +74,8 @@ class Forward::Pass {
     for (const Product& one : products) panels += panels_of(one);
     // Few enough that taking them costs nothing, and more than there are threads, which may be of different speeds.
     std::size_t a_piece = std::max<std::size_t>(1, panels / (8 * static_cast<std::size_t>(pool_.threads())));
-    if (rows_ == 1 && !products.begin()->matrix.by_columns) a_piece = (a_piece + kDecodePanels - 1) / kDecodePanels * kDecodePanels;
+    if (rows_ == 1 && !products.begin()->matrix.by_columns)
+      a_piece = (a_piece + kDecodePanels - 1) / kDecodePanels * kDecodePanels;
     run((panels + a_piece - 1) / a_piece, [&](std::size_t piece) {
       std::size_t begin = piece * a_piece;
       std::size_t end = std::min(begin + a_piece, panels);

@@ -21,23 +21,48 @@ std::size_t bytes_of_row(const GgufTensor& tensor, const PanelMatrix& matrix) {
 
 void put_half(std::byte* to, std::uint16_t half) { std::memcpy(to, &half, sizeof half); }
 
-void pack_float_row(const std::byte* row, std::size_t columns, std::size_t bytes, std::size_t lane, std::byte* out) {
-  for (std::size_t c = 0; c < columns; ++c) std::memcpy(out + (c * kPanelRows + lane) * bytes, row + c * bytes, bytes);
-}
-
-// The lower halves of bytes, or all of them, of the values of a row in a block.
-void put_low(Packing packing, const RowBlock& block, std::size_t lane, std::byte* out) {
-  const std::uint8_t* values = block.values;
-  for (std::size_t g = 0; g < kBlock / kGroup; ++g) {
-    for (std::size_t j = 0; j < kGroup; ++j) {
-      const std::size_t at = kGroup * lane + j;
-      if (packing == Packing::kQ8_0) {
-        out[64 * g + at] = static_cast<std::byte>(values[kGroup * g + j]);
-      } else if (g < 4) {
-        const unsigned pair = (values[kGroup * g + j] & 15u) | (values[kGroup * (g + 4) + j] & 15u) << 4;
-        out[64 * g + at] = static_cast<std::byte>(pair);
+// Some columns of all rows at a time, so that what is written stays at hand.
+template <std::size_t Bytes>
+void pack_floats(const std::byte* rows, std::size_t count, std::size_t row_bytes, std::byte* out) {
+  constexpr std::size_t kColumns = 32;
+  const std::size_t columns = row_bytes / Bytes;
+  for (std::size_t begin = 0; begin < columns; begin += kColumns) {
+    const std::size_t end = std::min(begin + kColumns, columns);
+    for (std::size_t lane = 0; lane < count; ++lane) {
+      const std::byte* row = rows + lane * row_bytes;
+      for (std::size_t c = begin; c < end; ++c) {
+        std::memcpy(out + (c * kPanelRows + lane) * Bytes, row + c * Bytes, Bytes);
       }
     }
+  }
+}
+
+// Q8_0 and Q4_0, whose bytes a panel has as they are (of Q8_0 with another sign bit), four at a time.
+template <Packing P>
+void pack_blocks(const std::byte* rows, std::size_t count, std::size_t row_bytes, std::size_t blocks, std::byte* out) {
+  constexpr std::size_t kLow = panel_parts(P).low;
+  constexpr std::size_t kValues = kLow / kPanelRows;  // bytes of a row in a block
+  std::byte* const scales = out + blocks * kLow;
+  for (std::size_t b = 0; b < blocks; ++b) {
+    for (std::size_t lane = 0; lane < count; ++lane) {
+      const std::byte* block = rows + lane * row_bytes + b * (2 + kValues);
+      std::memcpy(scales + b * 2 * kPanelRows + 2 * lane, block, 2);
+      for (std::size_t g = 0; g < kValues / kGroup; ++g) {
+        std::uint32_t four;
+        std::memcpy(&four, block + 2 + g * kGroup, kGroup);
+        if constexpr (P == Packing::kQ8_0) four ^= 0x80808080u;
+        std::memcpy(out + b * kLow + g * kGroup * kPanelRows + lane * kGroup, &four, kGroup);
+      }
+    }
+  }
+}
+
+// The lower halves of bytes of the values of a row in a block.
+void put_low(const RowBlock& block, std::size_t lane, std::byte* out) {
+  const std::uint8_t* values = block.values;
+  for (std::size_t i = 0; i < kBlock / 2; ++i) {
+    const unsigned pair = (values[i] & 15u) | (values[i + kBlock / 2] & 15u) << 4;
+    out[64 * (i / kGroup) + kGroup * lane + i % kGroup] = static_cast<std::byte>(pair);
   }
 }
 
@@ -54,6 +79,7 @@ void put_high(Packing packing, const RowBlock& block, std::size_t lane, std::byt
   }
 }
 
+// Of the types that have superblocks.
 void pack_block_row(const PanelMatrix& matrix, const std::byte* row, std::size_t lane, std::byte* out) {
   const PanelParts bytes = panel_parts(matrix.packing);
   const std::size_t blocks = blocks_of(matrix);
@@ -62,13 +88,9 @@ void pack_block_row(const PanelMatrix& matrix, const std::byte* row, std::size_t
   std::byte* super = own + blocks * bytes.block;
   for (std::size_t b = 0; b < blocks; ++b) {
     const RowBlock block = read_block(matrix.packing, row, b);
-    put_low(matrix.packing, block, lane, out + b * bytes.low);
+    put_low(block, lane, out + b * bytes.low);
     if (bytes.high > 0) put_high(matrix.packing, block, lane, high + b * bytes.high);
     std::byte* of_block = own + b * bytes.block;
-    if (bytes.super == 0) {
-      put_half(of_block + 2 * lane, block.scale);
-      continue;
-    }
     of_block[lane] = static_cast<std::byte>(block.factors[0]);
     of_block[kPanelRows + lane] = static_cast<std::byte>(block.factors[1]);
     if (b % kSuperBlock != 0) continue;
@@ -85,10 +107,10 @@ void pack_columns(const PanelMatrix& matrix, const std::byte* rows, std::size_t 
   for (std::size_t b = 0; b < blocks; ++b) {
     std::byte columns[kBlock][kWideRows];
     for (std::size_t row = 0; row < kWideRows; ++row) {
-      const RowBlock block = read_block(matrix.packing, rows + row * row_bytes, b);
+      const std::byte* block = rows + row * row_bytes + b * (2 + kBlock);
       const std::size_t at = place_of_row(row);
-      for (std::size_t i = 0; i < kBlock; ++i) columns[i][at] = static_cast<std::byte>(block.values[i]);
-      put_half(scales + 2 * (b * kWideRows + row), block.scale);
+      for (std::size_t i = 0; i < kBlock; ++i) columns[i][at] = block[2 + i] ^ std::byte{128};
+      std::memcpy(scales + 2 * (b * kWideRows + row), block, 2);
     }
     for (std::size_t i = 0; i < kBlock; ++i) {
       std::memcpy(out + place_of_column(b * kBlock + i, blocks) * kWideRows, columns[i], kWideRows);
@@ -120,18 +142,23 @@ PanelMatrix shape_of(const GgufTensor& tensor, bool by_columns) {
 std::size_t bytes_of(const PanelMatrix& matrix) noexcept { return matrix.panel_count() * matrix.panel_bytes; }
 
 void pack_panel(const GgufTensor& tensor, const PanelMatrix& matrix, std::size_t index, std::byte* out) noexcept {
-  std::fill_n(out, matrix.panel_bytes, std::byte{});
   const std::size_t row_bytes = bytes_of_row(tensor, matrix);
   const std::size_t first = index * matrix.panel_rows();
-  if (matrix.by_columns) return pack_columns(matrix, tensor.data.data() + first * row_bytes, row_bytes, out);
-  for (std::size_t lane = 0; lane < std::min(kPanelRows, matrix.rows - first); ++lane) {
-    const std::byte* row = tensor.data.data() + (first + lane) * row_bytes;
-    if (is_float(matrix.packing)) {
-      pack_float_row(row, matrix.columns, row_bytes / matrix.columns, lane, out);
-    } else {
-      pack_block_row(matrix, row, lane, out);
-    }
+  const std::byte* const rows = tensor.data.data() + first * row_bytes;
+  if (matrix.by_columns) return pack_columns(matrix, rows, row_bytes, out);
+  const std::size_t count = std::min(kPanelRows, matrix.rows - first);
+  const bool is_written_whole =
+      count == kPanelRows && panel_parts(matrix.packing).super == 0 && !is_float(matrix.packing);
+  if (!is_written_whole) std::fill_n(out, matrix.panel_bytes, std::byte{});
+  switch (matrix.packing) {
+    case Packing::kF32: return pack_floats<4>(rows, count, row_bytes, out);
+    case Packing::kF16:
+    case Packing::kBF16: return pack_floats<2>(rows, count, row_bytes, out);
+    case Packing::kQ8_0: return pack_blocks<Packing::kQ8_0>(rows, count, row_bytes, blocks_of(matrix), out);
+    case Packing::kQ4_0: return pack_blocks<Packing::kQ4_0>(rows, count, row_bytes, blocks_of(matrix), out);
+    default: break;
   }
+  for (std::size_t lane = 0; lane < count; ++lane) pack_block_row(matrix, rows + lane * row_bytes, lane, out);
 }
 
 }  // namespace rwkv::native

@@ -9,8 +9,8 @@
 
 namespace rwkv::native {
 
-/// The matrix that a tensor becomes, without its panels: [columns, rows] of a type that packing_of() knows. `by_columns`: it
-/// is multiplied by vectors with many zeros, so it lies by columns if its type and size can.
+/// The matrix that a tensor becomes, without its panels: [columns, rows] of a type that packing_of() knows.
+/// `by_columns`: it is multiplied by vectors with many zeros, so it lies by columns if its type and size can.
 PanelMatrix shape_of(const GgufTensor& tensor, bool by_columns = false);
 
 /// Bytes of all its panels, a multiple of 64.

@@ -113,8 +113,8 @@ RWKV_NEVER_INLINE void expand(const WidePanel& panel, std::size_t blocks, std::s
 
 constexpr std::size_t kExpandedTokens = 32;
 
-// What `count` blocks from `first` on add to the sums of N panels and T tokens; `token` is that of the vectors, `row` that of
-// the sums.
+// What `count` blocks from `first` on add to the sums of N panels and T tokens; `token` is that of the vectors, `row`
+// that of the sums.
 template <class L, std::size_t N, std::size_t T>
 RWKV_NEVER_INLINE void add_tile(const Expanded& from, std::size_t panel, std::size_t first, std::size_t count,
                                 const Vectors& x, std::size_t token, float* sums) {

@@ -31,7 +31,7 @@
 namespace rwkv::native {
 
 inline constexpr std::size_t kPanelRows = 16;    // of a matrix, side by side in memory: one a lane
-inline constexpr std::size_t kWideRows = 128;  // of a matrix by columns, of which a column lies together
+inline constexpr std::size_t kWideRows = 128;    // of a matrix by columns, of which a column lies together
 inline constexpr std::size_t kBlock = 32;        // values that share a scale
 inline constexpr std::size_t kGroup = 4;         // values of a row that lie together in a panel
 inline constexpr std::size_t kTile = 4;          // tokens whose vectors lie together
@@ -46,8 +46,8 @@ constexpr bool is_float(Packing packing) {
   return packing == Packing::kF32 || packing == Packing::kF16 || packing == Packing::kBF16;
 }
 
-/// A matrix as panels of kPanelRows rows, the last one filled up with zeros, or as wide panels of kWideRows rows by columns
-/// (of Q8_0, and rows that they divide). panels.h says how they are laid out.
+/// A matrix as panels of kPanelRows rows, the last one filled up with zeros, or as wide panels of kWideRows rows by
+/// columns (of Q8_0, and rows that they divide). panels.h says how they are laid out.
 struct PanelMatrix {
   Packing packing = Packing::kF32;
   std::size_t rows = 0;
@@ -74,8 +74,8 @@ struct Vectors {
   float* sums = nullptr;           // of a block's values, times the scale
   std::int32_t* totals = nullptr;  // of a block's values, times -1
   std::int32_t* halves = nullptr;  // the same of the two halves of a block, the first and the second
-  // For a matrix by columns, of the first token alone: its values that are not zero, block after block, filled up with zeros to
-  // fours; the places of their columns; and how many fours a block has. Null: not wanted.
+  // For a matrix by columns, of the first token alone: its values that are not zero, block after block, filled up with
+  // zeros to fours; the places of their columns; and how many fours a block has. Null: not wanted.
   std::int8_t* nonzero = nullptr;
   std::uint32_t* places = nullptr;
   std::uint8_t* fours = nullptr;

@@ -89,7 +89,7 @@ struct Avx2Lanes {
   }
   /// Of 64 bytes of four columns, in the order of a wide panel, those of 16 rows each.
   static void interleave(const std::byte* a, const std::byte* b, const std::byte* c, const std::byte* d, Bytes* rows) {
-    const auto half = [&](std::size_t i, __m256i Bytes::*part) {
+    const auto half = [&](std::size_t i, __m256i Bytes::* part) {
       const __m256i low_ab = _mm256_unpacklo_epi8(_mm256_loadu_si256(at(a) + i), _mm256_loadu_si256(at(b) + i));
       const __m256i high_ab = _mm256_unpackhi_epi8(_mm256_loadu_si256(at(a) + i), _mm256_loadu_si256(at(b) + i));
       const __m256i low_cd = _mm256_unpacklo_epi8(_mm256_loadu_si256(at(c) + i), _mm256_loadu_si256(at(d) + i));

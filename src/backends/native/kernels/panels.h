@@ -14,10 +14,10 @@
 //            64 (g / 4) + 4 r + j are the fifth and sixth; then 16 signed scales for each half of a block, a byte each;
 //            then 16 halves a superblock, the scales
 //
-// A wide panel, by columns, has the 128 bytes of each column together: rows 0 to 63, then 64 to 127, and of such a half byte
-// 16 l + 4 n + i is of row 16 n + 4 l + i, so that bytes of four columns, interleaved in lanes of 128 bits, are a group of
-// a panel. The columns of a block lie far apart, each beside its neighbour of the next block: a processor that sees addresses in
-// order fetches what lies between them, too. After the columns come 128 halves a block, the scales.
+// A wide panel, by columns, has the 128 bytes of each column together: rows 0 to 63, then 64 to 127, and of such a half
+// byte 16 l + 4 n + i is of row 16 n + 4 l + i, so that bytes of four columns, interleaved in lanes of 128 bits, are a
+// group of a panel. The columns of a block lie far apart, each beside its neighbour of the next block: a processor that
+// sees addresses in order fetches what lies between them, too. After the columns come 128 halves a block, the scales.
 #pragma once
 
 #include "backends/native/kernels/kernels.h"
@@ -45,8 +45,8 @@ constexpr PanelParts panel_parts(Packing packing) {
   return {};
 }
 
-/// Where a column of a wide panel lies, in columns. An odd number of them lie between two columns of a block, since powers of
-/// two would meet in the same sets of a cache.
+/// Where a column of a wide panel lies, in columns. An odd number of them lie between two columns of a block, since
+/// powers of two would meet in the same sets of a cache.
 constexpr std::size_t place_of_column(std::size_t column, std::size_t blocks) {
   return column % kBlock * (blocks | 1) + column / kBlock;
 }

@@ -320,7 +320,7 @@ void multiply_panels(const PanelMatrix& m, std::size_t first, std::size_t count,
 
 template <class L>
 void multiply_rows(const PanelMatrix& m, std::size_t first, std::size_t count, const Vectors& x, std::size_t tokens,
-              Then then, float* y, std::size_t y_stride) {
+                   Then then, float* y, std::size_t y_stride) {
   const Output out{then, y, y_stride};
   switch (m.packing) {
 #define RWKV_PACKING(p) \
