@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "engine/backend.h"
+#include "media/encoders/open_encoder.h"
 #include "options.h"
 #include "runtime/model_description.h"
 #include "terminal.h"
@@ -20,8 +21,38 @@ std::unique_ptr<LanguageModel> load_with_all_sequences(const ModelOptions& optio
   }
 }
 
-void run(const ModelOptions& options, bool whole, bool json) {
+void print_encoder(const EncoderFiles& files, bool json) {
+  const auto [info, memory] = describe_encoder(files, {});
+  const bool picture = info.takes == EncoderInfo::Takes::kPicture;
+  if (json) {
+    print_json({{"name", info.name},
+                {"architecture", info.architecture},
+                {"encodes", picture ? "picture" : "sound"},
+                {"adapter", info.adapter},
+                {"weightType", info.weight_type},
+                {"layers", info.layers},
+                {"width", info.width},
+                {"heads", info.heads},
+                {"modelWidth", info.row_width},
+                {"parameters", info.parameters},
+                {"fileBytes", info.file_bytes},
+                {"mappedBytes", memory.mapped},
+                {"privateBytes", memory.owned},
+                {"checked", "header"}});
+    return;
+  }
+  std::printf("name          %s\narchitecture  %s, an encoder of %s: %d layers, width %d, %d heads\n",
+              printable(info.name).c_str(), info.architecture.c_str(), picture ? "pictures" : "sound", info.layers,
+              info.width, info.heads);
+  std::printf("adapter       %s, for models of width %d\nparameters    %.2f million, mostly %s\n", info.adapter.c_str(),
+              info.row_width, static_cast<double>(info.parameters) / 1e6, info.weight_type.c_str());
+  std::printf("file          %s\nmemory        %s of weights, mapped; %s to encode in\nchecked       the header\n",
+              megabytes(info.file_bytes).c_str(), megabytes(memory.mapped).c_str(), megabytes(memory.owned).c_str());
+}
+
+void run(const ModelOptions& options, const std::string& adapter, bool whole, bool json) {
   const ModelSource source(options.model);
+  if (is_encoder(source)) return print_encoder({options.model, adapter}, json);
   const ModelInfo info =
       whole ? load_with_all_sequences(options)->info() : describe_model(options.request(kMostSequences), source).info;
   const auto need_of = [&](int sequences) {
@@ -72,16 +103,18 @@ void run(const ModelOptions& options, bool whole, bool json) {
 void add_info(CLI::App& app) {
   auto options = std::make_shared<ModelOptions>();
   auto json = std::make_shared<bool>(false);
-  CLI::App* sub = app.add_subcommand("info", "Check a model file and say what it is");
+  auto adapter = std::make_shared<std::string>();
+  CLI::App* sub = app.add_subcommand("info", "Check a model's or an encoder's file and say what it is");
   options->add_to(*sub);
   sub->get_option("--model")->required(false);
   sub->add_option("file", options->model, "Model file, the same as -m");
+  sub->add_option("--adapter", *adapter, "Adapter of an encoder that lies in a file of its own");
   auto whole = std::make_shared<bool>(false);
   sub->add_flag("--check", *whole, "Load the whole model as well; otherwise its header is read alone");
   sub->add_flag("--json", *json, "Print a line of JSON");
-  sub->callback([options, whole, json] {
+  sub->callback([options, adapter, whole, json] {
     if (options->model.empty()) throw Error(ErrorCode::kInvalidArgument, "name a model file: rwkv info MODEL");
-    run(*options, *whole, *json);
+    run(*options, *adapter, *whole, *json);
   });
 }
 

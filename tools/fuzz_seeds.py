@@ -304,11 +304,39 @@ def write_chat(folder):
     (folder / "cut").write_bytes("\x20一二\0😀".encode()[:-2])
 
 
+def write_whisper(folder):
+    """Two tensors, of which the adapter's is the one that has to be there."""
+    header = struct.pack("<I13i", 0x67676D6C, 2, 3, 4, 2, 1, 4, 4, 2, 1, 2, 2, 3, 1)
+    filters = struct.pack("<2i", 2, 3) + bytes(24)
+    words = struct.pack("<i", 2) + struct.pack("<I", 1) + b"a" + struct.pack("<I", 2) + b"bc"
+
+    def tensor(name, kind, *sizes):
+        elements = np.zeros(int(np.prod(sizes)), dtype=np.float16 if kind == 1 else np.float32)
+        described = struct.pack(f"<3i{len(sizes)}i", len(sizes), len(name), kind, *sizes)
+        return described + name.encode() + elements.tobytes()
+
+    adapter = tensor("rwkv.adapter.conv.weight", 1, 3, 4, 3)
+    (folder / "whole").write_bytes(header + filters + words + tensor("encoder.conv1.bias", 0, 1, 4) + adapter)
+    (folder / "without_words").write_bytes(header + filters + struct.pack("<i", 0) + adapter)
+    (folder / "of_whisper_cpp").write_bytes(header[:44] + header[52:] + filters)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
-    formats = ("gguf", "safetensors", "pth", "prefab", "mlx", "pickle", "rmpack", "state_file", "foreign_state")
+    formats = (
+        "gguf",
+        "safetensors",
+        "pth",
+        "prefab",
+        "mlx",
+        "pickle",
+        "rmpack",
+        "state_file",
+        "foreign_state",
+        "whisper",
+    )
     for name in (*formats, "vocabulary", "protocol", "chat"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     write_gguf(folder / "gguf")
@@ -316,12 +344,13 @@ def main():
     write_pickles(folder / "pickle")
     write_rmpack(folder / "rmpack")
     write_state(folder / "state_file")
-    write_foreign_state(folder / "foreign_state")
+    write_foreign_state(folder / "foreign_state", "whisper")
     write_vocabulary(folder / "vocabulary")
     write_protocol(folder / "protocol")
     write_chat(folder / "chat")
     write_prefab(folder / "prefab")
     write_mlx(folder / "mlx")
+    write_whisper(folder / "whisper")
 
 
 if __name__ == "__main__":

@@ -114,6 +114,19 @@ Checkpoint open_files(const std::string& name, const std::vector<std::filesystem
   return checkpoint;
 }
 
+// Checkpoints of ModRWKV have an encoder and its adapter beside the language model.
+WeightFile language_model_of(const WeightFile& weights) {
+  constexpr std::string_view kLanguage = "llm.";
+  WeightFile language(weights.name());
+  const ByteReader reader({}, weights.name());
+  for (const auto& [name, tensor] : weights.tensors()) {
+    if (name.starts_with(kLanguage)) language.add(reader, tensor);
+  }
+  if (language.tensors().empty()) return weights;
+  language.set_storages(weights.storages());
+  return language;
+}
+
 }  // namespace
 
 std::uint64_t Checkpoint::bytes() const noexcept {
@@ -132,7 +145,7 @@ const MappedFile& Checkpoint::file_of(std::span<const std::byte> part) const {
   return *found;
 }
 
-Checkpoint open_checkpoint(const std::string& path) {
+Checkpoint open_weights(const std::string& path) {
   const std::filesystem::path given = path_from_utf8(path);
   std::error_code ignored;
   const bool is_folder = std::filesystem::is_directory(given, ignored);
@@ -152,9 +165,19 @@ Checkpoint open_checkpoint(const std::string& path) {
     checkpoint.weights = with_mlx_weights_joined(
         checkpoint.weights, has_file(folder / kConfig) ? read_json(folder / kConfig) : nlohmann::json());
   }
-  checkpoint.weights = with_author_names(checkpoint.weights);
   if (whole_folder && has_file(folder / kVocabulary)) checkpoint.vocabulary = utf8_from_path(folder / kVocabulary);
   return checkpoint;
+}
+
+Checkpoint open_checkpoint(const std::string& path) {
+  Checkpoint checkpoint = open_weights(path);
+  checkpoint.weights = with_author_names(language_model_of(checkpoint.weights));
+  return checkpoint;
+}
+
+std::string name_of_source(const std::string& path) {
+  const auto file = path_from_utf8(path);  // of a folder it may end with a slash
+  return utf8_from_path(file.has_filename() ? file.stem() : file.parent_path().filename());
 }
 
 }  // namespace rwkv::convert

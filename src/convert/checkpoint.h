@@ -25,7 +25,13 @@ struct Checkpoint {
 
 /// .pth, .safetensors or web-rwkv's .prefab, told apart by how the file begins. Of a folder (Hugging Face, MLX) the
 /// safetensors that its index names, or the only checkpoint in it; an index or one of the parts stands for its folder.
-/// Other files are refused by what they are. Throws Error(kNotFound, kIo, kBadFile, kUnsupported).
+/// Of a checkpoint of ModRWKV, which holds an encoder too, the language model (`llm.`). Other files are refused by what
+/// they are. Throws Error(kNotFound, kIo, kBadFile, kUnsupported).
 Checkpoint open_checkpoint(const std::string& path);
+/// The same, but the names are those that the files have.
+Checkpoint open_weights(const std::string& path);
+
+/// What a model made of it is called: the file's name without its ending, or that of the folder.
+std::string name_of_source(const std::string& path);
 
 }  // namespace rwkv::convert

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "convert/encoder_plan.h"
 #include "convert/rwkv_plan.h"
 #include "convert/tensor_writer.h"
 
@@ -30,6 +31,21 @@ struct GgufRequest {
 /// checked the file before it appears. Memory: a few MB, whatever the model's size, besides the vocabulary. Throws
 /// Error of open_checkpoint, Vocabulary::from_file, plan_rwkv and write_tensors.
 Report convert_to_gguf(const GgufRequest& request);
+
+struct EncoderRequest {
+  EncoderKind kind = EncoderKind::kVision;
+  std::string source;   // see open_weights
+  std::string adapter;  // the checkpoint with the adapter; empty: the source has it
+  std::string output;   // replaced when the whole new file is on the disk
+  std::string name;     // as in GgufRequest
+  WeightFormat format = WeightFormat::kF16;
+  EncoderWishes wishes;  // heads: also taken from a config.json beside the source
+  WriteOptions options;
+};
+
+/// Writes an encoder of pictures or sound, with its adapter, as GGUF (docs/FORMATS.md). One of pictures may lack its
+/// adapter. Throws Error of open_weights, plan_vision, plan_audio and write_tensors.
+Report convert_encoder(const EncoderRequest& request);
 
 /// Writes the tensors of a PyTorch checkpoint as halves in safetensors, in the form that the web-rwkv family reads:
 /// names of safetensors_name(), matrices of the time mix with their last two dimensions exchanged. Throws as above;

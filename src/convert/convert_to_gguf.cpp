@@ -18,12 +18,6 @@ constexpr float kLayerNormEpsilon = 1e-5f;
 constexpr std::uint32_t kQuantisationVersion = 2;  // of ggml's block layouts
 constexpr TokenId kBlankLine = 261;                // "\n\n" in the World vocabulary: ends a turn in chats
 
-// Of a folder its name, also where the path ends with a slash.
-std::string stem_of(const std::string& path) {
-  const auto file = path_from_utf8(path);
-  return utf8_from_path(file.has_filename() ? file.stem() : file.parent_path().filename());
-}
-
 void add_geometry(GgufHeader& header, const RwkvPlan& plan) {
   const RwkvGeometry& g = plan.geometry;
   const std::string prefix = "rwkv" + std::to_string(g.version) + ".";
@@ -88,7 +82,7 @@ Report convert_to_gguf(const GgufRequest& request) {
   GgufHeader header;
   header.text("general.architecture", report.architecture);
   header.text("general.type", "model");
-  header.text("general.name", request.name.empty() ? stem_of(request.source) : request.name);
+  header.text("general.name", request.name.empty() ? name_of_source(request.source) : request.name);
   header.number("general.file_type", file_type(request.format));
   header.number("general.quantization_version", kQuantisationVersion);
   add_geometry(header, plan);

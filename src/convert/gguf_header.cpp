@@ -46,6 +46,11 @@ void GgufHeader::real(std::string_view name, float value) {
   append(keys_, value);
 }
 
+void GgufHeader::flag(std::string_view name, bool value) {
+  key(name, GgufValueType::kBool);
+  append(keys_, static_cast<std::uint8_t>(value));
+}
+
 void GgufHeader::texts(std::string_view name, std::span<const std::string> values) {
   key(name, GgufValueType::kArray);
   append(keys_, static_cast<std::uint32_t>(GgufValueType::kString));
@@ -58,6 +63,13 @@ void GgufHeader::numbers(std::string_view name, std::span<const std::int32_t> va
   append(keys_, static_cast<std::uint32_t>(GgufValueType::kInt32));
   append(keys_, std::uint64_t{values.size()});
   for (const std::int32_t value : values) append(keys_, value);
+}
+
+void GgufHeader::reals(std::string_view name, std::span<const float> values) {
+  key(name, GgufValueType::kArray);
+  append(keys_, static_cast<std::uint32_t>(GgufValueType::kFloat32));
+  append(keys_, std::uint64_t{values.size()});
+  for (const float value : values) append(keys_, value);
 }
 
 std::vector<std::byte> GgufHeader::finish(std::span<PlannedTensor> tensors) const {

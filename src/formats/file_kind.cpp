@@ -91,6 +91,41 @@ bool is_safetensors(std::string_view text) {
   return header <= kLongestHeader && text[sizeof header] == '{';
 }
 
+// A protobuf: field 1, the version of the format, then a text (field 2, the producer) or the graph (field 7).
+bool is_onnx(std::string_view text) {
+  constexpr int kNewestVersion = 32;
+  return text.size() > 4 && text[0] == '\x08' && text[1] > 0 && text[1] <= kNewestVersion &&
+         (text[2] == '\x12' || text[2] == '\x3A');
+}
+
+// MNN's models are FlatBuffers without a magic: an offset to a table, which begins with the distance to the table of
+// its fields, whose sizes and places have to agree.
+bool is_mnn(std::string_view text) {
+  const auto number = [&](std::size_t at, auto value) {
+    std::memcpy(&value, text.data() + at, sizeof value);
+    return value;
+  };
+  if (text.size() < 32) return false;
+  const std::size_t root = number(0, std::uint32_t{});
+  if (root < 8 || root % 4 != 0 || root > text.size() - 4) return false;
+  const std::int64_t fields = static_cast<std::int64_t>(root) - number(root, std::int32_t{});
+  if (fields < 4 || fields % 2 != 0 || fields > static_cast<std::int64_t>(text.size()) - 4) return false;
+  const auto at = static_cast<std::size_t>(fields);
+  const std::size_t table_bytes = number(at, std::uint16_t{});
+  const std::size_t object_bytes = number(at + 2, std::uint16_t{});
+  // A net has some dozen fields, its operations among them.
+  if (table_bytes < 6 || table_bytes % 2 != 0 || table_bytes > 128 || object_bytes < 8 || object_bytes > 512)
+    return false;
+  if (at + table_bytes > text.size() || root + object_bytes > text.size()) return false;
+  bool has_fields = false;
+  for (std::size_t i = 4; i < table_bytes; i += 2) {
+    const std::size_t place = number(at + i, std::uint16_t{});
+    if (place != 0 && (place < 4 || place >= object_bytes)) return false;
+    has_fields = has_fields || place != 0;
+  }
+  return has_fields;
+}
+
 // "1 'a' 1": an id, a blank and a literal.
 bool is_vocabulary(std::string_view text) {
   std::size_t at = text.find_first_not_of("0123456789");
@@ -110,20 +145,42 @@ std::string converted_first(const std::string& what) {
          " checkpoint, which has to be converted first with rwkv convert CHECKPOINT MODEL.gguf --vocab VOCABULARY";
 }
 
-FileKind kind_of_json(std::string_view text) {
-  if (text.find("\"weight_map\"") != std::string_view::npos) return FileKind::kIndex;
-  return is_server_error(text) ? FileKind::kServerError : FileKind::kJson;
-}
-
 std::string name_of(WantedFile wanted) {
   switch (wanted) {
     case WantedFile::kModel: return "a model file (GGUF)";
+    case WantedFile::kEncoder: return "an encoder (GGUF)";
     case WantedFile::kCheckpoint: return "a checkpoint";
     case WantedFile::kVocabulary: return "a vocabulary";
     case WantedFile::kSavedState: return "the saved state of a conversation";
     case WantedFile::kInitialState: return "a tuned initial state (.pth or .rmpack)";
   }
   return "";
+}
+
+std::string encoder_first(const std::string& what) {
+  return "is a " + what +
+         " checkpoint, which has to be converted first with rwkv convert --kind vision CHECKPOINT ENCODER.gguf (--kind "
+         "audio for sound)";
+}
+
+// Companions of models for other engines, as apps have them.
+std::string of_another_engine(const std::string& what, WantedFile wanted) {
+  const std::string said = "is " + what + ", which another engine runs, not " + name_of(wanted);
+  switch (wanted) {
+    case WantedFile::kModel: return said + "; get the model as GGUF";
+    case WantedFile::kEncoder:
+      return said +
+             "; use the encoder and its adapter as GGUF, made of their public checkpoint (.safetensors, .pth) with "
+             "rwkv "
+             "convert --kind vision CHECKPOINT ENCODER.gguf (--kind audio for sound)";
+    case WantedFile::kCheckpoint: return said + "; convert from the .pth or .safetensors file it was made of";
+    default: return said;
+  }
+}
+
+FileKind kind_of_json(std::string_view text) {
+  if (text.find("\"weight_map\"") != std::string_view::npos) return FileKind::kIndex;
+  return is_server_error(text) ? FileKind::kServerError : FileKind::kJson;
 }
 
 std::string text_instead(std::string_view text, WantedFile wanted) {
@@ -146,11 +203,14 @@ FileKind file_kind(std::span<const std::byte> bytes) {
   if (text.starts_with('{') && is_printable(text.substr(0, 8))) return kind_of_json(text);
   if (is_vocabulary(text)) return FileKind::kVocabulary;
   if (!text.empty() && bytes.size() <= kShort && is_printable(text)) return FileKind::kShortText;
+  if (is_onnx(all)) return FileKind::kOnnx;
+  if (is_mnn(all)) return FileKind::kMnn;
   return FileKind::kUnknown;
 }
 
 std::string mistaken_file(WantedFile wanted, std::span<const std::byte> bytes) {
   const bool model = wanted == WantedFile::kModel;
+  const bool encoder = wanted == WantedFile::kEncoder;
   const bool checkpoint = wanted == WantedFile::kCheckpoint;
   const bool vocabulary = wanted == WantedFile::kVocabulary;
   const auto not_wanted = [&](const std::string& what) { return "is " + what + ", not " + name_of(wanted); };
@@ -168,12 +228,15 @@ std::string mistaken_file(WantedFile wanted, std::span<const std::byte> bytes) {
     case FileKind::kZstd: return compressed("zstd");
     case FileKind::kSevenZip: return compressed("7-Zip");
     case FileKind::kGguf:
-      if (model) return "";
+      if (model || encoder) return "";
       return checkpoint ? "is a GGUF file already; convert from the .pth or .safetensors file it was made of"
                         : not_wanted("a model (GGUF)");
     case FileKind::kOldGgml:
+      if (encoder) return "";
       return "is a ggml file from before GGUF (rwkv.cpp writes them); convert the author's .pth instead, with rwkv "
              "convert";
+    case FileKind::kOnnx: return of_another_engine("an ONNX model", wanted);
+    case FileKind::kMnn: return of_another_engine("an MNN model", wanted);
     case FileKind::kSavedState:
       return wanted == WantedFile::kSavedState ? "" : not_wanted("the saved state of a conversation");
     case FileKind::kRmpack:
@@ -181,9 +244,11 @@ std::string mistaken_file(WantedFile wanted, std::span<const std::byte> bytes) {
       return not_wanted("an .rmpack (an initial state, or a model of another engine)");
     case FileKind::kPyTorch:
       if (model) return converted_first("PyTorch");
+      if (encoder) return encoder_first("PyTorch");
       return checkpoint || wanted == WantedFile::kInitialState ? "" : not_wanted("a PyTorch checkpoint");
     case FileKind::kSafetensors:
       if (model) return converted_first("safetensors");
+      if (encoder) return encoder_first("safetensors");
       return checkpoint ? "" : not_wanted("a safetensors checkpoint");
     case FileKind::kPrefab:
       if (model) return converted_first("web-rwkv (.prefab)");

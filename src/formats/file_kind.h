@@ -14,6 +14,8 @@ enum class FileKind {
   kPyTorch,
   kSafetensors,
   kPrefab,  // of web-rwkv
+  kOnnx,
+  kMnn,
   kSavedState,
   kRmpack,
   kVocabulary,   // as text
@@ -34,7 +36,7 @@ FileKind file_kind(std::span<const std::byte> bytes);
 /// As much of them as is looked at.
 constexpr std::size_t kKindLooksAt = std::size_t{64} << 10;
 
-enum class WantedFile { kModel, kCheckpoint, kVocabulary, kSavedState, kInitialState };
+enum class WantedFile { kModel, kEncoder, kCheckpoint, kVocabulary, kSavedState, kInitialState };
 
 /// What the file turns out to be, with what to do, for example "is a Git LFS pointer, ..."; empty
 /// where it may be what is wanted or nobody knows what it is.

@@ -34,6 +34,26 @@ TEST(ConvertCommand, ConvertedModelIsSoundAndComputesTheReferencesLogits) {
   }
 }
 
+TEST(ConvertCommand, EncodersAreConvertedAndInfoSaysWhatTheyAre) {
+  const ScratchFolder folder;
+  const std::filesystem::path encoders = kCheckpoints.parent_path() / "encoders";
+  const std::string output = folder.path() / "encoder.gguf";
+  const CommandResult converted = rwkv({"convert", encoders / "whisper.safetensors", output, "--kind", "audio",
+                                        "--heads", "3", "--stride", "1", "--padding", "1", "--name", "ears", "--json"});
+  ASSERT_EQ(converted.exit_code, 0) << converted.err;
+  const json info = json::parse(rwkv({"info", output, "--json"}).out);
+  EXPECT_EQ(info["name"], "ears");
+  EXPECT_EQ(info["architecture"], "whisper");
+  EXPECT_EQ(info["encodes"], "sound");
+  EXPECT_EQ(info["modelWidth"], 32);
+  EXPECT_EQ(info["weightType"], "F16");
+  EXPECT_NE(rwkv({"info", output}).out.find("an encoder of sound"), std::string::npos);
+  const CommandResult other = rwkv({"convert", encoders / "whisper.safetensors", output, "--kind", "vision"});
+  EXPECT_EQ(other.exit_code, 3) << other.err;
+  EXPECT_NE(other.err.find("no SigLIP encoder"), std::string::npos);
+  EXPECT_EQ(rwkv({"convert", kCheckpoints / "rwkv7.pth", output, "--heads", "3"}).exit_code, 2);
+}
+
 TEST(ConvertCommand, EndingOfTheOutputChoosesTheFormat) {
   const ScratchFolder folder;
   for (const char* name : {"model.safetensors", "model.st", "MODEL.SAFETENSORS", "model.St"}) {

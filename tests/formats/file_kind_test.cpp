@@ -55,6 +55,24 @@ TEST(FileKind, CheckpointsNameTheirConversionToWhoWantsAModel) {
   expect_kind(WantedFile::kVocabulary, "GGUF\x03", "not a vocabulary");
 }
 
+TEST(FileKind, CompanionsOfOtherEnginesNameTheConversionToWhoWantsAnEncoder) {
+  const std::string onnx = "\x08\x0A\x12\x07pytorch\x1A\x05"s + "2.5.1:";
+  // A table of four fields of which two are there, as flatc lays it out.
+  const std::string mnn = raw<std::uint32_t>(16) + raw<std::uint16_t>(12) + raw<std::uint16_t>(12) +
+                          raw<std::uint16_t>(0) + raw<std::uint16_t>(8) + raw<std::uint16_t>(0) +
+                          raw<std::uint16_t>(4) + raw<std::int32_t>(12) + std::string(64, '\x01');
+  for (const auto& [bytes, name] : {std::pair{onnx, "ONNX"s}, {mnn, "MNN"s}}) {
+    expect_kind(WantedFile::kEncoder, bytes, "is an " + name + " model");
+    expect_kind(WantedFile::kEncoder, bytes, "rwkv convert --kind vision");
+    expect_kind(WantedFile::kModel, bytes, "get the model as GGUF");
+    expect_kind(WantedFile::kCheckpoint, bytes, "convert from the .pth");
+  }
+  expect_kind(WantedFile::kEncoder, "GGUF\x03", "");
+  expect_kind(WantedFile::kEncoder, "lmgg\x01", "");
+  expect_kind(WantedFile::kEncoder, "PK\x03\x04"s, "rwkv convert --kind vision");
+  expect_kind(WantedFile::kEncoder, mnn.substr(0, 20) + raw<std::int32_t>(12) + std::string(4, '\0'), "");
+}
+
 TEST(FileKind, TextsAreNotTakenForWeights) {
   for (const WantedFile wanted : {WantedFile::kModel, WantedFile::kCheckpoint}) {
     expect_kind(wanted, "1 '\\n' 1\n2 b'\\xff' 1\n", "vocabulary file");

@@ -7,9 +7,9 @@
 #include "backends/llama_cpp/library.h"
 #include "backends/llama_cpp/llama_cpp_model.h"
 #include "backends/llama_cpp/load_options.h"
-#include "backends/llama_cpp/processor.h"
 #include "backends/llama_cpp/sizes.h"
 #include "engine/file_description.h"
+#include "ggml/processor.h"
 
 namespace rwkv {
 namespace {
@@ -23,7 +23,7 @@ class LlamaCppBackend final : public Backend, public DescribesFiles {
   }
 
   std::optional<std::string> unavailable_reason() const override {
-    if (const auto missing = llama_cpp::missing_instructions()) {
+    if (const auto missing = ggml::missing_instructions()) {
       return "this processor lacks " + *missing +
              ", which this build needs; build with -DRWKV_NATIVE=ON on this machine";
     }
@@ -43,8 +43,8 @@ class LlamaCppBackend final : public Backend, public DescribesFiles {
 
   MemoryNeed estimate(const ModelSource& source, const LoadOptions& options) const override {
     return checked(source, options, [&](const GgufFile& gguf, const RwkvPassport& passport) {
-      const int threads = llama_cpp::usable_threads(
-          options.threads > 0 ? options.threads : llama_cpp::default_threads(passport.parameters));
+      const int threads =
+          ggml::usable_threads(options.threads > 0 ? options.threads : ggml::default_threads(passport.parameters));
       return llama_cpp::memory_need(gguf, passport, options, threads);
     });
   }
@@ -52,7 +52,7 @@ class LlamaCppBackend final : public Backend, public DescribesFiles {
   FileDescription describe(const ModelSource& source, const LoadOptions& options) const override {
     return checked(source, options, [&](const GgufFile& gguf, const RwkvPassport& passport) {
       ModelInfo info = llama_cpp::model_info(gguf, passport, options);
-      info.threads = llama_cpp::usable_threads(info.threads);
+      info.threads = ggml::usable_threads(info.threads);
       return FileDescription{std::move(info), llama_cpp::vocabulary_in(gguf, passport)};
     });
   }
@@ -80,7 +80,7 @@ class LlamaCppBackend final : public Backend, public DescribesFiles {
       options.cancel.check();
       const RwkvPassport& passport = source.passport();
       options.cancel.check();
-      if (const int step = llama_cpp::head_size_step(); passport.head_size % step != 0) {
+      if (const int step = ggml::head_size_step(); passport.head_size % step != 0) {
         throw Error(ErrorCode::kUnsupported,
                     "'" + source.path() + "' has heads of " + std::to_string(passport.head_size) +
                         " values; llama.cpp on this processor needs a multiple of " + std::to_string(step),

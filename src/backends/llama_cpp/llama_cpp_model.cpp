@@ -15,11 +15,11 @@
 #include "backends/check_items.h"
 #include "backends/llama_cpp/library.h"
 #include "backends/llama_cpp/load_options.h"
-#include "backends/llama_cpp/processor.h"
 #include "backends/llama_cpp/sequence_state.h"
 #include "backends/llama_cpp/sizes.h"
 #include "backends/llama_cpp/state_form.h"
 #include "backends/state_blob.h"
+#include "ggml/processor.h"
 
 namespace rwkv::llama_cpp {
 namespace {
@@ -59,7 +59,7 @@ ModelInfo model_info(const GgufFile& file, const RwkvPassport& passport, const L
   info.file_bytes = file.file_bytes();
   info.state_bytes = state_bytes(passport);
   for (int size = 1; size <= options.max_sequences; ++size) info.batch_sizes.push_back(size);
-  info.threads = options.threads > 0 ? options.threads : default_threads(passport.parameters);
+  info.threads = options.threads > 0 ? options.threads : ggml::default_threads(passport.parameters);
   info.device = device_for(options);
   info.takes_embeddings = true;
   info.logit_rows = logit_rows(passport);
@@ -182,7 +182,7 @@ void LlamaCppModel::create_context() {
   params.abort_callback_data = this;
   context_.reset(llama_init_from_model(model_.get(), params));
   if (!context_) throw Error(ErrorCode::kOutOfMemory, with_reason("llama.cpp cannot set up the model"));
-  set_threads(usable_threads(info_.threads));
+  set_threads(ggml::usable_threads(info_.threads));
   std::vector<std::uint8_t> empty = empty_state(context_.get(), 0);
   zero_ = zero_state(empty);
   state_form_ = std::make_shared<LlamaCppStateForm>(info_, std::move(empty));
@@ -196,8 +196,8 @@ void LlamaCppModel::set_to_zero(llama_seq_id id) {
 }
 
 void LlamaCppModel::set_threads(int threads) {
-  check_thread_count(threads);
-  check_threads(threads - 1);  // ggml aborts where the system refuses it one
+  ggml::check_thread_count(threads);
+  ggml::check_threads(threads - 1);  // ggml aborts where the system refuses it one
   if (pool_) retired_pools_.push_back(std::move(pool_));
   llama_detach_threadpool(context_.get());
   llama_set_n_threads(context_.get(), threads, threads);

@@ -1,11 +1,11 @@
-// What llama.cpp's compiled code needs from the processor.
+// What ggml's compiled code needs from the processor.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
 
-namespace rwkv::llama_cpp {
+namespace rwkv::ggml {
 
 /// An instruction set that ggml was compiled for and the processor lacks, or nothing.
 std::optional<std::string> missing_instructions();
@@ -30,4 +30,4 @@ void check_threads(int count);
 /// check_thread_count().
 int usable_threads(int wanted);
 
-}  // namespace rwkv::llama_cpp
+}  // namespace rwkv::ggml

@@ -1,4 +1,4 @@
-#include "backends/llama_cpp/processor.h"
+#include "ggml/processor.h"
 
 #include <ggml-cpu.h>
 
@@ -12,7 +12,7 @@
 #include "base/error.h"
 #include "base/error_of.h"
 
-namespace rwkv::llama_cpp {
+namespace rwkv::ggml {
 namespace {
 
 constexpr std::uint64_t kOneThreadIsEnough = 20'000'000;
@@ -75,4 +75,4 @@ int usable_threads(int wanted) {
   return std::min(wanted, std::max(1, static_cast<int>(std::thread::hardware_concurrency())));
 }
 
-}  // namespace rwkv::llama_cpp
+}  // namespace rwkv::ggml
