@@ -30,10 +30,9 @@ class GgufModel:
         self.architecture = self.fields["general.architecture"]
         self.tensors = {}
         for tensor in reader.tensors:
-            if tensor.tensor_type not in (gguf.GGMLQuantizationType.F16, gguf.GGMLQuantizationType.F32):
-                raise SystemExit(f"{tensor.name}: the reference reads F16 and F32 only")
             shape = tuple(int(n) for n in reversed(tensor.shape))
-            self.tensors[tensor.name] = np.asarray(tensor.data, dtype=np.float64).reshape(shape)
+            values = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
+            self.tensors[tensor.name] = np.asarray(values, dtype=np.float64).reshape(shape)
 
     def number(self, key):
         return self.fields[f"{self.architecture}.{key}"]
