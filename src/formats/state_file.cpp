@@ -47,6 +47,10 @@ std::uint64_t checksum_of(Header header, std::span<const std::byte> tokens, std:
   return checksum(values, checksum(tokens, checksum(bytes_of(header))));
 }
 
+std::string backend_of(const Header& header) {
+  return {header.backend, std::find(header.backend, std::end(header.backend), '\0')};
+}
+
 Tokens tokens_of(std::span<const std::byte> bytes) {
   Tokens tokens(bytes.size() / sizeof(TokenId));
   if (!tokens.empty()) std::memcpy(tokens.data(), bytes.data(), tokens.size() * sizeof(TokenId));
@@ -152,7 +156,7 @@ StateFile parse_state_file(std::span<const std::byte> bytes, const std::string& 
   StateFile file;
   file.type = static_cast<StateType>(header.type);
   file.fingerprint = header.fingerprint;
-  file.backend.assign(header.backend, std::find(header.backend, std::end(header.backend), '\0'));
+  file.backend = backend_of(header);
   file.tokens = tokens_of(parts.tokens);
   file.tensors = parts.shape;
   file.tensors.values.resize(static_cast<std::size_t>(header.layers * parts.shape.layer_values()));
@@ -166,7 +170,7 @@ StateFileHead read_state_file_head(const std::string& path) {
   const MappedFile file(path);
   ByteReader reader(file.bytes(), path);
   const Parts parts = parse_parts(reader, file.bytes());
-  return {parts.header.fingerprint, tokens_of(parts.tokens)};
+  return {parts.header.fingerprint, backend_of(parts.header), tokens_of(parts.tokens)};
 }
 
 namespace {

@@ -40,6 +40,7 @@ StateFile parse_state_file(std::span<const std::byte> bytes, const std::string& 
 /// Its tokens alone, for who has many files to look through: the values are not looked at. Throws as above.
 struct StateFileHead {
   std::uint64_t fingerprint = 0;
+  std::string backend;
   Tokens tokens;
 };
 StateFileHead read_state_file_head(const std::string& path);

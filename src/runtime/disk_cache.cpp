@@ -31,8 +31,9 @@ std::string hexadecimal(std::uint64_t value) {
   return text;
 }
 
-std::string name_of(std::span<const TokenId> tokens) {
-  return hexadecimal(checksum(std::as_bytes(tokens))) + std::string(kExtension);
+std::string name_of(std::string_view backend, std::span<const TokenId> tokens) {
+  return hexadecimal(checksum(std::as_bytes(tokens), checksum(std::as_bytes(std::span(backend))))) +
+         std::string(kExtension);
 }
 
 struct Found {
@@ -161,7 +162,8 @@ void DiskCache::look() {
     const fs::path path = folder_ / path_from_utf8(name);
     try {
       StateFileHead head = read_state_file_head(utf8_from_path(path));
-      if (head.fingerprint != fingerprint_) continue;
+      // Another backend's numbers differ in their last bits, and no answer may depend on what a cache has.
+      if (head.fingerprint != fingerprint_ || head.backend != backend_) continue;
       const std::lock_guard lock(mutex_);
       if (!clear_asked_) entries_.emplace(name, std::move(head.tokens));
     } catch (const std::exception& bad) {
@@ -182,7 +184,7 @@ bool DiskCache::has_work() const { return !offers_.empty() || !used_.empty() || 
 
 void DiskCache::offer(std::span<const TokenId> tokens, const State& state) {
   {
-    std::string name = name_of(tokens);
+    std::string name = name_of(backend_, tokens);
     const std::lock_guard lock(mutex_);
     if (knows(name, tokens)) {
       used_.insert(std::move(name));
@@ -215,7 +217,7 @@ State DiskCache::longest_prefix(std::span<const TokenId> tokens, std::size_t kno
     std::error_code error;
     try {
       const StateFile file = read_state_file(utf8_from_path(path));
-      if (file.fingerprint == fingerprint_ && begins_with(tokens, file.tokens)) {
+      if (file.fingerprint == fingerprint_ && file.backend == backend_ && begins_with(tokens, file.tokens)) {
         fs::last_write_time(path, fs::file_time_type::clock::now(), error);
         return form_->state_of(file.tensors, static_cast<std::int64_t>(file.tokens.size()));
       }
@@ -313,7 +315,7 @@ void DiskCache::keep(const Offer& offer) {
   file.backend = backend_;
   file.tokens = offer.tokens;
   file.tensors = form_->tensors_of(offer.state);
-  const std::string name = name_of(offer.tokens);
+  const std::string name = name_of(backend_, offer.tokens);
   fs::create_directories(folder_);  // somebody may have removed it
   unlisted_bytes_ += offer.state.bytes();
   write_state_file(utf8_from_path(folder_ / path_from_utf8(name)), file);

@@ -24,32 +24,37 @@ void Sequels::keep(const SequenceTask& task, std::uint64_t clears) noexcept {
     if (text.empty() || cache.limit_bytes < evaluator_.info().state_bytes || cache.clears != clears) return;
     const auto origin = static_cast<std::size_t>(task.start().position());
     const std::size_t known = cache_.known_in_memory(text, cut);
-    if (known == text.size()) cache_.keep_on_disk(text);
+    // Unless the text has other tokens than it was written with.
+    const bool is_written = evaluator_.info().decode_equals_prefill && known >= task.text().size();
+    if (is_written || known == text.size()) cache_.keep_on_disk(std::span(text).first(known));
     if (known == text.size() || known < origin) return;
     const std::size_t unknown = text.size() - known;
-    sequels_.push_back({std::move(text), std::move(media), origin, unknown, clears});
-    if (sequels_.size() > kMost) sequels_.pop_front();
+    std::deque<Sequel>& list = is_written ? written_ : unread_;
+    list.push_back({std::move(text), std::move(media), origin, unknown, clears});
+    if (list.size() > kMost) list.pop_front();
   }));
 }
 
 std::vector<std::size_t> Sequels::take(std::span<const TokenId> text, std::size_t done) {
   std::vector<std::size_t> lengths;
-  for (auto at = sequels_.begin(); at != sequels_.end();) {
-    const std::size_t size = at->text.size();
-    if (size > text.size() || !std::equal(at->text.begin(), at->text.end(), text.begin())) {
-      ++at;
-      continue;
+  for (std::deque<Sequel>* list : {&unread_, &written_}) {
+    for (auto at = list->begin(); at != list->end();) {
+      const std::size_t size = at->text.size();
+      if (size > text.size() || !std::equal(at->text.begin(), at->text.end(), text.begin())) {
+        ++at;
+        continue;
+      }
+      if (size > done && size - done <= at->unknown) lengths.push_back(size);
+      at = list->erase(at);
     }
-    if (size > done && size - done <= at->unknown) lengths.push_back(size);
-    at = sequels_.erase(at);
   }
   return lengths;
 }
 
 void Sequels::prefill_one(const std::function<bool()>& has_news) noexcept {
-  if (sequels_.empty()) return;
-  Sequel sequel = std::move(sequels_.front());
-  sequels_.pop_front();
+  if (unread_.empty()) return;
+  Sequel sequel = std::move(unread_.front());
+  unread_.pop_front();
   static_cast<void>(error_of([&] {
     const std::span<const TokenId> text(sequel.text);
     const std::vector<std::size_t> borders = media_borders(sequel.media);
@@ -72,7 +77,7 @@ void Sequels::prefill_one(const std::function<bool()>& has_news) noexcept {
     cache_.insert_if_not_cleared(sequel.clears, text.first(done), sequence->save());
     if (done == text.size()) return cache_.keep_on_disk(text);
     sequel.unknown = text.size() - done;
-    sequels_.push_front(std::move(sequel));
+    unread_.push_front(std::move(sequel));
   }));
 }
 

@@ -17,7 +17,8 @@ namespace rwkv {
 
 /// A sequel is a conversation as its next turn will show it, up to that turn: the text of the turn before with the
 /// answer in it. Its state goes into the cache, unless that was cleared after the answer. A lack of memory costs only
-/// time.
+/// time. Where decode gives the states of prefill, what was written counts as read: what is left of the sequel then,
+/// the end of the turn, is not prefilled ahead but goes with the next turn.
 class Sequels {
  public:
   Sequels(Evaluator& evaluator, StateCache& cache) : evaluator_(evaluator), cache_(cache) {}
@@ -30,8 +31,12 @@ class Sequels {
   /// Prefills one, as long as `has_news` is false.
   void prefill_one(const std::function<bool()>& has_news) noexcept;
 
-  std::size_t size() const noexcept { return sequels_.size(); }
-  void clear() noexcept { sequels_.clear(); }
+  /// How many there are to prefill.
+  std::size_t size() const noexcept { return unread_.size(); }
+  void clear() noexcept {
+    unread_.clear();
+    written_.clear();
+  }
 
  private:
   struct Sequel {
@@ -44,7 +49,8 @@ class Sequels {
 
   Evaluator& evaluator_;
   StateCache& cache_;
-  std::deque<Sequel> sequels_;
+  std::deque<Sequel> unread_;
+  std::deque<Sequel> written_;  // all but their ends
 };
 
 }  // namespace rwkv

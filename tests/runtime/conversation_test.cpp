@@ -14,9 +14,10 @@ namespace {
 
 using test::ScratchFolder;
 
-std::unique_ptr<LanguageModel> shipped(int max_sequences = 4) {
+std::unique_ptr<LanguageModel> shipped(const std::string& backend, int max_sequences = 4) {
   ModelRequest request;
   request.model_path = test::kModel;
+  request.backend = backend;
   request.options.max_sequences = max_sequences;
   request.options.threads = 1;
   return LanguageModel::load(request);
@@ -54,7 +55,8 @@ State read_at_once(LanguageModel& model, const Tokens& tokens) {
 
 bool equal(const State& a, const State& b) { return a.to_host() == b.to_host(); }
 
-class LongConversation : public ::testing::Test {
+// In both engines, of which only one reads its answers again.
+class LongConversation : public ::testing::TestWithParam<const char*> {
  protected:
   // Ends with the last question open.
   void talk(int turns) {
@@ -68,13 +70,44 @@ class LongConversation : public ::testing::Test {
     }
   }
 
-  const std::unique_ptr<LanguageModel> model_ = shipped();
+  const std::unique_ptr<LanguageModel> model_ = shipped(GetParam());
   std::vector<std::string> messages_;
 };
 
-TEST_F(LongConversation, EachOfAHundredTurnsReadsItsOwnTokensOnly) { talk(100); }
+INSTANTIATE_TEST_SUITE_P(Engines, LongConversation, ::testing::Values("llama.cpp", "native"), [](const auto& engine) {
+  return std::string(engine.param) == "native" ? "Native" : "LlamaCpp";
+});
 
-TEST_F(LongConversation, RegeneratingAnyTurnReadsOneToken) {
+TEST_P(LongConversation, EachOfAHundredTurnsReadsItsOwnTokensOnly) { talk(100); }
+
+// What our own engine wrote counts as read. Between two turns nothing is evaluated: the longest text that is known then
+// ends where the answer does. A turn costs its own tokens; the blank line that ends the answer goes with it.
+TEST(WrittenIsRead, InAHundredTurnsNothingIsPrefilledButTheTurnsThemselves) {
+  const auto model = shipped("native");
+  std::vector<std::string> messages;
+  int read = 0;
+  int of_turns = 0;
+  for (int turn = 0; turn < 100; ++turn) {
+    messages.push_back(question(turn));
+    of_turns += tokens_of_turn(*model, messages.back());
+    const Prompt prompt = chat(*model, messages);
+    const GenerationResult result = model->generate(prompt, greedy(), {}, CancelToken());
+    read += result.prompt_tokens - result.cached_tokens;
+    messages.push_back(result.text);
+    model->wait_until_settled();
+
+    Tokens written = prompt.tokens;
+    model->tokenizer().encode(" " + result.text, written);
+    messages.push_back("x");
+    const Tokens next = chat(*model, messages).tokens;
+    messages.pop_back();
+    ASSERT_TRUE(std::equal(written.begin(), written.end(), next.begin())) << result.text;
+    EXPECT_EQ(model->cache().longest_prefix(next).position(), static_cast<std::int64_t>(written.size())) << turn;
+  }
+  EXPECT_EQ(read, of_turns);
+}
+
+TEST_P(LongConversation, RegeneratingAnyTurnReadsOneToken) {
   talk(20);
   model_->wait_until_settled();
   for (const std::size_t turn : {1u, 7u, 19u}) {
@@ -86,7 +119,7 @@ TEST_F(LongConversation, RegeneratingAnyTurnReadsOneToken) {
   }
 }
 
-TEST_F(LongConversation, EditingAnEarlierTurnReadsWhatComesAfterTheChange) {
+TEST_P(LongConversation, EditingAnEarlierTurnReadsWhatComesAfterTheChange) {
   talk(20);
   model_->wait_until_settled();
   std::vector<std::string> edited(messages_.begin(), messages_.begin() + 10);
@@ -102,7 +135,7 @@ TEST_F(LongConversation, EditingAnEarlierTurnReadsWhatComesAfterTheChange) {
   }
 }
 
-TEST_F(LongConversation, ARestoredHistoryCanBeEditedAnywhere) {
+TEST_P(LongConversation, ARestoredHistoryCanBeEditedAnywhere) {
   talk(40);
   model_->cache().clear();
   std::vector<std::string> restored = messages_;
@@ -116,7 +149,7 @@ TEST_F(LongConversation, ARestoredHistoryCanBeEditedAnywhere) {
   }
 }
 
-TEST_F(LongConversation, StatesAreTheSameBitForBitAsWithoutACache) {
+TEST_P(LongConversation, StatesAreTheSameBitForBitAsWithoutACache) {
   talk(12);
   model_->wait_until_settled();
   const std::vector<StateCache::Node> nodes = model_->cache().nodes();
@@ -128,7 +161,7 @@ TEST_F(LongConversation, StatesAreTheSameBitForBitAsWithoutACache) {
   }
 }
 
-TEST_F(LongConversation, SampledAnswersAreTheSameWithTheCacheAndWithout) {
+TEST_P(LongConversation, SampledAnswersAreTheSameWithTheCacheAndWithout) {
   GenerationOptions options;
   options.sampler.top_p = 0.95f;
   options.sampler.temperature = 1.5f;
@@ -147,7 +180,7 @@ TEST_F(LongConversation, SampledAnswersAreTheSameWithTheCacheAndWithout) {
 }
 
 TEST(Batch, EverySlotWritesWhatItWritesAlone) {
-  const auto model = shipped(16);
+  const auto model = shipped("", 16);
   std::vector<GenerationTask> tasks;
   for (int i = 0; i < 24; ++i) {  // more than there are sequences: they come and go at different steps
     GenerationTask task{chat(*model, {question(i), "ok", "Spell planet backwards."}), greedy(false)};

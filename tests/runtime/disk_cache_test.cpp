@@ -328,6 +328,29 @@ TEST(DiskCache, ModelsShareAFolderAndNotTheirStates) {
   EXPECT_EQ(other->cache().disk()->stats().entries, 0u);
 }
 
+// Their numbers differ in the last bits.
+TEST(DiskCache, EnginesShareAFolderAndNotTheirStates) {
+  const ScratchFolder scratch;
+  const auto load = [](const char* backend) {
+    ModelRequest request;
+    request.model_path = test::kModel;
+    request.backend = backend;
+    return LanguageModel::load(request);
+  };
+  const auto first = load("llama.cpp");
+  first->set_state_folder(scratch.path(), kMuch);
+  const std::vector<std::string> next{kQuestion, ask(*first, {kQuestion}).text, "What is my name?"};
+  wait_until_written(*first);
+  const auto other = load("native");
+  other->set_state_folder(scratch.path(), kMuch);
+  EXPECT_GT(other->cache().disk()->stats().entries, 0u);
+  EXPECT_EQ(ask(*other, next).cached_tokens, 0);
+  wait_until_written(*other);
+  const auto again = load("llama.cpp");
+  again->set_state_folder(scratch.path(), kMuch);
+  EXPECT_GT(ask(*again, next).cached_tokens, 0);
+}
+
 TEST(DiskCache, AFolderThatCannotBeMadeIsAnError) {
   const ScratchFolder scratch;
   test::write_file(scratch.path() / "file", "x");
