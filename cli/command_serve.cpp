@@ -37,9 +37,7 @@ struct ServeCommand {
 
   std::shared_ptr<host::ModelHost> load(host::Host& host, const std::string& path) {
     loading.model = path;
-    ModelRequest request = loading.request(sequences);
-    request.budget = host.budget();
-    const auto model = std::make_shared<host::ModelHost>(std::move(request));
+    const auto model = std::make_shared<host::ModelHost>(host.with_host_options(loading.request(sequences)));
     {
       ProgressLine line;
       model->load(interrupt(), [&line](float part) { line.show_part("loading", part); });

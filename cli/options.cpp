@@ -77,10 +77,10 @@ void ModelOptions::add_to(CLI::App& app) {
 }
 
 void ModelOptions::add_loading_to(CLI::App& app) {
-  app.add_option("--backend", backend, "Backend to use instead of the one that recognises the file")
+  app.add_option("--backend", backend, "Backend to use; auto: the one that suits file, device and settings best")
       ->check([](const std::string& name) -> std::string {
         try {
-          if (!name.empty()) backend_by_name(name);
+          if (names_backend(name)) backend_by_name(name);
           return "";
         } catch (const Error& error) {
           return error.what();

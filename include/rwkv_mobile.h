@@ -247,8 +247,8 @@ RWKV_MOBILE_API int rwkvmobile_runtime_release(rwkvmobile_runtime_t runtime);
 /* ---- Models ---- */
 
 /* clang-format off */
-/* Loads a model: the file, a backend's name (empty: found from the file's content), and a vocabulary file (empty: the
- * list inside the model file). Returns the model's id, 0 or more, or a negative number:
+/* Loads a model: the file, a backend's name (empty or "auto": the one that suits the file best; see
+ * rwkv_ext_set_stand_in), and a vocabulary file (empty: the list inside the model file). Returns the model's id, 0 or more, or a negative number:
  *   -8      a null argument or no such runtime
  *   -1      no such backend in this build, or the vocabulary file cannot be used
  *   -33     the model file is missing, unreadable, damaged, or does not go with the vocabulary file
@@ -682,7 +682,7 @@ RWKV_MOBILE_API int rwkvmobile_server_release(rwkvmobile_server_t server);
  *
  * A client that may be linked to another library of the same name looks for rwkv_ext_version first. */
 
-#define RWKV_EXT_VERSION 3
+#define RWKV_EXT_VERSION 4
 
 /* The RWKV_EXT_VERSION of the library: raised when something is added below. */
 RWKV_MOBILE_API int rwkv_ext_version(void);
@@ -701,6 +701,12 @@ enum {
  * list the devices and settings. -264 for a device or a setting that the backend does not have. Since version 3. */
 RWKV_MOBILE_API int rwkv_ext_load_model(rwkvmobile_runtime_t runtime, const char* model_path, const char* backend_name,
                                         const char* tokenizer_path, const char* device, const char* settings);
+
+/* Whether loads that begin from now on may use another backend than they name: one that suits the file better
+ * ("native" for RWKV-7), where the named one would run it on the processors. What the runtime says of a model keeps
+ * the name that it was loaded with. 0, the default: the named one runs it. A load whose backend_name is "" or "auto"
+ * uses the one that suits best in any case. Since version 4. */
+RWKV_MOBILE_API int rwkv_ext_set_stand_in(rwkvmobile_runtime_t runtime, int allowed);
 
 /* How the latest single generation ended; with slot 0 or more, that slot of the latest batch. -1: the single one. */
 RWKV_MOBILE_API int rwkv_ext_end_reason(rwkvmobile_runtime_t runtime, int model_id, int slot);

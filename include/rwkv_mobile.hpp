@@ -179,12 +179,15 @@ class Runtime {
 
   rwkvmobile_runtime_t handle() const noexcept { return handle_; }
 
-  /// Blocks. An empty backend is found from the file, an empty vocabulary is the file's own.
+  /// Blocks. An empty backend (or "auto") is found from the file, an empty vocabulary is the file's own.
   Model load(const std::string& model_path, const std::string& backend = "", const std::string& vocabulary_path = "") {
     const int id = rwkvmobile_runtime_load_model(handle_, model_path.c_str(), backend.c_str(), vocabulary_path.c_str());
     if (id < 0) detail::check(handle_, -id);
     return Model(handle_, id);
   }
+
+  /// See rwkv_ext_set_stand_in.
+  void set_stand_in(bool allowed) { detail::check(handle_, rwkv_ext_set_stand_in(handle_, allowed ? 1 : 0)); }
 
   /// See rwkv_ext_set_memory_budget and its neighbours.
   void set_memory_budget(std::int64_t bytes) { detail::check(handle_, rwkv_ext_set_memory_budget(handle_, bytes)); }

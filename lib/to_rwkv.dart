@@ -108,7 +108,7 @@ class LoadRWKVModel extends ToRWKV {
   /// The model file, or its folder for backends that use one.
   final String modelPath;
 
-  /// The backend to run it.
+  /// The backend to run it; `auto` or empty: the one that suits the file, the device and the settings best.
   final Backend backend;
 
   /// The vocabulary file; empty: the model file's own token list.
@@ -137,6 +137,19 @@ class LoadRWKVModel extends ToRWKV {
       'settings: $settings, '
       'extra: $extra'
       ')';
+}
+
+/// Sets whether loads that are asked for from now on may use another backend than they name: one that suits the file
+/// better (`native` for RWKV-7), where the named one would run it on the processors. `LoadedModelInfo.backend` stays
+/// the named one.
+class SetStandIn extends ToRWKV {
+  SetStandIn(this.allowed);
+
+  /// False unless set.
+  final bool allowed;
+
+  @override
+  String toString() => 'SetStandIn(allowed: $allowed)';
 }
 
 /// Stops a model's generation and releases the model.

@@ -16,7 +16,9 @@ enum Backend {
   mlx('mlx'),
   mtkNeuropilot7('mtk_np7'),
   mtkNeuropilot9('mtk_np9'),
-  scripted('scripted');
+  scripted('scripted'),
+  native('native'),
+  auto('auto');
 
   const Backend(this.asArgument);
 
@@ -36,6 +38,8 @@ enum Backend {
     if (text.contains('mtk_np7')) return Backend.mtkNeuropilot7;
     if (text.contains('mtk_np9')) return Backend.mtkNeuropilot9;
     if (text.contains('scripted')) return Backend.scripted;
+    if (text.contains('native')) return Backend.native;
+    if (text.contains('auto')) return Backend.auto;
     throw Exception('Unknown backend: $value');
   }
 }

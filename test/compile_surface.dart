@@ -128,6 +128,7 @@ List<ToRWKV> allRequests() => [
   ReleaseMemory(MemoryPressure.moderate),
   GetMemoryInfo(),
   SetModelWeight(3, modelID: id),
+  SetStandIn(true),
   LoadInitialStates('s', modelID: id),
   UnloadInitialStates('s', modelID: id),
   SaveRuntimeStateByHistory(messages: ['Hi', 'Hello'], stateSavePath: 's', modelID: id),

@@ -8,6 +8,7 @@ import 'draw.dart';
 /// Makes a random request of each class.
 final Map<String, ToRWKV Function(Draw)> requestMakers = {
   'LoadRWKVModel': (draw) => LoadRWKVModel(modelPath: draw.text(), backend: draw.oneOf(Backend.values)(), tokenizerPath: draw.text(), llamaCppNGpuLayers: draw.maybe(draw.int32)(), device: draw.maybe(draw.text)(), settings: draw.maybe(draw.map(draw.text))()),
+  'SetStandIn': (draw) => SetStandIn(draw.boolean()),
   'ReleaseRWKVModel': (draw) => ReleaseRWKVModel(modelID: draw.int64()),
   'AddTTSModel': (draw) => AddTTSModel(modelPath: draw.text(), backend: draw.oneOf(Backend.values)(), tokenizerPath: draw.text(), wav2vec2Path: draw.text(), bicodecTokenizerPath: draw.text(), bicodecDetokenizerPath: draw.text()),
   'GetLoadedModelIDs': (draw) => GetLoadedModelIDs(),
@@ -140,6 +141,7 @@ BackendStatus drawBackendStatus(Draw draw) => BackendStatus(name: draw.text(), d
 /// The fields of a message, or of a part of one, that travel; null for anything else.
 Map<String, Object?>? fieldsOf(Object? message) => switch (message) {
   LoadRWKVModel() => {'modelPath': message.modelPath, 'backend': message.backend, 'tokenizerPath': message.tokenizerPath, 'llamaCppNGpuLayers': message.llamaCppNGpuLayers, 'device': message.device, 'settings': message.settings},
+  SetStandIn() => {'allowed': message.allowed},
   ReleaseRWKVModel() => {'modelID': message.modelID},
   AddTTSModel() => {'modelPath': message.modelPath, 'backend': message.backend, 'tokenizerPath': message.tokenizerPath, 'wav2vec2Path': message.wav2vec2Path, 'bicodecTokenizerPath': message.bicodecTokenizerPath, 'bicodecDetokenizerPath': message.bicodecDetokenizerPath},
   GetLoadedModelIDs() => {},

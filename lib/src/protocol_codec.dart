@@ -116,6 +116,7 @@ Map<String, Object?> encodeRequest(ToRWKV request) => {
 /// The name of a request's class, also where names are obfuscated.
 String typeOf(ToRWKV request) => switch (request) {
   LoadRWKVModel() => 'LoadRWKVModel',
+  SetStandIn() => 'SetStandIn',
   ReleaseRWKVModel() => 'ReleaseRWKVModel',
   AddTTSModel() => 'AddTTSModel',
   GetLoadedModelIDs() => 'GetLoadedModelIDs',
@@ -199,6 +200,9 @@ Map<String, Object?> _fieldsOf(ToRWKV request) => switch (request) {
     if (request.llamaCppNGpuLayers case final it?) 'llamaCppNGpuLayers': it,
     if (request.device case final it?) 'device': it,
     if (request.settings case final it?) 'settings': it,
+  },
+  SetStandIn() => {
+    'allowed': request.allowed,
   },
   ReleaseRWKVModel() => {
     'modelID': request.modelID,

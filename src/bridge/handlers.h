@@ -24,6 +24,7 @@ class Handlers {
 
   // handlers_models.cpp
   void handle(const protocol::LoadRWKVModel& request);
+  void handle(const protocol::SetStandIn& request);
   void handle(const protocol::ReleaseRWKVModel& request);
   void handle(const protocol::AddTTSModel& request);
   void handle(const protocol::GetLoadedModelIDs& request);

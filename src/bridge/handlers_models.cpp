@@ -37,6 +37,8 @@ void Handlers::handle(const protocol::LoadRWKVModel& request) {
   reply(steps);
 }
 
+void Handlers::handle(const protocol::SetStandIn& request) { runtime_.host_.allow_stand_in(request.allowed); }
+
 void Handlers::handle(const protocol::ReleaseRWKVModel& request) {
   protocol::LoadModelSteps steps;
   steps.status = protocol::LoadingStatus::kReleasing;
@@ -93,7 +95,7 @@ void Handlers::handle(const protocol::GetModels&) {
     protocol::LoadedModelInfo info;
     info.model_id = host->id();
     info.model_path = host->request().model_path;
-    info.backend = host->model().info().backend;
+    info.backend = host->backend_name();
     info.is_generating = host->running;
     info.load_id = host->load_id;
     if (host->run) {

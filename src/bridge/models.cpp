@@ -46,9 +46,7 @@ std::string described(const Error& error, const ModelRequest& request) {
 }  // namespace
 
 void Runtime::load_model(const Origin& origin, const ModelRequest& request) {
-  ModelRequest wanted = request;
-  wanted.budget = host_.budget();
-  const auto host = std::make_shared<BridgedModel>(std::move(wanted));
+  const auto host = std::make_shared<BridgedModel>(host_.with_host_options(request));
   host->loader = origin.port;
   const Client* client = find_client(origin.port);
   host->kept_without_loader = client && client->options.keep_loads;

@@ -27,7 +27,7 @@ int load_code(const Error& error, const ModelRequest& request) {
       for (const auto& backend : backends()) {
         if (backend->name() == request.backend) return -(RWKV_ERROR_MODEL | RWKV_ERROR_UNSUPPORTED);
       }
-      return request.backend.empty() ? -(RWKV_ERROR_MODEL | RWKV_ERROR_UNSUPPORTED) : kCannotBegin;
+      return !names_backend(request.backend) ? -(RWKV_ERROR_MODEL | RWKV_ERROR_UNSUPPORTED) : kCannotBegin;
     default: return -bits_of(error.code());
   }
 }
@@ -47,8 +47,7 @@ int AbiHost::load(ModelRequest request) noexcept {
   }
   int result = kCannotBegin;
   try {
-    request.budget = budget();
-    const auto model = std::make_shared<AbiModel>(request);
+    const auto model = std::make_shared<AbiModel>(with_host_options(request));
     model->load(closing_, [this](float part) { progress_ = std::clamp(part, 0.0f, 1.0f); });
     add(model);
     result = model->id();

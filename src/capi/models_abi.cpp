@@ -51,7 +51,7 @@ void describe(AbiModel& model, model_info& info) {
   info.is_generating = model.generating() ? 1 : 0;
   info.vocab_size = model.model().info().vocabulary;
   info.model_path = copy_text(model.request().model_path);
-  info.backend_name = copy_text(model.model().info().backend);
+  info.backend_name = copy_text(model.backend_name());
   info.tokenizer_path = copy_text(model.request().tokenizer_path);
   const rwkv::ChatFormat format = model.settings()->format;
   info.user_role = copy_text(format.user_role);
@@ -88,6 +88,10 @@ int rwkv_ext_load_model(rwkvmobile_runtime_t runtime, const char* model_path, co
     id = to.load(std::move(request));
   });
   return error == RWKV_SUCCESS ? id : -error;
+}
+
+int rwkv_ext_set_stand_in(rwkvmobile_runtime_t runtime, int allowed) {
+  return with_runtime(runtime, [&](AbiHost& to) { to.allow_stand_in(allowed != 0); });
 }
 
 int rwkvmobile_runtime_load_model_async(rwkvmobile_runtime_t runtime, const char* model_path, const char* backend_name,

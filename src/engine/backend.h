@@ -72,9 +72,8 @@ class Backend {
   /// The keys that LoadOptions::settings can have.
   virtual std::vector<Setting> settings() const = 0;
 
-  /// How well the backend suits the source, by content and not by name: 0 not at all, 50 a format that it reads, up to
-  /// 100 a format that is made for it. The backend with the highest number loads the source. Throws
-  /// Error(kOutOfMemory) only.
+  /// How well the backend suits the source on this machine, by content and not by name: 0 not at all, 50 a format that
+  /// it reads, up to 100 a format that is made for it. See choose_backend(). Throws Error(kOutOfMemory) only.
   virtual int match(const ModelSource& source) const = 0;
   /// The memory that load() is going to take, beside the source's own mapping, once all sequences are in use. Reads the
   /// header alone. Throws as load() does.
@@ -94,9 +93,19 @@ const std::vector<std::unique_ptr<Backend>>& backends();
 /// The backend with this name. Throws Error(kUnsupported) with the names of all backends.
 const Backend& backend_by_name(std::string_view name);
 
-/// The available backend that suits the source best, the first of equals. Where no available backend suits, an
+/// The available backend that suits the source best, the first of equals; those go first that have the device, the
+/// settings and the kind of device (layers on a GPU) that the options ask for. Where no available backend suits, an
 /// unavailable one that does: its load() says what it lacks. Where none suits, throws Error(kBadFile), for a folder
 /// Error(kIo), with what the source is.
-const Backend& backend_for(const ModelSource& source);
+const Backend& backend_for(const ModelSource& source, const LoadOptions& options = {});
+
+/// Whether the name is one of a backend: "" and "auto" leave the choice to backend_for().
+bool names_backend(std::string_view name) noexcept;
+
+/// The backend that a load is to use which asks for `name`. With `allows_stand_in` another takes the place of the
+/// named one where it suits the source better and the named one would run it on the processors, too. Throws like
+/// backend_by_name() and backend_for().
+const Backend& choose_backend(std::string_view name, bool allows_stand_in, const ModelSource& source,
+                              const LoadOptions& options);
 
 }  // namespace rwkv

@@ -3,9 +3,9 @@
 #include <filesystem>
 #include <mutex>
 #include <system_error>
-#include <utility>
 
 #include "base/utf8_path.h"
+#include "engine/choice.h"
 #include "formats/file_kind.h"
 
 namespace rwkv {
@@ -61,22 +61,21 @@ const Backend& backend_by_name(std::string_view name) {
                                            "rwkv/ beside this one (docs/PLUGINS.md)");
 }
 
-const Backend& backend_for(const ModelSource& source) {
+bool names_backend(std::string_view name) noexcept { return !name.empty() && name != "auto"; }
+
+const Backend& choose_backend(std::string_view name, bool allows_stand_in, const ModelSource& source,
+                              const LoadOptions& options) {
+  if (!names_backend(name)) return backend_for(source, options);
+  const Backend& named = backend_by_name(name);
+  return allows_stand_in && may_be_replaced(named, source, options) ? backend_for(source, options) : named;
+}
+
+const Backend& backend_for(const ModelSource& source, const LoadOptions& options) {
   const std::string name = "'" + source.path() + "'";
   if (!source.is_folder() && source.bytes().empty()) {
     throw Error(ErrorCode::kBadFile, name + " is empty, not a model: download it again", source.path());
   }
-  const Backend* best = nullptr;
-  std::pair<bool, int> best_rank;  // whether it can run here, and how well it suits
-  for (const auto& backend : backends()) {
-    const int match = backend->match(source);
-    if (match == 0) continue;
-    const std::pair<bool, int> rank{!backend->unavailable_reason(), match};
-    if (best != nullptr && rank <= best_rank) continue;
-    best = backend.get();
-    best_rank = rank;
-  }
-  if (best != nullptr) return *best;
+  if (const Backend* best = best_backend(backends(), source, options)) return *best;
   if (source.is_folder()) {
     throw Error(ErrorCode::kIo,
                 name +

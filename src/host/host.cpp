@@ -14,6 +14,12 @@ int Host::next_id() {
   return id;
 }
 
+ModelRequest Host::with_host_options(ModelRequest request) const {
+  request.budget = budget_;
+  request.allows_stand_in = allows_stand_in_;
+  return request;
+}
+
 void Host::add(const std::shared_ptr<ModelHost>& model, Phase phase) {
   const std::lock_guard lock(mutex_);
   if (closed_) throw Error(ErrorCode::kCancelled, "the runtime was released while it loaded a model");

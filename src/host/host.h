@@ -1,6 +1,7 @@
 // All models by their ids, and the memory that they may take together.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -64,7 +65,12 @@ class Host {
   /// Takes all models out; from then on add() refuses new ones.
   Entries take_all() noexcept;
 
-  /// The budget that models are to be loaded with.
+  /// What the host sets for all loads: the budget, and whether another backend may stand in. Every request goes through
+  /// here on its way to its model.
+  ModelRequest with_host_options(ModelRequest request) const;
+  /// Whether loads that are asked for from now on may use another backend than they name (choose_backend()).
+  void allow_stand_in(bool allowed) noexcept { allows_stand_in_ = allowed; }
+
   const std::shared_ptr<MemoryBudget>& budget() const noexcept { return budget_; }
   /// Of all models and their remembered states, in bytes.
   std::uint64_t memory_in_use() const;
@@ -93,6 +99,7 @@ class Host {
 
   const Ids ids_;
   const std::shared_ptr<MemoryBudget> budget_ = std::make_shared<MemoryBudget>();
+  std::atomic<bool> allows_stand_in_ = false;
 
   mutable std::mutex mutex_;  // of all below
   Entries entries_;

@@ -30,6 +30,10 @@ void ModelHost::load(const CancelToken& cancel, std::function<void(float)> progr
   model_ = LanguageModel::load(request);
 }
 
+std::string ModelHost::backend_name() const {
+  return names_backend(request_.backend) ? request_.backend : model_->info().backend;
+}
+
 ModelHost::Use::Use(ModelHost& host, Kind kind, const CancelToken& cancel) : host_(host) {
   const std::lock_guard lock(host.mutex_);
   if (host.closed_) throw Error(ErrorCode::kInvalidArgument, "the model is being released");

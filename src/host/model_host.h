@@ -30,6 +30,9 @@ class ModelHost {
   /// The id that its Host has given it; -1 before.
   int id() const noexcept { return id_; }
   const ModelRequest& request() const noexcept { return request_; }
+  /// What clients are told: the backend that they named, also where another stands in for it; where they named none,
+  /// the one that was chosen.
+  std::string backend_name() const;
   /// Unique in the process, so that it tells models apart where an id is given again.
   const std::int64_t load_id;
 

@@ -21,7 +21,7 @@ struct Backend {
 
   bool operator==(const Backend&) const = default;
 };
-constexpr std::array<EnumName, 10> names_of(const Backend&) {
+constexpr std::array<EnumName, 12> names_of(const Backend&) {
   return {{
       {"ncnn", "ncnn"},
       {"llama.cpp", "llamacpp"},
@@ -33,6 +33,8 @@ constexpr std::array<EnumName, 10> names_of(const Backend&) {
       {"mtk_np7", "mtkNeuropilot7"},
       {"mtk_np9", "mtkNeuropilot9"},
       {"scripted", "scripted"},
+      {"native", "native"},
+      {"auto", "auto"},
   }};
 }
 

@@ -20,7 +20,7 @@ struct LoadRWKVModel {
 
   /// The model file, or its folder for backends that use one.
   std::string model_path;
-  /// The backend to run it.
+  /// The backend to run it; `auto` or empty: the one that suits the file, the device and the settings best.
   Backend backend;
   /// The vocabulary file; empty: the model file's own token list.
   std::string tokenizer_path;
@@ -40,6 +40,22 @@ struct LoadRWKVModel {
     visit.optional("llamaCppNGpuLayers", self.llama_cpp_n_gpu_layers);
     visit.optional("device", self.device);
     visit.optional("settings", self.settings);
+  }
+};
+
+/// Sets whether loads that are asked for from now on may use another backend than they name: one that suits the file
+/// better (`native` for RWKV-7), where the named one would run it on the processors. `LoadedModelInfo.backend` stays
+/// the named one.
+struct SetStandIn {
+  static constexpr std::string_view kType = "SetStandIn";
+
+  /// False unless set.
+  bool allowed = false;
+
+  bool operator==(const SetStandIn&) const = default;
+  template <class Self, class Visitor>
+  static void each_field(Self& self, Visitor&& visit) {
+    visit.required("allowed", self.allowed);
   }
 };
 

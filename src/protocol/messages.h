@@ -21,8 +21,8 @@ namespace rwkv::protocol {
 
 // clang-format off
 using Request = std::variant<
-    LoadRWKVModel, ReleaseRWKVModel, AddTTSModel, GetLoadedModelIDs, GetLoadedModelPathByID, GetModels, SetPrompt,
-    GetPrompt, ChatAsync, ChatBatchAsync, GenerateAsync, SudokuOthelloGenerate, Stop, SetMaxLength,
+    LoadRWKVModel, SetStandIn, ReleaseRWKVModel, AddTTSModel, GetLoadedModelIDs, GetLoadedModelPathByID, GetModels,
+    SetPrompt, GetPrompt, ChatAsync, ChatBatchAsync, GenerateAsync, SudokuOthelloGenerate, Stop, SetMaxLength,
     SetGenerationStopToken, GetSupportedBatchSizes, GetResponseBufferContent, GetBatchResponseBufferContent,
     GetIsGenerating, GetResponseBufferIds, GetResponseBufferTokensCount, GetResponseBufferTokensCountBatch, SetUserRole,
     SetResponseRole, SetBosToken, SetEosToken, SetThinkingToken, SetSpaceAfterRoles, SetTokenBanned,

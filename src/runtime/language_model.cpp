@@ -75,7 +75,7 @@ Vocabulary choose_vocabulary(const ModelRequest& request, const ModelInfo& info,
 }
 
 const Backend& backend_of(const ModelRequest& request, const ModelSource& source) {
-  return request.backend.empty() ? backend_for(source) : backend_by_name(request.backend);
+  return choose_backend(request.backend, request.allows_stand_in, source, request.options);
 }
 
 namespace {

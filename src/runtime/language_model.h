@@ -24,11 +24,13 @@ namespace rwkv {
 
 struct ModelRequest {
   std::string model_path;
-  std::string backend;         // empty: found from the file's content
+  std::string backend;         // empty or "auto": found from the file's content and the options
   std::string tokenizer_path;  // empty: the model file's own token list
   LoadOptions options;
   /// What it counts against besides the machine's memory. Null: nothing.
   std::shared_ptr<MemoryBudget> budget = nullptr;
+  /// See choose_backend().
+  bool allows_stand_in = false;
 };
 
 struct GenerationTask {

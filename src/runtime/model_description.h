@@ -20,7 +20,7 @@ ModelDescription describe_model(const ModelRequest& request, const ModelSource& 
 /// `embedded` may be null. Throws what Vocabulary::from_file throws and Error(kBadFile, kInvalidArgument).
 Vocabulary choose_vocabulary(const ModelRequest& request, const ModelInfo& info, const Vocabulary* embedded);
 
-/// The backend of the request. Throws like backend_by_name() and backend_for().
+/// The backend of the request. Throws like choose_backend().
 const Backend& backend_of(const ModelRequest& request, const ModelSource& source);
 
 }  // namespace rwkv

@@ -82,6 +82,26 @@ TEST(Loading, TakesADeviceAndSettingsOfTheBackend) {
   EXPECT_NE(refused.info.value_or("").find("weights"), std::string::npos) << refused.info.value_or("");
 }
 
+// Which engine runs a model shows in the memory that it takes.
+TEST(Loading, AnotherBackendStandsInOnlyWhereTheAppLetsIt) {
+  Client client;
+  const auto private_bytes = [&](const std::string& backend) {
+    const std::int32_t model = client.load(rwkv::test::kModel.string(), backend);
+    const std::string told = client.ask<p::LoadedModels>(p::GetModels{}).models.at(0).backend;
+    EXPECT_EQ(told, backend == "auto" ? "native" : backend);
+    const std::int64_t bytes = client.ask<p::MemoryInfo>(p::GetMemoryInfo{}).models.at(0).private_bytes;
+    client.release(model);
+    return bytes;
+  };
+  const std::int64_t chosen = private_bytes("auto");
+  const std::int64_t named = private_bytes("llama.cpp");
+  EXPECT_NE(named, chosen);
+  client.send(p::SetStandIn{true});
+  EXPECT_EQ(private_bytes("llama.cpp"), chosen);
+  client.send(p::SetStandIn{false});
+  EXPECT_EQ(private_bytes("llama.cpp"), named);
+}
+
 TEST(Contract, S08_ReleaseStepsNameTheRequestedModel) {
   Client client;
   const auto model = client.load_script("");

@@ -106,6 +106,27 @@ TEST(CApi, AModelIsLoadedOnADeviceAndWithSettingsOfItsBackend) {
   EXPECT_EQ(load("cpu", "weights=copied\n"), 1);
 }
 
+TEST(CApi, AnotherBackendStandsInOnlyWhereTheHostLetsIt) {
+  rwkv_mobile::Runtime runtime;
+  const auto memory = [&](const char* backend) {
+    const int id = rwkvmobile_runtime_load_model(runtime.handle(), MODEL, backend, "");
+    EXPECT_GE(id, 0);
+    const loaded_models_list list = rwkvmobile_runtime_get_loaded_models_info(runtime.handle());
+    EXPECT_STREQ(list.models[0].backend_name, std::string(backend) == "auto" ? "native" : backend);
+    rwkvmobile_runtime_free_loaded_models_list(list);
+    const std::int64_t bytes = rwkv_ext_memory_in_use(runtime.handle());
+    rwkvmobile_runtime_release_model(runtime.handle(), id);
+    return bytes;
+  };
+  const std::int64_t chosen = memory("auto");
+  const std::int64_t named = memory("llama.cpp");
+  EXPECT_NE(named, chosen);
+  runtime.set_stand_in(true);
+  EXPECT_EQ(memory("llama.cpp"), chosen);
+  runtime.set_stand_in(false);
+  EXPECT_EQ(memory("llama.cpp"), named);
+}
+
 // A sanitizer keeps what is freed.
 #if defined(__linux__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 

@@ -31,7 +31,7 @@ RULES = [
     (r"(const )?int", r"num_\w+|batch_size|\w+_len|max_count|buffer_size|input_length|buf_len", "count_value"),
     (
         r"(const )?int",
-        r"stop_code|seed|slot|pressure|force_lang|loglevel|enable_\w+|force_\w+|add_\w+|disable_\w+|space_\w+",
+        r"stop_code|seed|slot|pressure|allowed|force_lang|loglevel|enable_\w+|force_\w+|add_\w+|disable_\w+|space_\w+",
         "number_value",
     ),
     (r"rwkvmobile_force_lang", r".*", "language_value"),

@@ -39,7 +39,7 @@ TEST(Registry, FileIsTakenByContentAndNotByName) {
     write_file(folder.path() / name, bytes);
     return (folder.path() / name).string();
   };
-  EXPECT_EQ(backend_of(file("model.json", TinyRwkv({7, 1, 64, 64, 64, 8, 16}).gguf().bytes())).name(), "llama.cpp");
+  EXPECT_EQ(backend_of(file("model.json", TinyRwkv({6, 1, 64, 64, 64, 8, 16}).gguf().bytes())).name(), "llama.cpp");
   EXPECT_EQ(backend_of(file("script.gguf", R"({"rwkv_script": 1})")).name(), "scripted");
   expect_error(ErrorCode::kBadFile, "not a model file", [&] { backend_of(file("x.gguf", "text")); });
   expect_error(ErrorCode::kBadFile, "empty.gguf' is empty", [&] { backend_of(file("empty.gguf", "")); });

@@ -56,6 +56,28 @@ TEST_F(Hosts, GiveTheSmallestFreeIdOrNoneTwice) {
   EXPECT_EQ(add(counting)->id(), 1);
 }
 
+TEST_F(Hosts, LetABetterBackendStandInAndCallItByTheNameThatWasAskedFor) {
+  Host host(Host::Ids::kSmallestFree);
+  ModelRequest request;
+  request.model_path = test::kModel.string();
+  const auto load = [&](const std::string& backend) {
+    request.backend = backend;
+    auto model = std::make_shared<ModelHost>(host.with_host_options(request));
+    model->load(CancelToken(), nullptr);
+    return model;
+  };
+  const auto chosen = load("auto");
+  const std::string best = chosen->model().info().backend;
+  EXPECT_EQ(chosen->backend_name(), best);
+  EXPECT_EQ(load("llama.cpp")->model().info().backend, "llama.cpp");
+  host.allow_stand_in(true);
+  const auto replaced = load("llama.cpp");
+  EXPECT_EQ(replaced->model().info().backend, best);
+  EXPECT_EQ(replaced->backend_name(), "llama.cpp");
+  host.allow_stand_in(false);
+  EXPECT_EQ(load("llama.cpp")->model().info().backend, "llama.cpp");
+}
+
 TEST_F(Hosts, FindOnlyLoadedModelsButKeepTheIdsOfOthers) {
   Host host(Host::Ids::kSmallestFree);
   const auto model = load(host);

@@ -38,15 +38,16 @@ final class Rwkv {
   ///
   /// After a hot restart the model may be loaded already: look at [models] first.
   ///
-  /// An empty [tokenizerPath] means the file's own token list. [gpuLayers] is the
-  /// number of layers that llama.cpp gives to the GPU, where it has one. [device]
-  /// is the id of a device of [backend], and [settings] has keys of its settings,
-  /// as [doctor] lists them. When [cancelWhen] completes before the load has
+  /// With [Backend.auto] the backend runs it that suits the file, [gpuLayers],
+  /// [device] and [settings] best. An empty [tokenizerPath] means the file's own
+  /// token list. [gpuLayers] is the number of layers that llama.cpp gives to the
+  /// GPU, where it has one. [device] is the id of a device of [backend], and
+  /// [settings] has keys of its settings, as [doctor] lists them. When [cancelWhen] completes before the load has
   /// ended, the load ends with the code `cancelled`. Throws a [RwkvException] that
   /// says what is wrong with the file, and what [onProgress] throws.
   Future<RwkvModel> load(
     String path, {
-    Backend backend = Backend.llamacpp,
+    Backend backend = Backend.auto,
     String tokenizerPath = '',
     int? gpuLayers,
     String? device,

@@ -26,11 +26,12 @@ class NativeBackend final : public Backend, public DescribesFiles {
   std::vector<Setting> settings() const override { return {}; }
 
   int match(const ModelSource& source) const override {
-    constexpr int kByName = 20;  // others go before it
+    constexpr int kMadeForIt = 80;
+    constexpr int kSlowly = 40;  // those that read the format at all go before it
     if (!source.is_gguf()) return 0;
     try {
       native::check_is_supported(source.gguf(), source.passport());
-      return kByName;
+      return native::has_fast_kernels() ? kMadeForIt : kSlowly;
     } catch (const Error& error) {
       if (error.code() == ErrorCode::kOutOfMemory) throw;
       return 0;

@@ -211,4 +211,6 @@ const Kernels& fastest_kernels() {
   return fastest;
 }
 
+bool has_fast_kernels() { return &fastest_kernels() != &kPortable; }
+
 }  // namespace rwkv::native

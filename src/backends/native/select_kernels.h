@@ -19,4 +19,7 @@ bool agree_with_portable(const Kernels& kernels);
 /// The fastest that agree with the portable ones. Looked for once; those that do not agree are a line in the log.
 const Kernels& fastest_kernels();
 
+/// Whether they are others than the portable ones.
+bool has_fast_kernels();
+
 }  // namespace rwkv::native
