@@ -10,6 +10,7 @@ Needs torch, numpy and gguf, as tools/reference does.
 import argparse
 import json
 import pickle
+import shutil
 import struct
 import sys
 import tomllib
@@ -321,6 +322,23 @@ def write_whisper(folder):
     (folder / "of_whisper_cpp").write_bytes(header[:44] + header[52:] + filters)
 
 
+def copy_media(folder, kind):
+    """Those that the tests read, without what says the same twice."""
+    same = {
+        "full.jpg",
+        "exif1.jpg",
+        "palette.png",
+        "rgb.png",
+        "pcm16.wav",
+        "pcm32.wav",
+        "float.wav",
+        "extensible24.wav",
+    }
+    for path in sorted((ROOT / "tests" / "data" / "media" / kind).iterdir()):
+        if path.suffix not in (".json", ".f32") and path.name not in same:
+            shutil.copy(path, folder)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
@@ -337,7 +355,7 @@ def main():
         "foreign_state",
         "whisper",
     )
-    for name in (*formats, "vocabulary", "protocol", "chat"):
+    for name in (*formats, "vocabulary", "protocol", "chat", "picture", "sound"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     write_gguf(folder / "gguf")
     write_checkpoints(folder)
@@ -351,6 +369,8 @@ def main():
     write_prefab(folder / "prefab")
     write_mlx(folder / "mlx")
     write_whisper(folder / "whisper")
+    copy_media(folder / "picture", "pictures")
+    copy_media(folder / "sound", "sounds")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ namespace {
 // stb_image takes what the file makes it take: a PNG of one pixel may unpack to gigabytes. So its memory is counted, by
 // thread, against what a picture of that size can need.
 struct Allowance {
-  std::size_t left = 0;
+  std::uint64_t left = 0;
   bool exceeded = false;
 };
 thread_local Allowance allowance;
@@ -79,10 +79,11 @@ Picture decode_with_stb(std::span<const std::byte> bytes, const PictureHeader& h
   if (bytes.size() > 0x7FFFFFFF) {
     throw Error(ErrorCode::kUnsupported, "'" + name + "' has more than 2 GiB: scale the picture down first", name);
   }
-  // A progressive JPEG has the most: coefficients, samples and the result, in blocks of up to 64 pixels a side.
-  const std::size_t pixels =
-      (static_cast<std::size_t>(header.width) + 64) * (static_cast<std::size_t>(header.height) + 64);
-  allowance = {pixels * 24 + 2 * bytes.size() + (std::size_t{1} << 20), false};
+  // An interlaced PNG of 16 bits with alpha has the most: what is unpacked, in a block that doubles, and twice the
+  // result. JPEGs are decoded in blocks of up to 64 pixels a side.
+  const std::uint64_t pixels =
+      (static_cast<std::uint64_t>(header.width) + 64) * (static_cast<std::uint64_t>(header.height) + 64);
+  allowance = {pixels * 32 + 2 * std::uint64_t{bytes.size()} + (1U << 20), false};
 
   // A JPEG and a PNM have no alpha; a fourth channel would cost memory.
   const int channels = header.kind == PictureKind::kJpeg || header.kind == PictureKind::kPnm ? 3 : 4;
