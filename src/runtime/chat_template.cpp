@@ -84,6 +84,7 @@ ChatText format_chat(const ChatFormat& format, std::span<const ChatMessage> mess
   std::string& text = chat.text;
   text = format.prompt;
   chat.prompt_bytes = text.size();
+  chat.media_marks = media_marks(text, 0, format.prompt_media.size());
   if (!text.empty()) chat.turn_ends.push_back(text.size());
 
   for (std::size_t i = 0; i < messages.size(); ++i) {

@@ -26,6 +26,8 @@ struct ChatMessage {
 /// How a model wants its conversations written. The defaults are those of the RWKV World models.
 struct ChatFormat {
   std::string prompt;  // stands verbatim before the first message
+  /// One for each kMediaMark of the prompt, as in ChatMessage.
+  std::vector<std::shared_ptr<const Embeddings>> prompt_media = {};
   std::string user_role = "User";
   std::string response_role = "Assistant";
   std::string system_role = "System";

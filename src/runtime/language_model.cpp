@@ -203,6 +203,39 @@ GenerationResult LanguageModel::generate(Prompt prompt, const GenerationOptions&
   return std::move(generate(std::move(tasks), callbacks, cancel).front());
 }
 
+void LanguageModel::encode_media(const Prompt& prompt, bool use_cache, const CancelToken& cancel,
+                                 const Embeddings::Progress& progress) {
+  auto known = static_cast<std::size_t>(prompt.start.position());
+  if (use_cache && !prompt.media.empty()) {
+    known = std::max(known, static_cast<std::size_t>(cache_.longest_prefix(prompt.tokens).position()));
+  }
+  std::vector<const MediaPlace*> missing;
+  std::size_t rows = 0;
+  for (const MediaPlace& place : prompt.media) {
+    if (place.position + place.embeddings->rows() <= known || place.embeddings->encoded()) continue;
+    missing.push_back(&place);
+    rows += place.embeddings->rows();
+  }
+  if (missing.empty()) return;
+  if (use_cache && missing.front()->position > known) {
+    Prompt before = prompt;
+    before.tokens.resize(missing.front()->position);
+    std::erase_if(before.media, [&](const MediaPlace& place) { return place.position >= before.tokens.size(); });
+    std::erase_if(before.turn_ends, [&](std::size_t end) { return end >= before.tokens.size(); });
+    before.turn_ends.push_back(before.tokens.size());
+    scheduler_.submit({std::make_shared<StateTask>(std::move(before), cancel)});
+  }
+  std::size_t done = 0;
+  for (const MediaPlace* place : missing) {
+    const std::size_t own = place->embeddings->rows();
+    place->embeddings->encode(cancel, [&](float share) {
+      progress((static_cast<float>(done) + share * static_cast<float>(own)) / static_cast<float>(rows));
+    });
+    done += own;
+  }
+  progress(1);
+}
+
 void LanguageModel::set_threads(int threads) {
   scheduler_.evaluator().between_evaluations([&](Model* model) {
     if (model == nullptr && threads < 1) {

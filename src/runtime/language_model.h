@@ -103,6 +103,12 @@ class LanguageModel {
   void submit(std::vector<GenerationTask> tasks, GenerationCallbacks callbacks, const CancelToken& cancel,
               std::function<void(std::vector<GenerationResult>)> on_end);
 
+  /// Encodes what a prompt shows, but for what a remembered state stands for, on this thread, while the model prefills
+  /// the text before it. generate() and submit() encode what is missing as well, but others wait for that. `progress`
+  /// hears of the encoded share of all that has to be encoded. Throws what Embeddings::encode throws.
+  void encode_media(const Prompt& prompt, bool use_cache, const CancelToken& cancel,
+                    const Embeddings::Progress& progress);
+
   /// Gives back weights, sequences and buffers unless a task runs or waits; returns whether the model is asleep. What
   /// is asked of it next loads it again, and reports what goes wrong with that: Error(kOutOfMemory) where it does not
   /// fit any more, Error(kBadFile) where the file is another one. Nothing but time is lost: settings, tokenizer and the

@@ -13,7 +13,7 @@ constexpr std::chrono::milliseconds kLook{10};
 
 }  // namespace
 
-void Embeddings::encode(const CancelToken& cancel) const {
+void Embeddings::encode(const CancelToken& cancel, const Progress& progress) const {
   std::unique_lock lock(mutex_);
   while (encoding_) {
     cancel.check();
@@ -29,7 +29,7 @@ void Embeddings::encode(const CancelToken& cancel) const {
     changed_.notify_all();
   };
   try {
-    encode_now(cancel);
+    encode_now(cancel, progress);
   } catch (...) {
     end();
     throw;
@@ -37,8 +37,8 @@ void Embeddings::encode(const CancelToken& cancel) const {
   end();
 }
 
-void Embeddings::encode_now(const CancelToken& cancel) const {
-  std::vector<float> values = encode_(cancel);
+void Embeddings::encode_now(const CancelToken& cancel, const Progress& progress) const {
+  std::vector<float> values = encode_(cancel, progress);
   if (values.size() != rows_ * width_ ||
       !std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); })) {
     throw Error(ErrorCode::kEvaluation, "the encoder made " + std::to_string(values.size()) + " values, not " +

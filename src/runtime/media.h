@@ -23,8 +23,10 @@ namespace rwkv {
 /// state stands for them. Safe from any thread.
 class Embeddings {
  public:
+  /// Hears of the encoded share, 0 to 1.
+  using Progress = std::function<void(float)>;
   /// Makes rows x width finite values, row-major. May take long; throws what the encoder throws, and Error(kCancelled).
-  using Encode = std::function<std::vector<float>(const CancelToken&)>;
+  using Encode = std::function<std::vector<float>(const CancelToken&, const Progress&)>;
 
   /// `content`: the checksum of what is encoded and of what encodes it; the same one means the same values.
   Embeddings(std::size_t rows, std::size_t width, std::uint64_t content, Encode encode)
@@ -36,7 +38,7 @@ class Embeddings {
 
   /// Encodes unless that is done; where another thread does, waits for it. Throws what Encode throws, after which the
   /// next call tries again, and Error(kEvaluation) for values that are too few or not finite.
-  void encode(const CancelToken& cancel) const;
+  void encode(const CancelToken& cancel, const Progress& progress = [](float) {}) const;
   bool encoded() const noexcept { return encoded_; }
   /// rows x width values once it is encoded, none before.
   std::span<const float> values() const noexcept {
@@ -44,7 +46,7 @@ class Embeddings {
   }
 
  private:
-  void encode_now(const CancelToken& cancel) const;
+  void encode_now(const CancelToken& cancel, const Progress& progress) const;
 
   const std::size_t rows_;
   const std::size_t width_;

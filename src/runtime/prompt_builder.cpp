@@ -27,7 +27,7 @@ Prompt PromptBuilder::chat(const ChatFormat& format, std::span<const ChatMessage
   ChatFormat used = format;
   used.flower = format.flower || wants_flower(format.prompt);
   const ChatText chat = format_chat(used, messages, generation_prompt, reasoning);
-  Marked marked{chat.text, chat.prompt_bytes, chat.turn_ends, chat.media_marks, {}};
+  Marked marked{chat.text, chat.prompt_bytes, chat.turn_ends, chat.media_marks, format.prompt_media};
   for (const ChatMessage& message : messages) {
     marked.media.insert(marked.media.end(), message.media.begin(), message.media.end());
   }

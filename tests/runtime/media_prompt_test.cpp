@@ -38,7 +38,7 @@ class FakeEncoder {
                     std::span(values).subspan(i * width, width));
     }
     return std::make_shared<Embeddings>(tokens.size(), width, checksum(std::as_bytes(std::span(text))),
-                                        [values = std::move(values), encoded = encoded_](const CancelToken& cancel) {
+                                        [values = std::move(values), encoded = encoded_](const CancelToken& cancel, const auto&) {
                                           cancel.check();
                                           ++*encoded;
                                           return values;
@@ -266,7 +266,7 @@ std::optional<ErrorCode> code_of(const Function& function) {
 TEST(MediaPrompt, WhatDoesNotFitIsRefused) {
   const auto model = load_language_model();
   const auto picture = FakeEncoder(*model).encode(kPicture);
-  const auto nothing = [](const CancelToken&) { return std::vector<float>(); };
+  const auto nothing = [](const CancelToken&, const auto&) { return std::vector<float>(); };
   const auto narrow = std::make_shared<Embeddings>(3, picture->width() - 1, 1, nothing);
   EXPECT_EQ(code_of([&] { chat(*model, {about(narrow, "What?")}); }), ErrorCode::kInvalidArgument);
   EXPECT_EQ(code_of([&] { chat(*model, {about(nullptr, "What?")}); }), ErrorCode::kInvalidArgument);
@@ -308,7 +308,7 @@ TEST(MediaPrompt, WhatCannotBeEncodedEndsItsRunAloneAndIsTriedAgain) {
   const FakeEncoder encoder(*model);
   const auto good = encoder.encode(kPicture);
   int tries = 0;
-  const auto picture = std::make_shared<Embeddings>(good->rows(), good->width(), 7, [&](const CancelToken& cancel) {
+  const auto picture = std::make_shared<Embeddings>(good->rows(), good->width(), 7, [&](const CancelToken& cancel, const auto&) {
     if (++tries == 1) throw Error(ErrorCode::kBadFile, "broken");
     good->encode(cancel);
     std::vector<float> values(good->values().begin(), good->values().end());
@@ -326,7 +326,7 @@ TEST(MediaPrompt, WhatCannotBeEncodedEndsItsRunAloneAndIsTriedAgain) {
 TEST(MediaPrompt, WhoWaitsForAnothersEncodingCanBeCancelled) {
   std::promise<void> begun;
   std::promise<void> let_go;
-  const auto picture = std::make_shared<Embeddings>(1, 2, 7, [&](const CancelToken&) {
+  const auto picture = std::make_shared<Embeddings>(1, 2, 7, [&](const CancelToken&, const auto&) {
     begun.set_value();
     let_go.get_future().wait();
     return std::vector<float>{1, 2};
