@@ -1099,9 +1099,7 @@ class SetStateCache extends ToRWKV {
       ')';
 }
 
-/// Gives a model eyes; replaces an encoder it has.
-///
-/// Not supported until vision is built; answered with an error.
+/// Gives a model eyes, from a file that has the encoder and its adapter; replaces the eyes it has.
 class LoadVisionEncoder extends ToRWKV {
   LoadVisionEncoder(this.encoderPath, {required this.modelID});
 
@@ -1115,9 +1113,7 @@ class LoadVisionEncoder extends ToRWKV {
   String toString() => 'LoadVisionEncoder(encoderPath: $encoderPath, modelID: $modelID)';
 }
 
-/// Gives a model eyes with an adapter in a file of its own.
-///
-/// Not supported until vision is built; answered with an error.
+/// Gives a model eyes with an adapter in a file of its own; replaces the eyes it has.
 class LoadVisionEncoderAndAdapter extends ToRWKV {
   LoadVisionEncoderAndAdapter(this.encoderPath, this.adapterPath, {required this.modelID});
 
@@ -1139,9 +1135,7 @@ class LoadVisionEncoderAndAdapter extends ToRWKV {
       ')';
 }
 
-/// Releases the encoder of a model.
-///
-/// Not supported until vision is built; answered with an error.
+/// Takes the eyes of a model away; what it has seen stays in its states.
 class ReleaseVisionEncoder extends ToRWKV {
   ReleaseVisionEncoder({required this.modelID});
 
@@ -1164,8 +1158,6 @@ class SetImageUniqueIdentifier extends ToRWKV {
 }
 
 /// Obsolete: always answered with Error; put the picture's path into a message.
-///
-/// Not supported until vision is built, where messages name pictures; answered with an error.
 class SetVisionPrompt extends ToRWKV {
   SetVisionPrompt(this.imagePathPtr, {required this.modelID});
 
@@ -1179,9 +1171,7 @@ class SetVisionPrompt extends ToRWKV {
   String toString() => 'SetVisionPrompt(imagePathPtr: $imagePathPtr, modelID: $modelID)';
 }
 
-/// Gives a model ears; replaces an encoder it has.
-///
-/// Not supported until audio input is built; answered with an error.
+/// Gives a model ears; replaces the ears it has.
 class LoadWhisperEncoder extends ToRWKV {
   LoadWhisperEncoder(this.encoderPath, {required this.modelID});
 
@@ -1195,9 +1185,7 @@ class LoadWhisperEncoder extends ToRWKV {
   String toString() => 'LoadWhisperEncoder(encoderPath: $encoderPath, modelID: $modelID)';
 }
 
-/// Releases the encoder of a model.
-///
-/// Not supported until audio input is built; answered with an error.
+/// Takes the ears of a model away.
 class ReleaseWhisperEncoder extends ToRWKV {
   ReleaseWhisperEncoder({required this.modelID});
 
@@ -1209,12 +1197,10 @@ class ReleaseWhisperEncoder extends ToRWKV {
 }
 
 /// Makes a sound file the prompt that the next chat asks about.
-///
-/// Not supported until audio input is built; answered with an error.
 class SetAudioPrompt extends ToRWKV {
   SetAudioPrompt(this.audioPathPtr, {required this.modelID});
 
-  /// The wav file.
+  /// The file: WAV, FLAC or MP3.
   final String audioPathPtr;
 
   /// The loaded model.

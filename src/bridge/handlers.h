@@ -59,7 +59,16 @@ class Handlers {
   void handle(const protocol::UpdateSampling& request);
   void handle(const protocol::SetSeed& request);
   void handle(const protocol::GetSeed& request);
+
+  // handlers_media.cpp
+  void handle(const protocol::LoadVisionEncoder& request);
+  void handle(const protocol::LoadVisionEncoderAndAdapter& request);
+  void handle(const protocol::ReleaseVisionEncoder& request);
   void handle(const protocol::SetImageUniqueIdentifier& request);
+  void handle(const protocol::SetVisionPrompt& request);
+  void handle(const protocol::LoadWhisperEncoder& request);
+  void handle(const protocol::ReleaseWhisperEncoder& request);
+  void handle(const protocol::SetAudioPrompt& request);
 
   // handlers_reading.cpp
   void handle(const protocol::GetResponseBufferContent& request);
@@ -117,6 +126,9 @@ class Handlers {
   // handlers_reading.cpp
   /// The port has read the text.
   void note_look(BridgedModel& host) const;
+
+  // handlers_media.cpp
+  void load_encoder(std::int64_t model_id, EncoderInfo::Takes takes, host::EncoderFiles files);
 
   // handlers_generation.cpp
   /// What a late listener of a slot gets.

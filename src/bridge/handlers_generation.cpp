@@ -80,7 +80,7 @@ void Handlers::chat(const protocol::Request& request, std::int64_t model_id,
   generate(request, model_id, BridgedRun::Kind::kChat, slots, push, max_length ? *max_length : -1,
            [&](BridgedModel& to, BridgedRun& run) -> host::MakeTasks {
              return
-                 [model = &to.model(), &stream = run.stream, format = to.settings()->format,
+                 [model = &to, &stream = run.stream, format = to.settings()->chat_format(),
                   conversations = std::move(conversations), options = options_for_run(*to.settings(), slots, length)] {
                    return chat_tasks(*model, format, conversations, options, stream);
                  };

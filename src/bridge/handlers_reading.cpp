@@ -147,7 +147,7 @@ void Handlers::handle(const protocol::CalculateTokensCountFromMessages& request)
     return;
   }
   const Prompt prompt =
-      host->model().chat_prompt(host->settings()->format, alternate_roles(request.messages), false, false);
+      host::chat_prompt(*host, host->settings()->chat_format(), alternate_roles(request.messages), false, false);
   reply(protocol::TokensCount{static_cast<std::int64_t>(prompt.tokens.size())});
 }
 

@@ -146,7 +146,4 @@ void Handlers::handle(const protocol::GetSeed& request) {
   reply(protocol::CurrentSeed{model(request.model_id)->settings()->seeds.seed(), request.model_id});
 }
 
-// Apps set it whether or not they show pictures; it matters once vision is built.
-void Handlers::handle(const protocol::SetImageUniqueIdentifier&) {}
-
 }  // namespace rwkv::bridge

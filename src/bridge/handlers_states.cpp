@@ -60,10 +60,12 @@ void Handlers::handle(const protocol::SaveRuntimeStateByHistory& request) {
   const auto host = model(request.model_id);
   later_ = true;
   runtime_.run_job(origin_, *host,
-                   [to = &host->model(), format = host->settings()->format, messages = request.messages,
+                   [to = host.get(), format = host->settings()->chat_format(), messages = request.messages,
                     path = request.state_save_path,
                     type = request.half_precision ? StateType::kF16 : StateType::kF32](const CancelToken& cancel) {
-                     to->save_state(path, host::conversation_prompt(*to, format, messages), type, cancel);
+                     const Prompt prompt = host::conversation_prompt(*to, format, messages);
+                     to->model().encode_media(prompt, true, cancel, [](float) {});
+                     to->model().save_state(path, prompt, type, cancel);
                    });
 }
 

@@ -46,7 +46,7 @@ std::string described(const Error& error, const ModelRequest& request) {
 }  // namespace
 
 void Runtime::load_model(const Origin& origin, const ModelRequest& request) {
-  const auto host = std::make_shared<BridgedModel>(host_.with_host_options(request));
+  const auto host = std::make_shared<BridgedModel>(host_.with_host_options(request), host_.media());
   host->loader = origin.port;
   const Client* client = find_client(origin.port);
   host->kept_without_loader = client && client->options.keep_loads;

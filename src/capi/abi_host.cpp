@@ -47,7 +47,7 @@ int AbiHost::load(ModelRequest request) noexcept {
   }
   int result = kCannotBegin;
   try {
-    const auto model = std::make_shared<AbiModel>(with_host_options(request));
+    const auto model = std::make_shared<AbiModel>(with_host_options(request), media());
     model->load(closing_, [this](float part) { progress_ = std::clamp(part, 0.0f, 1.0f); });
     add(model);
     result = model->id();

@@ -77,7 +77,7 @@ Generation chat(AbiModel& model, std::vector<Conversation> conversations, int ma
   generation.run = std::make_shared<rwkv::host::Run>(slots, callbacks.any());
   generation.begun_texts.resize(slots);
   const auto settings = model.settings();
-  generation.make_tasks = [&of = model.model(), run = generation.run, format = settings->format,
+  generation.make_tasks = [&of = model, run = generation.run, format = settings->chat_format(),
                            conversations = std::move(conversations),
                            options = options_for_run(*settings, slots, max_tokens)] {
     return chat_tasks(of, format, conversations, options, run->stream);

@@ -1,4 +1,4 @@
-// rwkv_mobile.h: vision, audio, speech and embedding, which are not built. Each call says so.
+// rwkv_mobile.h: speech and embedding, which are not built. Each call says so.
 #include <array>
 #include <initializer_list>
 #include <string>
@@ -19,47 +19,10 @@ int unsupported(rwkvmobile_runtime_t runtime, std::initializer_list<const void*>
   });
 }
 
-int nothing_to_release(rwkvmobile_runtime_t runtime, const char* what) {
-  const int result = unsupported(runtime, {}, what);
-  return result == kBadArgument ? RWKV_SUCCESS : result;
-}
-
-constexpr const char* kVision = "vision";
-constexpr const char* kAudio = "audio input";
 constexpr const char* kSpeech = "speech synthesis";
 constexpr const char* kEmbedding = "embedding";
 
 }  // namespace
-
-int rwkvmobile_runtime_load_vision_encoder(rwkvmobile_runtime_t runtime, int, const char* encoder_path) {
-  return unsupported(runtime, {encoder_path}, kVision);
-}
-
-int rwkvmobile_runtime_load_vision_encoder_and_adapter(rwkvmobile_runtime_t runtime, int, const char* encoder_path,
-                                                       const char* adapter_path) {
-  return unsupported(runtime, {encoder_path, adapter_path}, kVision);
-}
-
-int rwkvmobile_runtime_release_vision_encoder(rwkvmobile_runtime_t runtime, int) {
-  return nothing_to_release(runtime, kVision);
-}
-
-int rwkvmobile_runtime_set_image_unique_identifier(rwkvmobile_runtime_t runtime, const char* unique_identifier) {
-  if (!unique_identifier) return kBadArgument;
-  return with_runtime(runtime, [](AbiHost&) -> int { return RWKV_SUCCESS; });
-}
-
-int rwkvmobile_runtime_load_whisper_encoder(rwkvmobile_runtime_t runtime, int, const char* encoder_path) {
-  return unsupported(runtime, {encoder_path}, kAudio);
-}
-
-int rwkvmobile_runtime_release_whisper_encoder(rwkvmobile_runtime_t runtime, int) {
-  return nothing_to_release(runtime, kAudio);
-}
-
-int rwkvmobile_runtime_set_audio_prompt(rwkvmobile_runtime_t runtime, int, const char* audio_path) {
-  return unsupported(runtime, {audio_path}, kAudio);
-}
 
 int rwkvmobile_runtime_sparktts_load_models(rwkvmobile_runtime_t runtime, const char* wav2vec2_path,
                                             const char* bicodec_tokenizer_path, const char* bicodec_detokenizer_path) {

@@ -5,6 +5,7 @@
 #include "capi/arguments.h"
 #include "capi/guard.h"
 #include "capi/memory.h"
+#include "host/generate.h"
 
 using namespace rwkv::capi;
 using rwkv::host::TextStream;
@@ -111,8 +112,8 @@ int rwkvmobile_runtime_calculate_tokens_count_from_messages(rwkvmobile_runtime_t
   return read_model(runtime, model_id, 0, [&](AbiModel& model) {
     const auto messages = copy_texts(inputs, num_inputs);
     if (!messages || messages->front().empty()) return 0;
-    const rwkv::ChatFormat format = model.settings()->format;
-    const auto prompt = model.model().chat_prompt(format, rwkv::alternate_roles(*messages), false, false);
+    const rwkv::ChatFormat format = model.settings()->chat_format();
+    const auto prompt = rwkv::host::chat_prompt(model, format, rwkv::alternate_roles(*messages), false, false);
     return static_cast<int>(prompt.tokens.size());
   });
 }

@@ -33,10 +33,11 @@ int rwkvmobile_runtime_save_history_to_state(rwkvmobile_runtime_t runtime, int m
     auto messages = copy_texts(history, num_history);
     if (!messages) return kBadArgument;
     rwkv::LanguageModel& of = model.model();
-    const rwkv::ChatFormat format = model.settings()->format;
-    const rwkv::Prompt prompt = rwkv::host::conversation_prompt(of, format, *std::move(messages));
+    const rwkv::ChatFormat format = model.settings()->chat_format();
+    const rwkv::Prompt prompt = rwkv::host::conversation_prompt(model, format, *std::move(messages));
     const std::string path = state_path;
     model.evaluate(AbiModel::Kind::kEvaluation, [&](const rwkv::CancelToken& cancel) {
+      of.encode_media(prompt, true, cancel, [](float) {});
       of.save_state(path, prompt, rwkv::StateType::kF32, cancel);
     });
     return RWKV_SUCCESS;

@@ -24,15 +24,22 @@ std::size_t begun_bytes(const Prompt& prompt) noexcept {
   return prompt.reply.size() - (prompt.reply.starts_with(' ') ? 1 : 0);
 }
 
-std::vector<GenerationTask> chat_tasks(const LanguageModel& model, const ChatFormat& format,
+Prompt chat_prompt(const ModelHost& host, ChatFormat format, std::vector<ChatMessage> messages, bool generation_prompt,
+                   bool reasoning) {
+  host.senses().take_pictures(format);
+  host.senses().take_pictures(messages);
+  return host.model().chat_prompt(format, messages, generation_prompt, reasoning);
+}
+
+std::vector<GenerationTask> chat_tasks(const ModelHost& host, const ChatFormat& format,
                                        const std::vector<Conversation>& conversations,
                                        std::vector<GenerationOptions> options, TextStream& stream) {
   std::vector<GenerationTask> tasks;
   for (std::size_t i = 0; i < conversations.size(); ++i) {
     const Conversation& c = conversations[i];
-    Prompt prompt = model.chat_prompt(format, alternate_roles(c.messages), c.generation_prompt, c.reasoning);
+    Prompt prompt = chat_prompt(host, format, alternate_roles(c.messages), c.generation_prompt, c.reasoning);
     Tokens begun;
-    if (!prompt.reply.empty()) model.tokenizer().encode(prompt.reply, begun);
+    if (!prompt.reply.empty()) host.model().tokenizer().encode(prompt.reply, begun);
     stream.start(i, "", std::move(begun), c.generation_prompt ? 0 : begun_bytes(prompt));
     options[i].reasoning = c.reasoning;
     options[i].force_reasoning = c.force_reasoning;
@@ -53,11 +60,32 @@ std::vector<GenerationTask> completion_tasks(const LanguageModel& model, const s
   return tasks;
 }
 
-Prompt conversation_prompt(const LanguageModel& model, const ChatFormat& format, std::vector<std::string> messages) {
+Prompt conversation_prompt(const ModelHost& host, const ChatFormat& format, std::vector<std::string> messages) {
   if (messages.size() % 2 == 1) messages.pop_back();
-  if (messages.empty()) return model.completion_prompt(format.prompt);
-  return model.chat_prompt(format, alternate_roles(messages), true, false);
+  if (!messages.empty()) return chat_prompt(host, format, alternate_roles(messages), true, false);
+  ChatFormat used = format;
+  host.senses().take_pictures(used);
+  return host.model().prompts().completion(used.prompt, used.prompt_media);
 }
+
+namespace {
+
+// Half of a row's work is its encoding. While that goes on nothing else counts.
+void encode_media(Run& run, LanguageModel& model, const std::vector<GenerationTask>& tasks,
+                  const std::function<void()>& on_news) {
+  std::uint64_t total = 0;
+  for (const GenerationTask& task : tasks) total += task.prompt.tokens.size();
+  for (const GenerationTask& task : tasks) {
+    std::size_t rows = 0;
+    for (const MediaPlace& place : task.prompt.media) rows += place.embeddings->rows();
+    model.encode_media(task.prompt, task.options.use_cache, run.cancel, [&](float share) {
+      run.stream.set_prefill(static_cast<std::uint64_t>(share * static_cast<float>(rows) / 2), total);
+      if (on_news) on_news();
+    });
+  }
+}
+
+}  // namespace
 
 std::future<void> submit_into(const std::shared_ptr<Run>& run, LanguageModel& model, const MakeTasks& make_tasks,
                               const std::function<void()>& on_news) {
@@ -79,7 +107,9 @@ std::future<void> submit_into(const std::shared_ptr<Run>& run, LanguageModel& mo
       run->stream.append(slot, generation);
       if (on_news) on_news();
     };
-    model.submit(make_tasks(), std::move(callbacks), run->cancel, [run, finish](std::vector<GenerationResult> results) {
+    std::vector<GenerationTask> tasks = make_tasks();
+    encode_media(*run, model, tasks, on_news);
+    model.submit(std::move(tasks), std::move(callbacks), run->cancel, [run, finish](std::vector<GenerationResult> results) {
       std::optional<Error> of_a_slot;
       for (const GenerationResult& result : results) {
         if (!of_a_slot) of_a_slot = result.error;

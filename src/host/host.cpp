@@ -82,7 +82,7 @@ Host::Entries Host::take_all() noexcept {
 }
 
 std::uint64_t Host::memory_in_use() const {
-  std::uint64_t bytes = budget_->granted();
+  std::uint64_t bytes = budget_->granted() + media_->encoded.bytes();
   for_each(Phase::kLoaded, [&](const ModelHost& host) { bytes += host.model().memory_use().cache.bytes; });
   return bytes;
 }
@@ -149,6 +149,7 @@ Host::Dropped Host::drop_states(MemoryPressure pressure) {
       }
     }
   });
+  media_->encoded.shrink_to(pressure == MemoryPressure::kModerate ? media_->encoded.bytes() / 2 : 0);
   give_back_freed_memory();  // also what was freed before
   return dropped;
 }

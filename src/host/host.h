@@ -71,6 +71,9 @@ class Host {
   /// Whether loads that are asked for from now on may use another backend than they name (choose_backend()).
   void allow_stand_in(bool allowed) noexcept { allows_stand_in_ = allowed; }
 
+  /// What models are to be made with.
+  const std::shared_ptr<SharedMedia>& media() const noexcept { return media_; }
+  /// The budget that models are to be loaded with.
   const std::shared_ptr<MemoryBudget>& budget() const noexcept { return budget_; }
   /// Of all models and their remembered states, in bytes.
   std::uint64_t memory_in_use() const;
@@ -100,6 +103,7 @@ class Host {
   const Ids ids_;
   const std::shared_ptr<MemoryBudget> budget_ = std::make_shared<MemoryBudget>();
   std::atomic<bool> allows_stand_in_ = false;
+  const std::shared_ptr<SharedMedia> media_ = std::make_shared<SharedMedia>();
 
   mutable std::mutex mutex_;  // of all below
   Entries entries_;

@@ -21,13 +21,15 @@ std::int64_t next_use() {
 
 }  // namespace
 
-ModelHost::ModelHost(ModelRequest request) : load_id(next_load()), request_(std::move(request)) {}
+ModelHost::ModelHost(ModelRequest request, std::shared_ptr<SharedMedia> media)
+    : load_id(next_load()), request_(std::move(request)), media_(std::move(media)) {}
 
 void ModelHost::load(const CancelToken& cancel, std::function<void(float)> progress) {
   ModelRequest request = request_;
   request.options.cancel = cancel;
   request.options.progress = std::move(progress);
   model_ = LanguageModel::load(request);
+  senses_ = std::make_unique<Senses>(media_, model_->info().width);
 }
 
 std::string ModelHost::backend_name() const {
@@ -75,7 +77,11 @@ void ModelHost::evaluate(Kind kind, const std::function<void(const CancelToken&)
 }
 
 void ModelHost::set_prompt(const std::string& text) {
-  settings()->format.prompt = text;
+  {
+    const auto settings = this->settings();
+    settings->format.prompt = text;
+    settings->audio_prompt = nullptr;
+  }
   if (text.empty()) return;
   const CancelToken cancel;
   std::shared_ptr<Use> use;
@@ -84,13 +90,42 @@ void ModelHost::set_prompt(const std::string& text) {
   } catch (const Error&) {
     return;  // it generates, and evaluates the text itself the next time
   }
-  const auto work = [this, cancel, text] {
+  const auto work = [this, cancel] {
     cancel.check();
-    model_->state_after(model_->completion_prompt(text), cancel);
+    read_prompt(settings()->chat_format(), cancel);
   };
   post(std::move(use), work, [](const std::optional<Error>& error) {
     if (error) log::debug(error->what());
   });
+}
+
+void ModelHost::load_encoder(EncoderInfo::Takes takes, const EncoderFiles& files, const CancelToken& cancel) {
+  auto encoder = media_->load(files, request_.budget, cancel);
+  if (encoder->info().takes != takes) {
+    const bool is_for_sound = takes == EncoderInfo::Takes::kPicture;
+    throw Error(ErrorCode::kInvalidArgument,
+                "'" + files.encoder + "' is an encoder for " + (is_for_sound ? "sound" : "pictures") + "; load it as " +
+                    (is_for_sound ? "an audio" : "a vision") + " encoder",
+                files.encoder);
+  }
+  senses_->attach(std::move(encoder));
+}
+
+void ModelHost::set_audio_prompt(const std::string& path, const CancelToken& cancel) {
+  ModelSettings changed = *settings();
+  changed.format.prompt = "<audio src=\"" + path + "\">";
+  changed.audio_prompt = senses_->perceive(EncoderInfo::Takes::kSound, {path, {}});
+  read_prompt(changed.chat_format(), cancel);
+  const auto settings = this->settings();
+  settings->format.prompt = std::move(changed.format.prompt);
+  settings->audio_prompt = std::move(changed.audio_prompt);
+}
+
+void ModelHost::read_prompt(ChatFormat format, const CancelToken& cancel) {
+  senses_->take_pictures(format);
+  const Prompt prompt = model_->prompts().completion(format.prompt, format.prompt_media);
+  model_->encode_media(prompt, true, cancel, [](float) {});
+  model_->state_after(prompt, cancel);
 }
 
 void ModelHost::cancel_uses() noexcept {

@@ -12,6 +12,7 @@
 
 #include "base/cancel.h"
 #include "base/error.h"
+#include "host/senses.h"
 #include "host/settings.h"
 #include "host/worker.h"
 #include "runtime/language_model.h"
@@ -22,7 +23,8 @@ namespace rwkv::host {
 /// border derives a class of its own with what it needs in addition.
 class ModelHost {
  public:
-  explicit ModelHost(ModelRequest request);
+  /// `media` is that of its Host.
+  ModelHost(ModelRequest request, std::shared_ptr<SharedMedia> media);
   ModelHost(const ModelHost&) = delete;
   ModelHost& operator=(const ModelHost&) = delete;
   virtual ~ModelHost() = default;
@@ -42,6 +44,10 @@ class ModelHost {
   void unload() noexcept { model_.reset(); }
   LanguageModel& model() noexcept { return *model_; }
   const LanguageModel& model() const noexcept { return *model_; }
+  /// Once it is loaded.
+  Senses& senses() noexcept { return *senses_; }
+  const Senses& senses() const noexcept { return *senses_; }
+  SharedMedia& media() noexcept { return *media_; }
 
   /// The settings, locked against other threads as long as this object lives.
   class LockedSettings {
@@ -72,6 +78,12 @@ class ModelHost {
   /// Makes `text` the prompt of chats. Unless the model generates, the prompt is evaluated in the background until the
   /// next generation begins.
   void set_prompt(const std::string& text);
+  /// Gives the model an encoder that takes pictures or sound. Throws what SharedMedia::load and Senses::attach throw,
+  /// and Error(kInvalidArgument) for an encoder that takes the other.
+  void load_encoder(EncoderInfo::Takes takes, const EncoderFiles& files, const CancelToken& cancel);
+  /// Makes a recording the prompt of chats, as `<audio src="PATH">`, and evaluates it on this thread. Throws what
+  /// Senses::perceive, LanguageModel::encode_media and LanguageModel::state_after throw, and then changes nothing.
+  void set_audio_prompt(const std::string& path, const CancelToken& cancel);
 
   /// Cancels all uses.
   void cancel_uses() noexcept;
@@ -87,15 +99,20 @@ class ModelHost {
 
  private:
   friend class Host;
+  // Evaluates the prompt of chats, so that they begin with its state.
+  void read_prompt(ChatFormat format, const CancelToken& cancel);
+
   struct Acceptance {
     CancelToken cancel;
     Kind kind;
   };
 
   const ModelRequest request_;
+  const std::shared_ptr<SharedMedia> media_;
   int id_ = -1;                    // the Host's
   std::uint64_t cache_limit_ = 0;  // the Host's: what its cache may take where no budget says less
   std::unique_ptr<LanguageModel> model_;
+  std::unique_ptr<Senses> senses_;
 
   std::recursive_mutex settings_mutex_;  // one expression may ask for them twice
   ModelSettings settings_;

@@ -29,4 +29,13 @@ std::vector<std::uint64_t> SeedSource::next_run(std::size_t slots) {
   return seeds;
 }
 
+ChatFormat ModelSettings::chat_format() const {
+  ChatFormat used = format;
+  if (audio_prompt) {
+    used.prompt = kMediaMark;
+    used.prompt_media = {audio_prompt};
+  }
+  return used;
+}
+
 }  // namespace rwkv::host

@@ -4,12 +4,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <utility>
 #include <vector>
 
 #include "base/token.h"
 #include "runtime/chat_template.h"
 #include "runtime/generation.h"
+#include "runtime/media.h"
 #include "runtime/penalties.h"
 #include "runtime/sampler.h"
 
@@ -70,11 +72,16 @@ class SeedSource {
 
 struct ModelSettings {
   ChatFormat format;
+  /// The recording that format.prompt names; null where that is a text.
+  std::shared_ptr<const Embeddings> audio_prompt;
   SlotSettings slots;
   SeedSource seeds;
   Tokens banned;
   int max_length = kDefaultMaxTokens;  // of runs whose request sets none
   TokenId stop_token = kEndOfText;     // of completions whose request sets none
+
+  /// The format of a run that begins now: with the recording in the place of its name.
+  ChatFormat chat_format() const;
 };
 
 }  // namespace rwkv::host

@@ -60,7 +60,7 @@ void TextStream::finish(EndReason reason, const std::optional<Error>& error) noe
 
 void TextStream::set_prefill(std::uint64_t done, std::uint64_t total) {
   const std::lock_guard lock(mutex_);
-  prefill_ = {done, total};
+  prefill_ = {total == prefill_.total ? std::max(done, prefill_.done) : done, total};
   note_news();
 }
 

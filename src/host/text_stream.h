@@ -67,6 +67,7 @@ class TextStream {
   void append(std::size_t slot, const Generation& generation);
   /// Ends each slot that has not ended, for example when the model failed.
   void finish(EndReason reason, const std::optional<Error>& error = {}) noexcept;
+  /// Never goes back.
   void set_prefill(std::uint64_t done, std::uint64_t total);
 
   /// Waits until something has changed since the call that returned `seen` (0: since the beginning). Returns the number

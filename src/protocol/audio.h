@@ -8,10 +8,9 @@
 
 namespace rwkv::protocol {
 
-/// Gives a model ears; replaces an encoder it has.
+/// Gives a model ears; replaces the ears it has.
 struct LoadWhisperEncoder {
   static constexpr std::string_view kType = "LoadWhisperEncoder";
-  static constexpr std::string_view kUnsupportedUntil = "audio input is built";
 
   /// The encoder's file.
   std::string encoder_path;
@@ -26,10 +25,9 @@ struct LoadWhisperEncoder {
   }
 };
 
-/// Releases the encoder of a model.
+/// Takes the ears of a model away.
 struct ReleaseWhisperEncoder {
   static constexpr std::string_view kType = "ReleaseWhisperEncoder";
-  static constexpr std::string_view kUnsupportedUntil = "audio input is built";
 
   /// The loaded model.
   std::int32_t model_id = 0;
@@ -44,9 +42,8 @@ struct ReleaseWhisperEncoder {
 /// Makes a sound file the prompt that the next chat asks about.
 struct SetAudioPrompt {
   static constexpr std::string_view kType = "SetAudioPrompt";
-  static constexpr std::string_view kUnsupportedUntil = "audio input is built";
 
-  /// The wav file.
+  /// The file: WAV, FLAC or MP3.
   std::string audio_path_ptr;
   /// The loaded model.
   std::int32_t model_id = 0;

@@ -8,10 +8,9 @@
 
 namespace rwkv::protocol {
 
-/// Gives a model eyes; replaces an encoder it has.
+/// Gives a model eyes, from a file that has the encoder and its adapter; replaces the eyes it has.
 struct LoadVisionEncoder {
   static constexpr std::string_view kType = "LoadVisionEncoder";
-  static constexpr std::string_view kUnsupportedUntil = "vision is built";
 
   /// The encoder's file.
   std::string encoder_path;
@@ -26,10 +25,9 @@ struct LoadVisionEncoder {
   }
 };
 
-/// Gives a model eyes with an adapter in a file of its own.
+/// Gives a model eyes with an adapter in a file of its own; replaces the eyes it has.
 struct LoadVisionEncoderAndAdapter {
   static constexpr std::string_view kType = "LoadVisionEncoderAndAdapter";
-  static constexpr std::string_view kUnsupportedUntil = "vision is built";
 
   /// The encoder's file.
   std::string encoder_path;
@@ -47,10 +45,9 @@ struct LoadVisionEncoderAndAdapter {
   }
 };
 
-/// Releases the encoder of a model.
+/// Takes the eyes of a model away; what it has seen stays in its states.
 struct ReleaseVisionEncoder {
   static constexpr std::string_view kType = "ReleaseVisionEncoder";
-  static constexpr std::string_view kUnsupportedUntil = "vision is built";
 
   /// The loaded model.
   std::int32_t model_id = 0;
@@ -79,7 +76,6 @@ struct SetImageUniqueIdentifier {
 /// Obsolete: always answered with Error; put the picture's path into a message.
 struct SetVisionPrompt {
   static constexpr std::string_view kType = "SetVisionPrompt";
-  static constexpr std::string_view kUnsupportedUntil = "vision is built, where messages name pictures";
 
   /// The picture's file.
   std::string image_path_ptr;

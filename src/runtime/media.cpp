@@ -46,6 +46,7 @@ void Embeddings::encode_now(const CancelToken& cancel, const Progress& progress)
                                             " finite numbers: its weights are damaged");
   }
   values_ = std::move(values);
+  encode_ = nullptr;
   encoded_ = true;
 }
 

@@ -24,7 +24,7 @@ class Hosts : public ::testing::Test {
     ModelRequest request;
     request.model_path = path.string();
     request.budget = host.budget();
-    const auto model = std::make_shared<ModelHost>(std::move(request));
+    const auto model = std::make_shared<ModelHost>(std::move(request), host.media());
     model->load(CancelToken(), nullptr);
     return model;
   }

@@ -254,7 +254,7 @@ TEST(Codec, PortOptionsAreOffUnlessTheyAreGiven) {
 }
 
 TEST(Codec, WhatIsNotBuiltSaysSo) {
-  static_assert(Unsupported<StartTTS> && Unsupported<LoadVisionEncoder> && Unsupported<SetAudioPrompt>);
+  static_assert(Unsupported<StartTTS> && Unsupported<LoadSparkTTSModels>);
   static_assert(!Unsupported<ChatAsync> && !Unsupported<GetIsGenerating> && !Unsupported<Speed>);
   EXPECT_EQ(StartTTS::kUnsupportedUntil, "speech output is built");
 }
