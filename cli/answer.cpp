@@ -1,6 +1,7 @@
 #include "answer.h"
 
 #include <cstdio>
+#include <future>
 #include <utility>
 
 #include "host/generate.h"
@@ -10,14 +11,19 @@ namespace rwkv::cli {
 
 GenerationResult answer(LanguageModel& model, Prompt prompt, const GenerationOptions& options, bool json) {
   const auto run = std::make_shared<host::Run>(1, false, interrupt());
-  const auto end = host::submit_into(
-      run, model,
-      [&] {
-        std::vector<GenerationTask> tasks;
-        tasks.push_back({std::move(prompt), options});
-        return tasks;
-      },
-      nullptr);
+  const bool shows_something = !prompt.media.empty();
+  const auto submit = [&] {
+    return host::submit_into(
+        run, model,
+        [&] {
+          std::vector<GenerationTask> tasks;
+          tasks.push_back({std::move(prompt), options});
+          return tasks;
+        },
+        nullptr);
+  };
+  // What it shows is encoded before, which takes a while.
+  const std::future<void> end = shows_something ? std::async(std::launch::async, [&] { submit().wait(); }) : submit();
   ProgressLine line;
   bool ended = false;
   std::size_t printed = 0;
@@ -25,7 +31,7 @@ GenerationResult answer(LanguageModel& model, Prompt prompt, const GenerationOpt
     seen = run->stream.wait_for_news(seen);
     ended = run->stream.ended();
     const auto prefill = run->stream.prefill();
-    if (prefill.total >= 512 && prefill.done < prefill.total && !ended) {
+    if ((shows_something || prefill.total >= 512) && prefill.done < prefill.total && !ended) {
       line.show("reading prompt " + std::to_string(prefill.done) + "/" + std::to_string(prefill.total) + " tokens");
     } else {
       line.clear();

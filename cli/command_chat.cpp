@@ -2,10 +2,12 @@
 #include <cstdio>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "answer.h"
 #include "line_editor.h"
 #include "options.h"
+#include "senses_options.h"
 #include "terminal.h"
 
 namespace rwkv::cli {
@@ -15,6 +17,7 @@ constexpr const char* kHelp =
     "/help          this list\n"
     "/reset         forget the conversation\n"
     "/again         answer the last question once more\n"
+    "/image PATH    show a picture with the next question\n"
     "/think on|off  let the model think before it answers; /think alone changes it\n"
     "/quit          leave (so does Ctrl-D)\n"
     "A pasted text is one question. Alt-Enter, or a backslash at the end of a line, starts another line; the arrows\n"
@@ -27,6 +30,8 @@ constexpr const char* kPiped =
 
 struct ChatCommand {
   ModelOptions model_options;
+  SensesOptions senses_options;
+  std::vector<std::string> images;
   SamplingOptions sampling;
   ChatFormat format;
   std::string question;
@@ -39,7 +44,9 @@ struct ChatCommand {
   bool echo = false;
 
   std::unique_ptr<LanguageModel> model;
+  std::unique_ptr<host::Senses> senses;
   std::vector<ChatMessage> messages;
+  std::vector<std::shared_ptr<const Embeddings>> shown;  // with the next question
 
   GenerationOptions options() const {
     GenerationOptions options;
@@ -67,8 +74,14 @@ struct ChatCommand {
     return true;
   }
 
+  void show(const std::string& path) { shown.push_back(senses->perceive(EncoderInfo::Takes::kPicture, {path, {}})); }
+
+  // Pictures come before the words, as models were trained.
   void ask(const std::string& text) {
-    messages.push_back({"user", text});
+    ChatMessage message{"user", text, std::exchange(shown, {})};
+    if (!message.media.empty())
+      message.content = std::string(message.media.size(), kMediaMark) + host::plain_text(text);
+    messages.push_back(std::move(message));
     if (!reply()) messages.pop_back();
   }
 
@@ -99,6 +112,13 @@ struct ChatCommand {
     } else if (line == "/think" || line == "/think on" || line == "/think off") {
       think = line == "/think" ? !think : line == "/think on";
       std::fputs(think ? "Thinking is on.\n" : "Thinking is off.\n", notes());
+    } else if (line.starts_with("/image ")) {
+      try {
+        show(line.substr(std::string_view("/image ").size()));
+        std::fprintf(notes(), "The picture goes with your next question.\n");
+      } catch (const Error& error) {
+        std::fprintf(notes(), "%s\n", printable(error.what()).c_str());
+      }
     } else if (line == "/again") {
       ask_again();
     } else {
@@ -149,7 +169,10 @@ struct ChatCommand {
     const bool one_question = question_option->count() > 0;
     if (one_question) question = given_text(question);
     model = model_options.load();
+    senses = std::make_unique<host::Senses>(std::make_shared<host::SharedMedia>(), model->info().width);
+    senses_options.attach_to(*senses, nullptr);
     start_conversation();
+    for (const std::string& image : images) show(image);
     if (!one_question) return converse();
     ask(question);
     if (interrupt().cancelled()) result_code() = kExitInterrupted;
@@ -173,6 +196,9 @@ void add_chat(CLI::App& app) {
   sub->add_option("--user-role", command->format.user_role, "How the model knows the user")->capture_default_str();
   sub->add_option("--response-role", command->format.response_role, "How the model knows itself")
       ->capture_default_str();
+  command->senses_options.add_to(*sub);
+  sub->add_option("--image", command->images, "Picture to show with the first question; may be given several times")
+      ->allow_extra_args(false);
   command->sampling.add_to(*sub);
   sub->add_flag("--json", command->json, "Print each answer as a line of JSON");
   sub->add_flag("-q,--quiet", command->quiet, "No speeds");

@@ -8,6 +8,7 @@
 #include "base/utf8_path.h"
 #include "host/host.h"
 #include "options.h"
+#include "senses_options.h"
 #include "server/http_server.h"
 #include "terminal.h"
 #include "text/utf8.h"
@@ -17,6 +18,7 @@ namespace {
 
 struct ServeCommand {
   ModelOptions loading;
+  SensesOptions senses;
   SamplingOptions sampling;
   server::ServerOptions options;
   std::vector<std::string> paths;
@@ -37,7 +39,7 @@ struct ServeCommand {
 
   std::shared_ptr<host::ModelHost> load(host::Host& host, const std::string& path) {
     loading.model = path;
-    const auto model = std::make_shared<host::ModelHost>(host.with_host_options(loading.request(sequences)));
+    const auto model = std::make_shared<host::ModelHost>(host.with_host_options(loading.request(sequences)), host.media());
     {
       ProgressLine line;
       model->load(interrupt(), [&line](float part) { line.show_part("loading", part); });
@@ -65,6 +67,8 @@ struct ServeCommand {
       server::ServedModel& model = served.emplace_back();
       model.name = name_of(i);
       model.model = &loaded->model();
+      senses.attach_to(loaded->senses(), host.budget());
+      model.senses = &loaded->senses();
       model.defaults = defaults;
       model.separates_thoughts = separates_thoughts;
     }
@@ -101,6 +105,7 @@ void add_serve(CLI::App& app) {
   sub->add_option("--name", command->names,
                   "What requests call the model instead of its file's name; one for each model");
   command->loading.add_loading_to(*sub);
+  command->senses.add_to(*sub);
   server::ServerOptions& options = command->options;
   sub->add_option("--host", options.host, "Address to listen on; 0.0.0.0 lets other machines in")
       ->capture_default_str();

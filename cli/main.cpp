@@ -66,6 +66,7 @@ int main(int argc, char** argv) {
                  "Folder with backends that are libraries of their own (default: RWKV_BACKEND_DIR)");
   add_info(app);
   add_chat(app);
+  add_listen(app);
   add_generate(app);
   add_tokenize(app);
   add_logits(app);

@@ -79,6 +79,7 @@ struct SamplingOptions {
 /// reference.
 void add_info(CLI::App& app);
 void add_chat(CLI::App& app);
+void add_listen(CLI::App& app);
 void add_generate(CLI::App& app);
 void add_tokenize(CLI::App& app);
 void add_logits(CLI::App& app);

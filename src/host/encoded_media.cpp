@@ -5,8 +5,7 @@
 namespace rwkv::host {
 
 std::shared_ptr<const Embeddings> EncodedMedia::find_or_make(
-    std::uint64_t content, std::uint64_t source_bytes,
-    const std::function<std::shared_ptr<const Embeddings>()>& make) {
+    std::uint64_t content, std::uint64_t source_bytes, const std::function<std::shared_ptr<const Embeddings>()>& make) {
   const std::lock_guard lock(mutex_);
   const auto known = std::find_if(entries_.begin(), entries_.end(),
                                   [&](const Entry& entry) { return entry.embeddings->content() == content; });

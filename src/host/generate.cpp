@@ -109,14 +109,15 @@ std::future<void> submit_into(const std::shared_ptr<Run>& run, LanguageModel& mo
     };
     std::vector<GenerationTask> tasks = make_tasks();
     encode_media(*run, model, tasks, on_news);
-    model.submit(std::move(tasks), std::move(callbacks), run->cancel, [run, finish](std::vector<GenerationResult> results) {
-      std::optional<Error> of_a_slot;
-      for (const GenerationResult& result : results) {
-        if (!of_a_slot) of_a_slot = result.error;
-      }
-      run->results = std::move(results);
-      finish(EndReason::kError, of_a_slot);
-    });
+    model.submit(std::move(tasks), std::move(callbacks), run->cancel,
+                 [run, finish](std::vector<GenerationResult> results) {
+                   std::optional<Error> of_a_slot;
+                   for (const GenerationResult& result : results) {
+                     if (!of_a_slot) of_a_slot = result.error;
+                   }
+                   run->results = std::move(results);
+                   finish(EndReason::kError, of_a_slot);
+                 });
   });
   if (error) finish(error->code() == ErrorCode::kCancelled ? EndReason::kCancelled : EndReason::kError, error);
   return end;

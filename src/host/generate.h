@@ -55,9 +55,9 @@ Prompt conversation_prompt(const ModelHost& host, const ChatFormat& format, std:
 /// to the template.
 std::size_t begun_bytes(const Prompt& prompt) noexcept;
 
-/// Makes the tasks, encodes what they show and submits them; the model writes their answers into the run's stream. The future is ready when the
-/// run has ended, in whatever way. `on_news` may be empty; else the model's thread calls it after each change, the last
-/// time before the future is ready. It must not throw.
+/// Makes the tasks, encodes what they show and submits them; the model writes their answers into the run's stream. The
+/// future is ready when the run has ended, in whatever way. `on_news` may be empty; else the model's thread calls it
+/// after each change, the last time before the future is ready. It must not throw.
 std::future<void> submit_into(const std::shared_ptr<Run>& run, LanguageModel& model, const MakeTasks& make_tasks,
                               const std::function<void()>& on_news);
 /// The error of a run that could not begin; nothing for others.

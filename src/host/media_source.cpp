@@ -7,18 +7,19 @@ namespace {
 
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 
-// The byte of the marks is no character of its own.
-void append_text(std::string_view text, std::string& to) {
+}  // namespace
+
+std::string plain_text(std::string_view text) {
+  std::string plain;
   for (const char c : text) {
     if (c == kMediaMark) {
-      to += kReplacement;
+      plain += kReplacement;
     } else {
-      to += c;
+      plain += c;
     }
   }
+  return plain;
 }
-
-}  // namespace
 
 TaggedText find_pictures(std::string_view text, std::string_view tag) {
   TaggedText found;
@@ -28,7 +29,7 @@ TaggedText find_pictures(std::string_view text, std::string_view tag) {
     const std::size_t begins = text.find(start);
     const std::size_t ends = begins == std::string_view::npos ? begins : text.find(end, begins + start.size());
     if (ends == std::string_view::npos) break;
-    append_text(text.substr(0, begins), found.text);
+    found.text += plain_text(text.substr(0, begins));
     found.text += kMediaMark;
     found.pictures.push_back({std::string(text.substr(begins + start.size(), ends - begins - start.size())), {}});
     text.remove_prefix(ends + end.size());
@@ -36,7 +37,7 @@ TaggedText find_pictures(std::string_view text, std::string_view tag) {
   if (found.pictures.empty()) {
     found.text = text;
   } else {
-    append_text(text, found.text);
+    found.text += plain_text(text);
   }
   return found;
 }

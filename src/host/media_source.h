@@ -23,6 +23,9 @@ struct TaggedText {
   std::vector<MediaSource> pictures;
 };
 
+/// What somebody says beside pictures: the byte of the marks becomes U+FFFD.
+std::string plain_text(std::string_view text);
+
 /// Finds `<TAG>path</TAG>`, each start with the first end after it; a start without an end is text, as everything is
 /// where `tag` is empty.
 TaggedText find_pictures(std::string_view text, std::string_view tag);

@@ -15,8 +15,9 @@ std::size_t place(EncoderInfo::Takes takes) noexcept { return static_cast<std::s
 void check_size(const MediaSource& source, std::size_t bytes) {
   if (bytes <= kLargestMediaFile) return;
   throw Error(ErrorCode::kBadFile,
-              "'" + source.path + "' has " + std::to_string(bytes >> 20) + " MB; the largest picture or recording has " +
-                  std::to_string(kLargestMediaFile >> 20) + " MB: give a smaller one",
+              "'" + source.path + "' has " + std::to_string(bytes >> 20) +
+                  " MB; the largest picture or recording has " + std::to_string(kLargestMediaFile >> 20) +
+                  " MB: give a smaller one",
               source.path);
 }
 
@@ -38,9 +39,9 @@ std::vector<std::byte> read(MediaSource& source) {
 void Senses::attach(std::shared_ptr<SharedEncoder> encoder) {
   const EncoderInfo& info = encoder->info();
   if (info.row_width != row_width_) {
-    throw Error(ErrorCode::kInvalidArgument,
-                "the adapter makes rows of " + std::to_string(info.row_width) + " values and the model takes rows of " +
-                    std::to_string(row_width_) + "; use the encoder and the adapter that were made for this model");
+    throw Error(ErrorCode::kInvalidArgument, "the adapter makes rows of " + std::to_string(info.row_width) +
+                                                 " values and the model takes rows of " + std::to_string(row_width_) +
+                                                 "; use the encoder and the adapter that were made for this model");
   }
   const std::lock_guard lock(mutex_);
   encoders_[place(info.takes)].swap(encoder);
@@ -61,9 +62,9 @@ std::shared_ptr<SharedEncoder> Senses::encoder(Takes takes) const {
 std::shared_ptr<const Embeddings> Senses::perceive(Takes takes, MediaSource source) const {
   const auto with = encoder(takes);
   if (!with) {
-    throw Error(ErrorCode::kUnsupported, takes == Takes::kPicture
-                                             ? "the model has no encoder for pictures; load a vision encoder for it first"
-                                             : "the model has no encoder for sound; load an audio encoder for it first");
+    throw Error(ErrorCode::kUnsupported,
+                takes == Takes::kPicture ? "the model has no encoder for pictures; load a vision encoder for it first"
+                                         : "the model has no encoder for sound; load an audio encoder for it first");
   }
   const std::string name = source.path;
   auto bytes = read(source);

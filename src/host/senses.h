@@ -21,6 +21,8 @@ class Senses {
   /// `row_width`: ModelInfo::width.
   Senses(std::shared_ptr<SharedMedia> media, int row_width) : media_(std::move(media)), row_width_(row_width) {}
 
+  SharedMedia& media() const noexcept { return *media_; }
+
   /// Takes the place of one of its kind. Throws Error(kInvalidArgument) with both widths where its rows are not the
   /// model's.
   void attach(std::shared_ptr<SharedEncoder> encoder);

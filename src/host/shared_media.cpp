@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "base/error.h"
-#include "media/load_encoder.h"
 
 namespace rwkv::host {
 
@@ -18,10 +17,9 @@ std::string SharedMedia::picture_tag() const {
   return picture_tag_;
 }
 
-std::shared_ptr<SharedEncoder> SharedMedia::load(const EncoderFiles& files,
-                                                 const std::shared_ptr<MemoryBudget>& budget,
-                                                 const CancelToken& cancel) {
-  return nullptr;
+std::shared_ptr<SharedEncoder> SharedMedia::load(const EncoderFiles& files, const std::shared_ptr<MemoryBudget>&,
+                                                 const CancelToken&) {
+  throw Error(ErrorCode::kUnsupported, "'" + files.encoder + "': encoders are not in this build", files.encoder);
 }
 
 }  // namespace rwkv::host

@@ -51,7 +51,7 @@ class Embeddings {
   const std::size_t rows_;
   const std::size_t width_;
   const std::uint64_t content_;
-  mutable Encode encode_;  // with what it holds gone once it has done its work
+  mutable Encode encode_;              // with what it holds gone once it has done its work
   mutable std::vector<float> values_;  // once encoded_ is true they stay
   mutable std::atomic<bool> encoded_{false};
   mutable std::mutex mutex_;  // of encoding_

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "base/base64.h"
 #include "host/settings.h"
 
 namespace rwkv::server {
@@ -152,25 +153,62 @@ void read_languages(const Fields& fields, bool batch, std::vector<ForcedLanguage
   read("force_language", language_of_name);
 }
 
-std::string read_content(const Fields& message) {
+using Takes = EncoderInfo::Takes;
+
+// The file of a part, in the request itself: what addresses and paths name is nobody's to read here.
+std::shared_ptr<const Embeddings> read_media(const Fields& part, Takes takes, const ServedModel& served) {
+  if (!served.senses || !served.senses->encoder(takes)) throw unsupported_field(part.path_to("type"));
+  const bool is_picture = takes == Takes::kPicture;
+  const char* const name = is_picture ? "image_url" : "input_audio";
+  const Json* json = part.find(name);
+  const auto bad = [&](const std::string& field, const std::string& what) {
+    return bad_field(part.path_to(name) + "." + field, what);
+  };
+  const char* const field = is_picture ? "url" : "data";
+  if (!json || !json->is_object()) throw bad(field, is_picture ? "a data URI" : "a file in base64");
+  std::string_view data;
+  const std::optional<std::string> text = Fields(*json, part.path_to(name) + ".").string(field);
+  if (text) data = *text;
+  if (is_picture) {
+    const std::size_t comma = data.find(',');
+    if (!data.starts_with("data:") || comma == std::string_view::npos || !data.substr(0, comma).ends_with(";base64")) {
+      throw bad(field, "a data URI with base64 (data:image/png;base64,...): other addresses and files are not read");
+    }
+    data.remove_prefix(comma + 1);
+  }
+  auto bytes = decode_base64(data);
+  if (!bytes || bytes->empty()) throw bad(field, "a file in base64");
+  return served.senses->perceive(takes, {part.path_to(name), *std::move(bytes)});
+}
+
+ChatMessage read_content(std::string role, const Fields& message, const ServedModel& served) {
+  ChatMessage read{std::move(role), {}, {}};
   const Json* content = message.find("content");
   const std::string path = message.path_to("content");
   // Answers that only called tools have none, and clients that leave out what is empty send none.
-  if (!content && message.string("role") == "assistant") return {};
-  if (content && content->is_string()) return content->get<std::string>();
+  if (!content && message.string("role") == "assistant") return read;
+  if (content && content->is_string()) {
+    read.content = content->get<std::string>();
+    return read;
+  }
   if (!content || !content->is_array()) throw bad_field(path, "a string or a list of parts");
-  std::string text;
   for (const Json& json : *content) {
     const Fields part(json, path + "[].");
-    if (part.string("type").value_or("text") != "text") throw unsupported_field(part.path_to("type"));
+    const std::string type = part.string("type").value_or("text");
+    if (type == "image_url" || type == "input_audio") {
+      read.media.push_back(read_media(part, type == "image_url" ? Takes::kPicture : Takes::kSound, served));
+      read.content += kMediaMark;
+      continue;
+    }
+    if (type != "text") throw unsupported_field(part.path_to("type"));
     const auto piece = part.string("text");
     if (!piece) throw bad_field(part.path_to("text"), "a string");
-    text += *piece;
+    read.content += host::plain_text(*piece);
   }
-  return text;
+  return read;
 }
 
-std::vector<ChatMessage> read_messages(const Fields& fields) {
+std::vector<ChatMessage> read_messages(const Fields& fields, const ServedModel& served) {
   const Json* list = fields.find("messages");
   if (!list || !list->is_array() || list->empty()) throw bad_field(fields.path_to("messages"), "a list of messages");
   std::vector<ChatMessage> messages;
@@ -182,21 +220,22 @@ std::vector<ChatMessage> read_messages(const Fields& fields) {
     if (role.empty() || role.find_first_of("\r\n:") != std::string::npos) {
       throw bad_field(message.path_to("role"), "system, developer, user, assistant, tool or another name of one line");
     }
-    messages.push_back({std::move(role), read_content(message)});
+    messages.push_back(read_content(std::move(role), message, served));
   }
   return messages;
 }
 
-std::vector<std::vector<ChatMessage>> read_conversations(RequestKind kind, const Fields& fields) {
+std::vector<std::vector<ChatMessage>> read_conversations(RequestKind kind, const Fields& fields,
+                                                         const ServedModel& served) {
   std::vector<std::vector<ChatMessage>> conversations;
   if (kind == RequestKind::kChat) {
-    conversations.push_back(read_messages(fields));
+    conversations.push_back(read_messages(fields, served));
     return conversations;
   }
   const Json* list = fields.find("conversations");
   if (!list || !list->is_array()) throw bad_field("conversations", "a list of objects with messages");
   for (std::size_t i = 0; i < list->size(); ++i) {
-    conversations.push_back(read_messages(Fields((*list)[i], "conversations[" + std::to_string(i) + "].")));
+    conversations.push_back(read_messages(Fields((*list)[i], "conversations[" + std::to_string(i) + "]."), served));
   }
   return conversations;
 }
@@ -208,7 +247,7 @@ std::vector<GenerationTask> read_chat_tasks(RequestKind kind, const Fields& fiel
     options.reasoning = *effort != "none" && *effort != "minimal";
   }
   options.force_reasoning = fields.boolean("force_reasoning").value_or(options.force_reasoning);
-  const auto conversations = read_conversations(kind, fields);
+  const auto conversations = read_conversations(kind, fields, served);
   std::vector<ForcedLanguage> languages(conversations.size(), options.language);
   read_languages(fields, is_batch(kind), languages);
   std::vector<GenerationTask> tasks;

@@ -33,22 +33,32 @@ void Exchange::start(std::function<void()> on_news) {
     begun_.push_back(task.prompt.resumes_answer ? host::begun_bytes(task.prompt) : 0);
   }
   taken_ = begun_;
-  end_ = host::submit_into(
-      run_, model_, [this] { return std::move(tasks_); },
-      [&stream = run_->stream, streams = streams_, on_news = std::move(on_news)] {
-        if (streams || stream.ended()) on_news();
-      });
+  const bool shows_something =
+      std::any_of(tasks_.begin(), tasks_.end(), [](const GenerationTask& task) { return !task.prompt.media.empty(); });
+  const auto submit = [this, on_news = std::move(on_news)] {
+    end_ = host::submit_into(
+        run_, model_, [this] { return std::move(tasks_); },
+        [&stream = run_->stream, streams = streams_, on_news] {
+          if (streams || stream.ended()) on_news();
+        });
+  };
+  if (shows_something) {
+    encoding_ = std::thread(submit);
+    return;
+  }
+  submit();
   if (const auto error = host::refusal(*run_)) throw Error(*error);
 }
 
 Exchange::~Exchange() {
-  if (!end_.valid()) return;
-  run_->cancel.cancel();
-  end_.wait();
+  if (run_) run_->cancel.cancel();
+  if (encoding_.joinable()) encoding_.join();
+  if (end_.valid()) end_.wait();
 }
 
 const std::vector<GenerationResult>& Exchange::checked_results(bool stopping) const {
   if (stopping) throw ApiError(503, ErrorCode::kCancelled, "the server is being stopped");
+  if (const auto error = host::refusal(*run_)) throw Error(*error);
   for (const GenerationResult& result : run_->results) {
     if (result.error) throw *result.error;
     if (result.reason == EndReason::kCancelled) throw Error(ErrorCode::kCancelled, "the model was stopped");

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "host/run.h"
@@ -24,8 +25,9 @@ class Exchange {
 
   bool streams() const noexcept { return streams_; }
 
-  /// Begins to generate. `on_news` is called on the model's thread when there is something to take or the end; it must
-  /// not throw. Throws Error(kInvalidArgument) for bad options.
+  /// Begins to generate; what the prompts show is encoded on a thread of its own before. `on_news` is called on a
+  /// thread of the model's or that one when there is something to take or the end; it must not throw. Throws
+  /// Error(kInvalidArgument) for bad options.
   void start(std::function<void()> on_news);
   /// Ends soon after. The answer is then an error.
   void cancel() const noexcept { run_->cancel.cancel(); }
@@ -54,6 +56,7 @@ class Exchange {
   ApiAnswer answer_;
   std::shared_ptr<host::Run> run_;  // the model's thread may hold it for a moment longer
   std::future<void> end_;
+  std::thread encoding_;
   std::vector<std::size_t> begun_;  // bytes of each answer that the client had before
   std::vector<std::size_t> taken_;  // bytes of each that it has
   bool opened_ = false;

@@ -34,14 +34,15 @@ TEST(FindPictures, WhatIsNoWholeTagIsText) {
 }
 
 TEST(FindPictures, AByteThatLooksLikeAMarkIsNone) {
-  EXPECT_EQ(find_pictures("a\xFF<p>x</p>b\xFF", "p").text, "a\xEF\xBF\xBD\xFF" "b\xEF\xBF\xBD");
+  EXPECT_EQ(find_pictures("a\xFF<p>x</p>b\xFF", "p").text,
+            "a\xEF\xBF\xBD\xFF"
+            "b\xEF\xBF\xBD");
   EXPECT_EQ(find_pictures("a\xFF", "p").text, "a\xFF");
 }
 
 std::shared_ptr<const Embeddings> rows(std::uint64_t content, std::size_t count) {
-  return std::make_shared<Embeddings>(count, 4, content, [count](const CancelToken&, const auto&) {
-    return std::vector<float>(count * 4);
-  });
+  return std::make_shared<Embeddings>(
+      count, 4, content, [count](const CancelToken&, const auto&) { return std::vector<float>(count * 4); });
 }
 
 TEST(EncodedMedia, KeepsWhatWasUsedLastWithinItsBound) {
@@ -91,8 +92,7 @@ class Sees : public ::testing::Test {
   }
 
   void attach(Takes takes = Takes::kPicture, TableEncoder::Before before = nullptr) {
-    auto encoder =
-        std::make_unique<TableEncoder>(takes, host_->model().tokenizer(), encoded_, std::move(before));
+    auto encoder = std::make_unique<TableEncoder>(takes, host_->model().tokenizer(), encoded_, std::move(before));
     host_->senses().attach(std::make_shared<SharedEncoder>(std::move(encoder), MemoryGrant()));
   }
   std::string picture(const std::string& name, const std::string& what) {
@@ -103,10 +103,14 @@ class Sees : public ::testing::Test {
     auto run = std::make_shared<host::Run>(conversations.size());
     std::vector<Conversation> all;
     for (const auto& messages : conversations) all.push_back({messages});
-    end_ = submit_into(run, host_->model(), [&, all, run] {
-      const auto settings = host_->settings();
-      return chat_tasks(*host_, settings->chat_format(), all, options_for_run(*settings, all.size(), 12), run->stream);
-    }, nullptr);
+    end_ = submit_into(
+        run, host_->model(),
+        [&, all, run] {
+          const auto settings = host_->settings();
+          return chat_tasks(*host_, settings->chat_format(), all, options_for_run(*settings, all.size(), 12),
+                            run->stream);
+        },
+        nullptr);
     return run;
   }
   std::shared_ptr<host::Run> chat(const std::vector<std::vector<std::string>>& conversations) {
@@ -127,7 +131,8 @@ class Sees : public ::testing::Test {
   std::future<void> end_;
 };
 
-constexpr const char* kScene = " a red house beside a lake, two boats on the water and a dog that sleeps in front of the door";
+constexpr const char* kScene =
+    " a red house beside a lake, two boats on the water and a dog that sleeps in front of the door";
 
 TEST_F(Sees, AnotherQuestionAboutAPictureEncodesNothingAndReadsTheQuestionAlone) {
   attach();
@@ -188,8 +193,8 @@ TEST_F(Sees, ARecordingIsThePromptUntilAnotherPromptIsSet) {
   EXPECT_GT(run->results[0].cached_tokens, 15);
   host_->set_prompt("");
   EXPECT_LT(chat({{"What is it?"}})->results[0].prompt_tokens, 15);
-  test::expect_words(
-      test::refusal(ErrorCode::kNotFound, [&] { host_->set_audio_prompt(path, CancelToken()); }), {path});
+  test::expect_words(test::refusal(ErrorCode::kNotFound, [&] { host_->set_audio_prompt(path, CancelToken()); }),
+                     {path});
   EXPECT_EQ(host_->settings()->format.prompt, "");
 }
 

@@ -37,12 +37,13 @@ class FakeEncoder {
       decode_floats(DataType::kF16, table.data.data() + static_cast<std::size_t>(tokens[i]) * width * 2,
                     std::span(values).subspan(i * width, width));
     }
-    return std::make_shared<Embeddings>(tokens.size(), width, checksum(std::as_bytes(std::span(text))),
-                                        [values = std::move(values), encoded = encoded_](const CancelToken& cancel, const auto&) {
-                                          cancel.check();
-                                          ++*encoded;
-                                          return values;
-                                        });
+    return std::make_shared<Embeddings>(
+        tokens.size(), width, checksum(std::as_bytes(std::span(text))),
+        [values = std::move(values), encoded = encoded_](const CancelToken& cancel, const auto&) {
+          cancel.check();
+          ++*encoded;
+          return values;
+        });
   }
 
   /// How often something was encoded.
@@ -308,14 +309,15 @@ TEST(MediaPrompt, WhatCannotBeEncodedEndsItsRunAloneAndIsTriedAgain) {
   const FakeEncoder encoder(*model);
   const auto good = encoder.encode(kPicture);
   int tries = 0;
-  const auto picture = std::make_shared<Embeddings>(good->rows(), good->width(), 7, [&](const CancelToken& cancel, const auto&) {
-    if (++tries == 1) throw Error(ErrorCode::kBadFile, "broken");
-    good->encode(cancel);
-    std::vector<float> values(good->values().begin(), good->values().end());
-    if (tries == 2) values[0] = std::nanf("");
-    if (tries == 3) values.pop_back();
-    return values;
-  });
+  const auto picture =
+      std::make_shared<Embeddings>(good->rows(), good->width(), 7, [&](const CancelToken& cancel, const auto&) {
+        if (++tries == 1) throw Error(ErrorCode::kBadFile, "broken");
+        good->encode(cancel);
+        std::vector<float> values(good->values().begin(), good->values().end());
+        if (tries == 2) values[0] = std::nanf("");
+        if (tries == 3) values.pop_back();
+        return values;
+      });
   const Prompt prompt = chat(*model, {about(picture, "What is it?")});
   EXPECT_EQ(answer(*model, prompt).error->code(), ErrorCode::kBadFile);
   EXPECT_EQ(answer(*model, prompt).error->code(), ErrorCode::kEvaluation);

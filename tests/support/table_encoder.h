@@ -38,7 +38,8 @@ class TableEncoder final : public Encoder {
     if (rows == 0) throw Error(ErrorCode::kBadFile, "'" + name + "' shows nothing", name);
     return rows;
   }
-  std::vector<float> encode(std::span<const std::byte> file, const std::string&, const EncodeOptions& options) override {
+  std::vector<float> encode(std::span<const std::byte> file, const std::string&,
+                            const EncodeOptions& options) override {
     if (before_) before_(options.cancel);
     options.cancel.check();
     ++*encoded_;
