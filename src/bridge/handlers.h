@@ -128,7 +128,7 @@ class Handlers {
   void note_look(BridgedModel& host) const;
 
   // handlers_media.cpp
-  void load_encoder(std::int64_t model_id, EncoderInfo::Takes takes, host::EncoderFiles files);
+  void load_encoder(std::int64_t model_id, EncoderInfo::Takes takes, EncoderFiles files);
 
   // handlers_generation.cpp
   /// What a late listener of a slot gets.

@@ -2,7 +2,7 @@
 
 namespace rwkv::bridge {
 
-void Handlers::load_encoder(std::int64_t model_id, EncoderInfo::Takes takes, host::EncoderFiles files) {
+void Handlers::load_encoder(std::int64_t model_id, EncoderInfo::Takes takes, EncoderFiles files) {
   const auto host = model(model_id);
   later_ = true;
   runtime_.run_job(origin_, *host, [to = host.get(), takes, files = std::move(files)](const CancelToken& cancel) {

@@ -8,13 +8,9 @@
 
 #include "host/encoded_media.h"
 #include "host/shared_encoder.h"
+#include "media/encoders/open_encoder.h"
 
 namespace rwkv::host {
-
-struct EncoderFiles {
-  std::string encoder;
-  std::string adapter;  // empty where the encoder's file has it
-};
 
 /// Safe from any thread.
 class SharedMedia {
@@ -37,7 +33,8 @@ class SharedMedia {
     std::weak_ptr<SharedEncoder> encoder;
   };
 
-  mutable std::mutex mutex_;
+  std::mutex loading_;
+  mutable std::mutex mutex_;  // of all below
   std::string picture_tag_;
   std::list<Loaded> loaded_;
 };

@@ -17,12 +17,18 @@ int status_of(ErrorCode code) {
   }
 }
 
+// The field whose bytes the error is about; empty where it is about a file of this machine.
+std::string field_of(const Error& error) {
+  return error.file().starts_with("messages[") || error.file().starts_with("conversations[") ? error.file() : "";
+}
+
 }  // namespace
 
 ApiError::ApiError(int status, ErrorCode code, const std::string& message, std::string param)
     : std::runtime_error(message), status_(status), code_(code), param_(std::move(param)) {}
 
-ApiError::ApiError(const Error& error) : ApiError(status_of(error.code()), error.code(), error.what()) {}
+ApiError::ApiError(const Error& error)
+    : ApiError(field_of(error).empty() ? status_of(error.code()) : 400, error.code(), error.what(), field_of(error)) {}
 
 OrderedJson ApiError::to_json() const {
   OrderedJson error{{"message", what()}, {"type", status_ < 500 ? "invalid_request_error" : "server_error"}};

@@ -18,7 +18,8 @@ class ApiError : public std::runtime_error {
  public:
   /// `param` names the field of the request that is at fault; empty: none is.
   ApiError(int status, ErrorCode code, const std::string& message, std::string param = {});
-  /// With the HTTP status that fits the code: 400 for what the client can mend, 503 for what passes, else 500.
+  /// With the HTTP status that fits the code: 400 for what the client can mend, a picture that it sent among that, 503
+  /// for what passes, else 500.
   explicit ApiError(const Error& error);
 
   int status() const noexcept { return status_; }

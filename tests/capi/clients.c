@@ -344,7 +344,7 @@ static void app_special_settings(struct client* c) {
   CHECK_INT(rwkvmobile_runtime_set_token_banned(c->runtime, c->model, banned, 1), 0);
   CHECK_INT(rwkvmobile_runtime_set_image_unique_identifier(c->runtime, "image"), 0);
   CHECK_INT(rwkvmobile_runtime_set_space_after_roles(c->runtime, c->model, 0), 0);
-  CHECK(rwkvmobile_runtime_load_vision_encoder(c->runtime, c->model, "encoder.mnn") & RWKV_ERROR_UNSUPPORTED);
+  CHECK_INT(rwkvmobile_runtime_load_vision_encoder(c->runtime, c->model, "encoder.mnn"), 264); /* not there */
   CHECK(rwkvmobile_runtime_tts_register_text_normalizer(c->runtime, "date-zh.fst") & RWKV_ERROR_UNSUPPORTED);
   CHECK_INT(rwkvmobile_runtime_get_tts_streaming_buffer_length(c->runtime), 0);
 }

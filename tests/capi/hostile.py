@@ -105,7 +105,7 @@ NO_RUNTIME |= {
     "rwkv_ext_load_model": -8,
     "rwkv_ext_end_reason": 0,
 }
-# For a model that is none, where they are not 264. Vision, audio and speech are not built and look at no model.
+# For a model that is none, where they are not 264. Speech is not built and looks at no model.
 NO_MODEL = {
     R + n: 0
     for n in [
@@ -129,12 +129,6 @@ NO_MODEL = {
 NO_MODEL |= {
     R + n: 512
     for n in [
-        "load_vision_encoder",
-        "load_vision_encoder_and_adapter",
-        "release_vision_encoder",
-        "load_whisper_encoder",
-        "release_whisper_encoder",
-        "set_audio_prompt",
         "run_spark_tts_streaming_async",
         "run_spark_tts_with_global_tokens_streaming_async",
         "run_spark_tts_with_properties_streaming_async",
