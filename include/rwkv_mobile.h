@@ -32,7 +32,7 @@
  *      256   RUNTIME: the model or the runtime is busy, or the call was stopped
  *      257   RUNTIME | IO: a file is missing, damaged or cannot be written
  *      264   RUNTIME | INVALID_PARAMETERS: no model with that id, or a value that does not fit it
- *      512   UNSUPPORTED: not in this build (vision, audio, speech, embedding)
+ *      512   UNSUPPORTED: not in this build (speech, embedding, some kinds of files)
  *      1024  ALLOC: no memory, or the buffer is too small
  *    rwkv_ext_last_error says in words what went wrong, and so does the log (rwkvmobile_dump_log). The words are kept
  *    for each runtime, not for each thread: where several threads or models fail at once, they tell the last failure.
@@ -563,22 +563,32 @@ RWKV_MOBILE_API struct evaluation_results rwkvmobile_runtime_run_evaluation(rwkv
                                                                             const char* target_text);
 RWKV_MOBILE_API void rwkvmobile_runtime_free_evaluation_results(struct evaluation_results results);
 
-/* ---- Vision and audio: not in this build ----
+/* ---- Pictures and sound ----
  *
- * 8 for null arguments, 0 for releasing with a null runtime, else 512. */
+ * A chat's text shows a picture as <TAG>path</TAG>; the path is that of a JPEG, PNG, WebP, GIF, BMP or PNM file. A picture
+ * is encoded when a chat shows it first, and not again while a state or the rows are remembered; another file under the
+ * same name is seen. A model has at most one encoder for pictures and one for sound; loading one replaces the other of its
+ * kind, while the model generates too. Its width must be the model's. Loading and set_audio_prompt block. 8 for null
+ * arguments, 0 for releasing with a null runtime, 264 for what cannot be loaded, read or decoded, 512 for a file of a kind
+ * that this build does not run (rwkv_ext_last_error says what to use instead). */
 
+/* SigLIP with its adapter in one GGUF file, or with the adapter in a file of its own. */
 RWKV_MOBILE_API int rwkvmobile_runtime_load_vision_encoder(rwkvmobile_runtime_t runtime, int model_id,
                                                            const char* encoder_path);
 RWKV_MOBILE_API int rwkvmobile_runtime_load_vision_encoder_and_adapter(rwkvmobile_runtime_t runtime, int model_id,
                                                                        const char* encoder_path,
                                                                        const char* adapter_path);
+/* Releases both encoders of the model. */
 RWKV_MOBILE_API int rwkvmobile_runtime_release_vision_encoder(rwkvmobile_runtime_t runtime, int model_id);
-/* The word in the tags of pictures. 8 for null, else 0: clients set it whether or not they show pictures. */
+/* The word in the tags of pictures (the application's is "image"); empty, as at first: no text is a tag. */
 RWKV_MOBILE_API int rwkvmobile_runtime_set_image_unique_identifier(rwkvmobile_runtime_t runtime,
                                                                    const char* unique_identifier);
+/* Whisper with its adapter: whisper.cpp's file of 2025, or GGUF. */
 RWKV_MOBILE_API int rwkvmobile_runtime_load_whisper_encoder(rwkvmobile_runtime_t runtime, int model_id,
                                                             const char* encoder_path);
 RWKV_MOBILE_API int rwkvmobile_runtime_release_whisper_encoder(rwkvmobile_runtime_t runtime, int model_id);
+/* Encodes a recording (WAV, FLAC, MP3) and makes it the prompt of chats, as <audio src="PATH">, until another prompt is
+ * set. */
 RWKV_MOBILE_API int rwkvmobile_runtime_set_audio_prompt(rwkvmobile_runtime_t runtime, int model_id,
                                                         const char* audio_path);
 
