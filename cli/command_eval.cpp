@@ -12,6 +12,7 @@
 #include "base/utf8_path.h"
 #include "formats/file_kind.h"
 #include "options.h"
+#include "senses_options.h"
 #include "terminal.h"
 
 namespace rwkv::cli {
@@ -22,6 +23,7 @@ struct Question {
   std::vector<std::string> messages;
   std::string answer;
   bool reasoning = false;
+  std::string audio;  // a file's name; empty: none
 };
 
 struct Score {
@@ -49,6 +51,7 @@ Question parse_question(const std::string& line, const std::string& where) {
     read("messages", question.messages, "a list of texts");
     read("answer", question.answer, "a text");
     if (json.contains("reasoning")) read("reasoning", question.reasoning, "true or false");
+    if (json.contains("audio")) read("audio", question.audio, "the name of a file");
     if (question.messages.empty()) throw Error(ErrorCode::kBadFile, where + ": 'messages' is empty");
     return question;
   } catch (const Json::parse_error& error) {
@@ -103,20 +106,46 @@ std::string final_answer(const std::string& text) {
 
 struct EvalCommand {
   ModelOptions model_options;
+  SensesOptions senses_options;
   std::string data;
   double min_accuracy = 0;
   double min_task_accuracy = 0;
   bool show_errors = false;
   bool json = false;
 
-  bool answer_is_right(LanguageModel& model, const Question& question) const {
+  // Files are named as seen from the file of questions.
+  std::shared_ptr<const Embeddings> perceive(const host::Senses& senses, EncoderInfo::Takes takes,
+                                             const std::string& name) const {
+    const auto folder = data == "-" ? std::filesystem::path() : path_from_utf8(data).parent_path();
+    return senses.perceive(takes, {utf8_from_path(folder / path_from_utf8(name)), {}});
+  }
+
+  Prompt prompt_of(const LanguageModel& model, const host::Senses& senses, const Question& question) const {
+    ChatFormat format;
+    if (!question.audio.empty()) {
+      format.prompt = kMediaMark;
+      format.prompt_media = {perceive(senses, EncoderInfo::Takes::kSound, question.audio)};
+    }
+    std::vector<ChatMessage> messages = alternate_roles(question.messages);
+    for (ChatMessage& message : messages) {
+      host::TaggedText found = host::find_pictures(message.content, "image");
+      for (const host::MediaSource& picture : found.pictures) {
+        message.media.push_back(perceive(senses, EncoderInfo::Takes::kPicture, picture.path));
+      }
+      message.content = std::move(found.text);
+    }
+    return model.chat_prompt(format, messages, true, question.reasoning);
+  }
+
+  bool answer_is_right(LanguageModel& model, const host::Senses& senses, const Question& question) const {
     GenerationOptions options;
     options.sampler.top_k = 1;
     options.penalties = {0, 0, 0};
     options.max_tokens = 200;
     options.reasoning = question.reasoning;
     options.use_cache = false;
-    const Prompt prompt = model.chat_prompt({}, alternate_roles(question.messages), true, question.reasoning);
+    const Prompt prompt = prompt_of(model, senses, question);
+    model.encode_media(prompt, options.use_cache, interrupt(), [](float) {});
     const GenerationResult result = model.generate(prompt, options, {}, interrupt());
     if (result.error) throw *result.error;
     if (result.reason == EndReason::kCancelled) throw Error(ErrorCode::kCancelled, "interrupted");
@@ -132,11 +161,13 @@ struct EvalCommand {
   void run() const {
     const std::vector<Question> questions = read_questions(data);
     const std::unique_ptr<LanguageModel> model = model_options.load();
+    host::Senses senses(std::make_shared<host::SharedMedia>(), model->info().width);
+    senses_options.attach_to(senses, nullptr);
     std::map<std::string, Score> tasks;
     Score all;
     ProgressLine progress;
     for (const Question& question : questions) {
-      const bool right = answer_is_right(*model, question);
+      const bool right = answer_is_right(*model, senses, question);
       for (Score* score : {&tasks[question.task], &all}) {
         ++score->total;
         score->right += right ? 1 : 0;
@@ -174,9 +205,11 @@ void add_eval(CLI::App& app) {
   CLI::App* sub =
       app.add_subcommand("eval", "Measure exact-match accuracy, greedy, on conversations with known answers");
   command->model_options.add_to(*sub);
+  command->senses_options.add_to(*sub);
   sub->add_option("data", command->data,
                   "Lines of JSON, - for standard input: {\"task\", \"messages\" (ends with the user's), \"answer\", "
-                  "\"reasoning\"}")
+                  "\"reasoning\"}. A message may show <image>FILE</image>, and \"audio\" name a recording, both from "
+                  "the file's folder")
       ->required();
   sub->add_option("--min-accuracy", command->min_accuracy, "Fail below this share of right answers, 0 to 1")
       ->check(CLI::Range(0.0, 1.0, "SHARE"));

@@ -565,12 +565,12 @@ RWKV_MOBILE_API void rwkvmobile_runtime_free_evaluation_results(struct evaluatio
 
 /* ---- Pictures and sound ----
  *
- * A chat's text shows a picture as <TAG>path</TAG>; the path is that of a JPEG, PNG, WebP, GIF, BMP or PNM file. A picture
- * is encoded when a chat shows it first, and not again while a state or the rows are remembered; another file under the
- * same name is seen. A model has at most one encoder for pictures and one for sound; loading one replaces the other of its
- * kind, while the model generates too. Its width must be the model's. Loading and set_audio_prompt block. 8 for null
- * arguments, 0 for releasing with a null runtime, 264 for what cannot be loaded, read or decoded, 512 for a file of a kind
- * that this build does not run (rwkv_ext_last_error says what to use instead). */
+ * A chat's text shows a picture as <TAG>path</TAG>; the path is that of a JPEG, PNG, WebP, GIF, BMP or PNM file. A
+ * picture is encoded when a chat shows it first, and not again while a state or the rows are remembered; another file
+ * under the same name is seen. A model has at most one encoder for pictures and one for sound; loading one replaces the
+ * other of its kind, while the model generates too. Its width must be the model's. Loading and set_audio_prompt block.
+ * 8 for null arguments, 0 for releasing with a null runtime, 264 for what cannot be loaded, read or decoded, 512 for a
+ * file of a kind that this build does not run (rwkv_ext_last_error says what to use instead). */
 
 /* SigLIP with its adapter in one GGUF file, or with the adapter in a file of its own. */
 RWKV_MOBILE_API int rwkvmobile_runtime_load_vision_encoder(rwkvmobile_runtime_t runtime, int model_id,

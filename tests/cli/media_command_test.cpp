@@ -65,5 +65,14 @@ TEST_F(MediaCommand, ListenHearsOneFileAfterTheOther) {
   EXPECT_EQ(rwkv({"listen", "-m", kModel.string(), "--encoder", ears, "/nowhere.wav"}).exit_code, 3);
 }
 
+TEST_F(MediaCommand, EvalShowsPicturesThatLieBesideItsQuestions) {
+  const std::string question = R"({"task": "see", "messages": ["<image>a b.ppm</image>What is it?"], "answer": "x"})";
+  const std::string data = written("questions.jsonl", question + "\n");
+  const CommandResult result = rwkv({"eval", "-m", kModel.string(), "--encoder", eyes_, "--json", data});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(nlohmann::json::parse(result.out)["total"], 1);
+  EXPECT_NE(rwkv({"eval", "-m", kModel.string(), data}).exit_code, 0);
+}
+
 }  // namespace
 }  // namespace rwkv::test
