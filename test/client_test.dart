@@ -40,6 +40,29 @@ Future<void> main() async {
     );
   });
 
+  await test('what is no encoder is an exception, and a tag shows no file to a '
+      'model without eyes', () async {
+    final missing = await thrownBy<RwkvException>(
+      () => model.loadVisionEncoder('no/eyes.gguf', adapter: 'no/adapter.gguf'),
+    );
+    equal(missing.code, 'not_found');
+    final bad = await thrownBy<RwkvException>(
+      () => model.loadAudioEncoder('pubspec.yaml'),
+    );
+    check(bad.code == 'bad_file' || bad.code == 'unsupported', bad.code);
+    await rwkv.setPictureTag('image');
+    final blind = await thrownBy<RwkvException>(
+      () => textOf(model.chat(['<image>no.png</image>What is it?'])),
+    );
+    equal(blind.code, 'unsupported');
+    await rwkv.setPictureTag('');
+    final deaf = await thrownBy<RwkvException>(
+      () => model.setAudioPrompt('no.wav'),
+    );
+    equal(deaf.code, 'unsupported');
+    await model.releaseVisionEncoder();
+  });
+
   await test('a bad file is an exception', () async {
     final e = await thrownBy<RwkvException>(() => rwkv.load('no/file.gguf'));
     equal(e.code, 'not_found');

@@ -182,6 +182,12 @@ final class Rwkv {
   Future<MemoryReleased> setMemoryBudget(int bytes) =>
       _session.askFor<MemoryReleased>(SetMemoryBudget(bytes));
 
+  /// Sets how messages show pictures to models with a vision encoder: with the
+  /// tag `image`, `<image>/path.jpg</image>`. Without one, as at first, and with
+  /// an empty one nothing in a message names a file.
+  Future<void> setPictureTag(String tag) =>
+      _session.tellToEnd(SetImageUniqueIdentifier(tag));
+
   /// Gives memory back when the system asks the app to. Only speed is lost.
   Future<MemoryReleased> releaseMemory(MemoryPressure level) =>
       _session.askFor<MemoryReleased>(ReleaseMemory(level));

@@ -256,6 +256,32 @@ final class RwkvModel {
     );
   }
 
+  /// Gives the model eyes: the encoder of pictures in the file [path], with its
+  /// adapter or with that in [adapter]. They take the place of eyes it has. A
+  /// message shows a picture as `Rwkv.setPictureTag` says.
+  Future<void> loadVisionEncoder(String path, {String? adapter}) => _tell(
+    adapter == null
+        ? LoadVisionEncoder(path, modelID: id)
+        : LoadVisionEncoderAndAdapter(path, adapter, modelID: id),
+  );
+
+  /// Gives the model ears: the encoder of sound in the file [path].
+  Future<void> loadAudioEncoder(String path) =>
+      _tell(LoadWhisperEncoder(path, modelID: id));
+
+  /// Takes the model's eyes away. What it has seen stays in its states.
+  Future<void> releaseVisionEncoder() =>
+      _tellToEnd(ReleaseVisionEncoder(modelID: id));
+
+  /// Takes the model's ears away.
+  Future<void> releaseAudioEncoder() =>
+      _tellToEnd(ReleaseWhisperEncoder(modelID: id));
+
+  /// Makes the recording in the file [path] (WAV, FLAC, MP3) what all chats
+  /// begin with.
+  Future<void> setAudioPrompt(String path) =>
+      _tell(SetAudioPrompt(path, modelID: id));
+
   /// Writes the state after the turns [messages] to the file [path]; a last turn
   /// of the user that has no answer is left out. With [halfPrecision] the file
   /// is half as large, and the conversation goes on nearly as it would have.
