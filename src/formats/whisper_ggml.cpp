@@ -85,7 +85,8 @@ WhisperGgmlFile parse_whisper_ggml(std::span<const std::byte> bytes, const std::
             "; convert the encoder and its adapter with rwkv convert --kind audio",
         name);
   }
-  reader.take(std::uint64_t{4} * bands * bins, "the mel filters");
+  file.mel_bins = bins;
+  file.mel_filters = reader.take(std::uint64_t{4} * bands * bins, "the mel filters");
   const auto words = reader.read<std::uint32_t>("the number of words");
   if (words > kMaxWords) reader.fail(std::to_string(words) + " words are more than any vocabulary has");
   for (std::uint32_t i = 0; i < words; ++i) {

@@ -1,9 +1,12 @@
 // Encoders as the runtime uses them: files in, rows out.
 #include <gtest/gtest.h>
 
+#include <random>
+
 #include "base/error_of.h"
 #include "media/encoder_fixture.h"
 #include "media/encoders/open_encoder.h"
+#include "media/log_mel.h"
 #include "support/refusal.h"
 
 namespace rwkv::test {
@@ -36,6 +39,17 @@ class Encoders : public testing::Test {
     std::string bytes = "P6 " + std::to_string(width) + " " + std::to_string(height) + " 255\n";
     for (int i = 0; i < width * height * 3; ++i) bytes += static_cast<char>((i * 7 + seed * 31) % 256);
     return bytes;
+  }
+
+  /// 16 kHz, mono, 16 bit: noise.
+  static std::string wav(int samples, int seed) {
+    const auto bytes = static_cast<std::uint32_t>(samples * 2);
+    std::string out = "RIFF" + raw(36 + bytes) + "WAVEfmt " + raw<std::uint32_t>(16) + raw<std::uint16_t>(1) +
+                      raw<std::uint16_t>(1) + raw<std::uint32_t>(16000) + raw<std::uint32_t>(32000) +
+                      raw<std::uint16_t>(2) + raw<std::uint16_t>(16) + "data" + raw(bytes);
+    std::minstd_rand random(static_cast<unsigned>(seed));
+    for (int i = 0; i < samples; ++i) out += raw(static_cast<std::int16_t>(random() % 20000 - 10000));
+    return out;
   }
 
   ScratchFolder folder_;
@@ -121,6 +135,45 @@ TEST_F(Encoders, WeightsThatAreNoNumbersAreFoundBeforeAModelReadsThem) {
   std::memcpy(data.data(), &infinite, sizeof infinite);
   const auto encoder = load_encoder({written("e.gguf", file.bytes()), ""}, {});
   expect_words(refusal(ErrorCode::kEvaluation, [&] { encoder->encode(bytes_of(picture_), "p", {}); }), {"not finite"});
+}
+
+TEST_F(Encoders, ARecordingGivesARowForEachPositionThatItFillsAndOneMore) {
+  // Windows of two seconds, 100 positions; the adapter keeps their number.
+  const auto encoder =
+      load_encoder({written("w.gguf", whisper_gguf(whisper_, kTypeF16, 1, 1).bytes()), ""}, {.threads = 1});
+  for (const auto& [samples, rows] : {std::pair{16000, 51u}, {1600, 6u}, {1, 2u}, {32000, 100u}}) {
+    const std::string sound = wav(samples, 1);
+    EXPECT_EQ(encoder->count_rows(bytes_of(sound), "s"), rows) << samples;
+    const auto values = encoder->encode(bytes_of(sound), "s", {});
+    EXPECT_EQ(values.size(), rows * 32u) << samples;
+    EXPECT_EQ(encoder->encode(bytes_of(sound), "s", {}), values);
+  }
+  EXPECT_NE(encoder->encode(bytes_of(wav(16000, 1)), "s", {}), encoder->encode(bytes_of(wav(16000, 2)), "s", {}));
+  EXPECT_EQ(error_of([&] { encoder->encode(bytes_of(picture_), "s", {}); })->code(), ErrorCode::kBadFile);
+}
+
+TEST_F(Encoders, ALongRecordingIsHeardInWindowsOfWhichEachIsTheOldResult) {
+  const auto encoder =
+      load_encoder({written("w.gguf", whisper_gguf(whisper_, kTypeF16, 2, 2).bytes()), ""}, {.threads = 1});
+  std::vector<float> shares;
+  EncodeOptions options;
+  options.progress = [&](float share) { shares.push_back(share); };
+  const std::string sound = wav(100000, 3);  // 6.25 s
+  const auto rows = encoder->encode(bytes_of(sound), "s", options);
+  EXPECT_EQ(rows.size(), encoder->count_rows(bytes_of(sound), "s") * 32);
+  EXPECT_GT(rows.size() / 32, 6.25 * 25 - 8);
+  EXPECT_EQ(shares.back(), 1.0f);
+}
+
+TEST_F(Encoders, AFileOfWhisperCppHearsTheSameWithItsOwnFilters) {
+  std::string file = whisper_ggml(whisper_, kTypeF16);
+  const MelFilters filters = slaney_filters(80);
+  const std::size_t at = 4 + 13 * 4 + 8;  // behind magic, header and the sizes of the filters
+  std::memcpy(file.data() + at, filters.weights.data(), filters.weights.size() * sizeof(float));
+  const auto own = load_encoder({written("w.bin", file), ""}, {.threads = 1});
+  const auto ours =
+      load_encoder({written("w.gguf", whisper_gguf(whisper_, kTypeF16, 1, 1).bytes()), ""}, {.threads = 1});
+  EXPECT_EQ(own->encode(bytes_of(wav(9000, 1)), "s", {}), ours->encode(bytes_of(wav(9000, 1)), "s", {}));
 }
 
 TEST_F(Encoders, FilesOfOtherKindsAreCalledWhatTheyAre) {

@@ -1,3 +1,4 @@
+#include <cstring>
 #include <string>
 
 #include "base/error.h"
@@ -64,6 +65,7 @@ AudioHeader read_audio_header(const GgufFile& file, const EncoderWeights& weight
   header.adapter_stride = keys.whole("rwkv.adapter.stride", 1, kMostTaps);
   header.adapter_padding = keys.whole("rwkv.adapter.padding", 0, kMostTaps);
   header.hidden = keys.whole("rwkv.adapter.hidden", 1, kMostHidden);
+  header.filters = slaney_filters(static_cast<int>(header.mel_bands));
   finish(header, weights);
   return header;
 }
@@ -79,6 +81,11 @@ AudioHeader read_audio_header(const WhisperGgmlFile& file, const EncoderWeights&
   header.adapter_padding = 1;
   header.hidden = file.adapter_hidden;
   finish(header, weights);
+  if (file.mel_bins == kMelBins) {
+    header.filters.bands = static_cast<int>(file.mel_bands);
+    header.filters.weights.resize(file.mel_filters.size() / sizeof(float));
+    std::memcpy(header.filters.weights.data(), file.mel_filters.data(), file.mel_filters.size());
+  }
   if (header.row_width != file.row_width) {
     refuse(weights, "says that its rows have " + std::to_string(file.row_width) + " values, and its adapter gives " +
                         std::to_string(header.row_width));

@@ -13,6 +13,7 @@
 #include "media/encoders/encoder_weights.h"
 #include "media/encoders/graph_plan.h"
 #include "media/encoders/transformer.h"
+#include "media/log_mel.h"
 
 namespace rwkv::media {
 
@@ -26,6 +27,7 @@ struct AudioHeader {
   std::int64_t adapter_taps = 0;
   std::int64_t hidden = 0;     // inner width of the adapter
   std::int64_t row_width = 0;  // C, the language model's width
+  MelFilters filters;          // of no bands where the file has them for frames of another length
 
   std::int64_t mel_frames() const noexcept { return 2 * encoder.positions; }
   /// The number of rows that the first `kept` positions of a window become.

@@ -31,5 +31,6 @@ int threads_for(const EncoderOptions& options, const OpenedEncoder& opened);
 void check_rows(std::span<const float> rows, const EncoderWeights& weights);
 
 std::unique_ptr<Encoder> make_vision_encoder(OpenedEncoder opened, const EncoderOptions& options);
+std::unique_ptr<Encoder> make_audio_encoder(OpenedEncoder opened, const EncoderOptions& options);
 
 }  // namespace rwkv::media

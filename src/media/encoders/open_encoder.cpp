@@ -147,11 +147,8 @@ EncoderDescription describe_encoder(const EncoderFiles& files, const EncoderOpti
 
 std::unique_ptr<Encoder> load_encoder(const EncoderFiles& files, const EncoderOptions& options) {
   media::OpenedEncoder opened = media::open_files(files);
-  if (!opened.vision) {
-    throw Error(ErrorCode::kUnsupported,
-                "'" + files.encoder + "' is an encoder of sound; those of pictures can be used as yet", files.encoder);
-  }
-  return media::make_vision_encoder(std::move(opened), options);
+  return opened.vision ? media::make_vision_encoder(std::move(opened), options)
+                       : media::make_audio_encoder(std::move(opened), options);
 }
 
 }  // namespace rwkv
