@@ -62,7 +62,7 @@ TEST_F(Hosts, LetABetterBackendStandInAndCallItByTheNameThatWasAskedFor) {
   request.model_path = test::kModel.string();
   const auto load = [&](const std::string& backend) {
     request.backend = backend;
-    auto model = std::make_shared<ModelHost>(host.with_host_options(request));
+    auto model = std::make_shared<ModelHost>(host.with_host_options(request), host.media());
     model->load(CancelToken(), nullptr);
     return model;
   };
