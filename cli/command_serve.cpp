@@ -39,7 +39,8 @@ struct ServeCommand {
 
   std::shared_ptr<host::ModelHost> load(host::Host& host, const std::string& path) {
     loading.model = path;
-    const auto model = std::make_shared<host::ModelHost>(host.with_host_options(loading.request(sequences)), host.media());
+    const auto model =
+        std::make_shared<host::ModelHost>(host.with_host_options(loading.request(sequences)), host.media());
     {
       ProgressLine line;
       model->load(interrupt(), [&line](float part) { line.show_part("loading", part); });

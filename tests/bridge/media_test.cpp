@@ -50,10 +50,13 @@ class Media : public ::testing::Test {
 
 TEST_F(Media, APictureInAMessageTakesItsRowsOfTheContext) {
   EXPECT_EQ(code_of(p::LoadVisionEncoder{eyes(), model_}), "");
-  const auto words = end_of(chat(model_, {"What is it?"}, 4));
-  const auto seen = end_of(chat(model_, {picture("a.ppm", 1) + "What is it?"}, 4));
+  // One and two, since the words between are tokenised on their own where a picture is.
+  const std::string one = picture("a.ppm", 1);
+  const std::string two = one + picture("b.ppm", 2);
+  const auto first = end_of(chat(model_, {one + "What is it?"}, 4));
+  const auto seen = end_of(chat(model_, {two + "What is it?"}, 4));
   EXPECT_EQ(seen.error.value_or(""), "");
-  EXPECT_EQ(seen.prompt_tokens, words.prompt_tokens + 16);
+  EXPECT_EQ(seen.prompt_tokens, first.prompt_tokens + 16);
   const auto counted =
       client_.ask<p::TokensCount>(p::CalculateTokensCountFromMessages{{picture("a.ppm", 1) + "What is it?"}, model_});
   const auto without = client_.ask<p::TokensCount>(p::CalculateTokensCountFromMessages{{"What is it?"}, model_});
