@@ -26,7 +26,7 @@ class Media : public ::testing::Test {
     return (folder_.path() / name).string();
   }
   std::string picture(unsigned seed) const {
-    return "<image>" + written("a.ppm", rwkv::test::ppm_picture(30, 40, seed)) + "</image>";
+    return "<image>" + written(std::to_string(seed), rwkv::test::ppm_picture(30, 40, seed)) + "</image>";
   }
   int count(const std::string& message) const {
     const char* inputs[] = {message.c_str()};
@@ -42,13 +42,13 @@ class Media : public ::testing::Test {
 TEST_F(Media, APictureIsLookedAtAndCounted) {
   const std::string eyes = written("eyes.gguf", rwkv::test::vision_encoder_file());
   ASSERT_EQ(rwkvmobile_runtime_load_vision_encoder(handle(), model_.id(), eyes.c_str()), 0);
-  EXPECT_EQ(count(picture(1) + "What is it?"), count("What is it?") + 16);
+  EXPECT_EQ(count(picture(1) + picture(2) + "What is it?"), count(picture(1) + "What is it?") + 16);
   model_.chat({picture(1) + "What is it?"}, 8);
   model_.wait();
   EXPECT_NE(rwkv_ext_end_reason(handle(), model_.id(), -1), RWKV_END_ERROR);
   EXPECT_EQ(rwkvmobile_runtime_release_vision_encoder(handle(), model_.id()), 0);
   model_.chat({picture(1) + "What is it?"}, 8);
-  model_.wait();
+  EXPECT_THROW(model_.wait(), rwkv_mobile::Error);
   EXPECT_EQ(rwkv_ext_end_reason(handle(), model_.id(), -1), RWKV_END_ERROR);
 }
 

@@ -29,11 +29,11 @@ class MediaCommand : public ::testing::Test {
 };
 
 TEST_F(MediaCommand, ChatShowsPicturesWithItsFirstQuestion) {
-  const CommandResult words = chat({"-p", "What is it?"});
-  ASSERT_EQ(words.exit_code, 0) << words.err;
+  const CommandResult first = chat({"--image", picture_, "-p", "What is it?"});
+  ASSERT_EQ(first.exit_code, 0) << first.err;
   const CommandResult seen = chat({"--image", picture_, "--image", picture_, "-p", "What is it?"});
   ASSERT_EQ(seen.exit_code, 0) << seen.err;
-  EXPECT_EQ(prompt_tokens(seen.out), prompt_tokens(words.out) + 32);
+  EXPECT_EQ(prompt_tokens(seen.out), prompt_tokens(first.out) + 16);
 }
 
 TEST_F(MediaCommand, ChatShowsAPictureWithTheNextQuestion) {
