@@ -32,7 +32,7 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux" AND NOT RWKV_SANITIZER)
   file(GLOB lack CONFIGURE_DEPENDS "${capi}/lack/*.cpp")
   add_executable(lack ${lack})
   target_link_libraries(lack PRIVATE rwkv_mobile rwkv_warnings Threads::Threads ${CMAKE_DL_LIBS})
-  foreach(entry c batch bridge)
+  foreach(entry c batch native bridge)
     add_test(NAME Capi.LackOfMemoryIsAnErrorThrough_${entry}
              COMMAND lack ${entry} "${CMAKE_SOURCE_DIR}/models/tiny/rwkv7-tiny.gguf" 97
                      "${CMAKE_SOURCE_DIR}/docs/OUT_OF_MEMORY.md")

@@ -1,9 +1,9 @@
 // Lets one allocation after the other fail while a model is loaded, answers and is released, each in a child process.
 //   lack ENTRY MODEL EVERY LIST [ONE]
-// ENTRY is c, batch (the same with several answers at once) or bridge, EVERY the distance between the allocations that
-// fail; with ONE that one fails alone. LIST is the document that names the engine's functions which end the process
-// there ("- `name`"). A crash anywhere else is a failure, and so is an answer that is wrong, a client that waits in
-// vain, and a process that does not answer rightly afterwards.
+// ENTRY is c, batch (the same with several answers at once), native (that with our own engine) or bridge, EVERY the
+// distance between the allocations that fail; with ONE that one fails alone. LIST is the document that names the
+// engine's functions which end the process there ("- `name`"). A crash anywhere else is a failure, and so is an answer
+// that is wrong, a client that waits in vain, and a process that does not answer rightly afterwards.
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -87,7 +87,7 @@ const char* meaning(int result) {
 int main(int argc, char** argv) {
   if (argc < 5) return 2;
   const std::map<std::string, Scenario> entries{
-      {"c", through_c_abi}, {"batch", through_c_abi_in_batch}, {"bridge", through_bridge}};
+      {"c", through_c_abi}, {"batch", through_c_abi_in_batch}, {"native", with_our_engine}, {"bridge", through_bridge}};
   if (!entries.contains(argv[1])) return 2;
   const Scenario scenario = entries.at(argv[1]);
   const char* model = argv[2];

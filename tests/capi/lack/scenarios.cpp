@@ -139,10 +139,10 @@ void ask(rwkv_bridge_port port, const char* model, Heard& heard) {
 }
 
 template <class Chat>
-Outcome through_runtime(const char* model, const Chat& chat) {
+Outcome through_runtime(const char* model, const char* backend, const Chat& chat) {
   const rwkvmobile_runtime_t runtime = rwkvmobile_runtime_init();
   if (runtime == nullptr) return Outcome::kError;
-  const int id = rwkvmobile_runtime_load_model(runtime, model, "llama.cpp", "");
+  const int id = rwkvmobile_runtime_load_model(runtime, model, backend, "");
   Outcome outcome = id < 0 ? Outcome::kError : chat(runtime, id);
   if (id >= 0 && rwkvmobile_runtime_release_model(runtime, id) != 0) outcome = Outcome::kError;
   while (rwkvmobile_runtime_release(runtime) == RWKV_ERROR_ALLOC) outcome = Outcome::kError;
@@ -151,9 +151,11 @@ Outcome through_runtime(const char* model, const Chat& chat) {
 
 }  // namespace
 
-Outcome through_c_abi(const char* model) { return through_runtime(model, chat_once); }
+Outcome through_c_abi(const char* model) { return through_runtime(model, "llama.cpp", chat_once); }
 
-Outcome through_c_abi_in_batch(const char* model) { return through_runtime(model, chat_in_batch); }
+Outcome through_c_abi_in_batch(const char* model) { return through_runtime(model, "llama.cpp", chat_in_batch); }
+
+Outcome with_our_engine(const char* model) { return through_runtime(model, "native", chat_in_batch); }
 
 Outcome through_bridge(const char* model) {
   Heard heard;

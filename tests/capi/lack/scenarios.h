@@ -11,6 +11,8 @@ enum class Outcome {
 Outcome through_c_abi(const char* model);
 /// Three answers at once, the second the shortest.
 Outcome through_c_abi_in_batch(const char* model);
+/// The same with our own engine.
+Outcome with_our_engine(const char* model);
 Outcome through_bridge(const char* model);
 
 /// What the two say is left, together.
