@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/error_of.h"
 #include "host/generate.h"
 
 namespace rwkv::server {
@@ -35,15 +36,20 @@ void Exchange::start(std::function<void()> on_news) {
   taken_ = begun_;
   const bool shows_something =
       std::any_of(tasks_.begin(), tasks_.end(), [](const GenerationTask& task) { return !task.prompt.media.empty(); });
-  const auto submit = [this, on_news = std::move(on_news)] {
-    end_ = host::submit_into(
-        run_, model_, [this] { return std::move(tasks_); },
-        [&stream = run_->stream, streams = streams_, on_news] {
-          if (streams || stream.ended()) on_news();
-        });
+  const auto tell = [&stream = run_->stream, streams = streams_, on_news = std::move(on_news)] {
+    if (streams || stream.ended()) on_news();
+  };
+  const auto submit = [this, tell] {
+    end_ = host::submit_into(run_, model_, [this] { return std::move(tasks_); }, tell);
   };
   if (shows_something) {
-    encoding_ = std::thread(submit);
+    encoding_ = std::thread([this, submit, tell] {
+      // Nobody is there to catch it.
+      const auto error = error_of(submit);
+      if (!error) return;
+      run_->stream.finish(EndReason::kError, error);
+      tell();
+    });
     return;
   }
   submit();
